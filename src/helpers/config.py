@@ -1,0 +1,241 @@
+"""The parameters of a run, checked once, at the door.
+
+A configuration is a flat YAML file in ``config/``: flat, because papermill hands each key to a notebook as a variable
+(``papermill notebooks/02_npp_random_forest.ipynb out.ipynb -f config/open.yml -p n_trees 100``). A notebook's parameters
+cell holds ``None`` for "as the configuration says", so that a value stands in one place only.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+__all__ = ["ConfigError", "Settings", "config_names", "from_notebook", "load_config", "project_root", "resolve"]
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used; the message names the key, what was expected, and the nearest valid key."""
+
+
+class Settings(BaseModel):
+    """The parameters of one run. Every field is a key of a configuration file and a papermill parameter."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    config: str = Field(description="name of the base configuration, a file of config/")
+    run: str = Field("", description="name of the run's folder below runs/; empty: the configuration's name")
+    world: Literal["virtual", "open"] = Field(description="where covariates and observations come from")
+    seed: int = Field(20230911, ge=0, le=2**32 - 1, description="the one seed of everything random")
+    threads: int = Field(2, ge=1, le=1024, description="threads that grow and evaluate the forests")
+
+    west: float = Field(73.0, ge=-180, le=180, description="western edge of the target grid, degrees east")
+    south: float = Field(18.0, ge=-90, le=90, description="southern edge of the target grid, degrees north")
+    east: float = Field(136.0, ge=-180, le=180, description="eastern edge of the target grid, degrees east")
+    north: float = Field(54.0, ge=-90, le=90, description="northern edge of the target grid, degrees north")
+    resolution: float = Field(gt=0, le=2, description="cell size of the target grid, degrees")
+    first_year: int = Field(2000, ge=1900, le=2100, description="first year of a yearly world")
+    last_year: int = Field(2018, ge=1900, le=2100, description="last year of a yearly world")
+    block_cells: int = Field(100_000, ge=100, description="cells predicted at a time")
+
+    training_domain: Literal["china", "plateau"] = Field("plateau", description="sites that train the forests")
+    npp_aggregation: Literal["rows", "site_mean", "site_median"] = Field(
+        "rows", description="how the NPP records of one site enter the training table"
+    )
+    rs_aggregation: Literal["rows", "site_mean", "site_median"] = Field(
+        "rows", description="how the Rs records of one site enter the training table"
+    )
+    extra_observations: list[str] = Field(
+        default_factory=list, description="your own observation tables (CSV in the schema of helpers.observations)"
+    )
+
+    n_trees: int = Field(1500, ge=1, le=100_000, description="ntree of both forests")
+    npp_mtry: int = Field(6, ge=1, description="mtry of the NPP forest, at most its number of predictors, 7")
+    rs_mtry: int = Field(7, ge=1, description="mtry of the Rs forest, at most its number of predictors, 8")
+    nodesize: int = Field(5, ge=1, description="nodesize in the sense of R's randomForest")
+    land_cover_encoding: Literal["integer", "target_mean", "one_hot"] = Field(
+        "target_mean", description="how a forest of trees sees the land-cover classes"
+    )
+    training_fraction: float = Field(
+        0.7, gt=0.1, lt=0.95, description="share of sites in the training set of figures S2 and S3"
+    )
+    rs_rh_line: Literal["paper", "site_means", "records"] = Field(
+        "paper", description="line from Rs to Rh: the paper's Eq. 3, or our own fit"
+    )
+
+    sampling_design: Literal["clustered", "uniform", "stratified"] = Field(
+        "clustered", description="how the virtual world's sites are placed (virtual only)"
+    )
+    npp_sites: int = Field(394, ge=10, description="NPP records on the virtual plateau (virtual only)")
+    rs_sites: int = Field(62, ge=10, description="Rs records on the virtual plateau (virtual only)")
+
+    @field_validator("config", "run")
+    @classmethod
+    def _plain_path(cls, value: str) -> str:
+        if value.startswith("/") or ".." in Path(value).parts:
+            raise ValueError("expected a plain name, without .. and not an absolute path")
+        return value
+
+    @model_validator(mode="after")
+    def _ranges_agree(self) -> Settings:
+        if not self.run:
+            object.__setattr__(self, "run", self.config)
+        for low, high in (("west", "east"), ("south", "north"), ("first_year", "last_year")):
+            if getattr(self, low) > getattr(self, high) or (low != "first_year" and getattr(self, low) == getattr(self, high)):
+                raise ValueError(f"{low} ({getattr(self, low)}) lies beyond {high} ({getattr(self, high)})")
+        for key, most in (("npp_mtry", 7), ("rs_mtry", 8)):
+            if getattr(self, key) > most:
+                raise ValueError(f"{key} is {getattr(self, key)}, but this forest has {most} predictors")
+        return self
+
+
+def project_root() -> Path:
+    """Return the folder that holds ``config/`` and ``notebooks/``, seen from the working directory or the package.
+
+    Returns
+    -------
+    pathlib.Path
+        The environment variable ``QTP_BOOK_ROOT`` if set; else the nearest parent of the working directory, then of
+        this file, that holds both folders.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such folder.
+    """
+    named = os.environ.get("QTP_BOOK_ROOT")
+    if named:
+        return Path(named).resolve()
+    for start in (Path.cwd(), Path(__file__).resolve().parent):
+        for folder in (start, *start.parents):
+            if (folder / "config").is_dir() and (folder / "notebooks").is_dir():
+                return folder
+    raise ConfigError("no folder with config/ and notebooks/ above the working directory: run from a checkout of the book")
+
+
+def config_names() -> list[str]:
+    """Return the names of the configurations in ``config/``, in alphabetical order."""
+    return sorted(path.stem for path in (project_root() / "config").glob("*.yml"))
+
+
+def resolve(values: Mapping[str, Any], where: str = "the parameters") -> Settings:
+    """Check a mapping of parameters and return them as settings.
+
+    Parameters
+    ----------
+    values : mapping
+        Parameter names and values.
+    where : str
+        What the values come from, for messages.
+
+    Returns
+    -------
+    Settings
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name (with the nearest valid one), a value of the wrong type, or one out of its range.
+
+    Examples
+    --------
+    >>> resolve({"config": "mine", "world": "open", "resolution": 0.1, "n_tres": 100})
+    Traceback (most recent call last):
+    helpers.config.ConfigError: the parameters: unknown key 'n_tres'; did you mean 'n_trees'?
+    """
+    _refuse_unknown(values, where)
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        problems = []
+        for problem in error.errors():
+            key = ".".join(str(part) for part in problem["loc"]) or "values"
+            given = "" if problem["type"] == "missing" else f" (given: {problem['input']!r})"
+            if not problem["loc"]:
+                given = ""
+            problems.append(f"{key}: {problem['msg']}{given}")
+        raise ConfigError(f"{where}: " + "; ".join(problems)) from None
+
+
+def load_config(config: str | Path, overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Read a configuration file and apply overrides to it.
+
+    Parameters
+    ----------
+    config : str or pathlib.Path
+        A name (``"open"``: ``config/open.yml``) or the path of a YAML file.
+    overrides : mapping, optional
+        Parameters that replace those of the file; ``None`` leaves the file's value.
+
+    Returns
+    -------
+    Settings
+
+    Raises
+    ------
+    ConfigError
+        If there is no such file, it is no flat mapping, or a parameter is not valid.
+    """
+    path = Path(config)
+    if path.suffix not in {".yml", ".yaml"}:
+        path = project_root() / "config" / f"{config}.yml"
+    if not path.is_file():
+        known = ", ".join(config_names())
+        raise ConfigError(f"no configuration {str(config)!r}: {path} does not exist; there are: {known}")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not readable as YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: expected one 'key: value' a line")
+    values = {"config": path.stem} | values
+    _refuse_unknown(values, str(path))
+    values |= {key: value for key, value in (overrides or {}).items() if value is not None}
+    return resolve(values, str(path))
+
+
+def from_notebook(names: Mapping[str, Any]) -> Settings:
+    """Return the settings of a notebook: its configuration, with the parameters that are set in it.
+
+    Parameters
+    ----------
+    names : mapping
+        The notebook's ``globals()``. Names that are parameters count when they are not ``None``; ``config`` names the
+        base configuration. Names that papermill injected but that are no parameter are refused.
+
+    Returns
+    -------
+    Settings
+
+    Raises
+    ------
+    ConfigError
+        As :func:`load_config`; also for an injected name that is no parameter.
+    """
+    _refuse_unknown(_injected_names(names.get("In", ())), "papermill")
+    given = {key: names[key] for key in Settings.model_fields if names.get(key) is not None}
+    return load_config(given.pop("config", "virtual"), given)
+
+
+def _injected_names(cells: Sequence[str]) -> dict[str, None]:
+    """Return the names that papermill's injected cell (it begins with ``# Parameters``) assigns."""
+    injected: dict[str, None] = {}
+    for cell in cells:
+        if cell.startswith("# Parameters"):
+            targets = [t for node in ast.parse(cell).body if isinstance(node, ast.Assign) for t in node.targets]
+            injected |= {target.id: None for target in targets if isinstance(target, ast.Name)}
+    return injected
+
+
+def _refuse_unknown(values: Mapping[str, Any], where: str) -> None:
+    for key in values:
+        if key not in Settings.model_fields:
+            near = difflib.get_close_matches(str(key), Settings.model_fields, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else "known keys: " + ", ".join(Settings.model_fields)
+            raise ConfigError(f"{where}: unknown key {key!r}; {hint}")
