@@ -179,7 +179,7 @@ def budget(field: xr.DataArray, cell_area: xr.DataArray) -> dict[str, float]:
     _same_grid(field, cell_area)
     mean = field.mean("time") if "time" in field.dims else field
     mean = mean.astype("float64")
-    area = float(cell_area.where(mean.notna()).sum())
+    area = float(cell_area.where(mean.notnull()).sum())
     total = float((mean * cell_area).sum())
     valid = area > 0
     return {

@@ -226,7 +226,7 @@ def budget_table(fields: Mapping[tuple[str, str], xr.DataArray], cell_area: xr.D
         that every field has, ``common_mean_gC_m2_yr``, ``common_total_TgC_yr`` and ``common_area_Mkm2``.
     """
     flat = {key: field.mean("time") if "time" in field.dims else field for key, field in fields.items()}
-    common = np.logical_and.reduce([field.notna().to_numpy() for field in flat.values()])
+    common = np.logical_and.reduce([field.notnull().to_numpy() for field in flat.values()])
     rows = []
     for (quantity, product), field in flat.items():
         shared = carbon.budget(field.where(xr.DataArray(common, dims=field.dims)), cell_area)
@@ -245,8 +245,8 @@ def audit_table() -> pd.DataFrame:
     -------
     pandas.DataFrame
         A row a step: ``claim`` (its id), ``unit``, ``meaning``, ``arithmetic`` (with the numbers in it), ``implied``
-        (its result), ``stated`` (what the paper says) and ``agrees``: ``yes`` within rounding (1 %) or a stated range, ``nearly``
-        within 5 %, else ``no``.
+        (its result), ``stated`` (what the paper says) and ``agrees``: ``yes`` within rounding (1 %) or a stated range,
+        ``nearly`` within 5 %, else ``no``.
     """
     claims = paper_claims().set_index("id")
     stated = claims["stated"].to_dict() | {
