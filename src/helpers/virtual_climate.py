@@ -155,8 +155,9 @@ def mean_precipitation(longitude: ArrayLike, latitude: ArrayLike) -> Array:
 def clear_sky(latitude: ArrayLike, elevation: ArrayLike) -> Array:
     """Return the annual mean of clear-sky global horizontal irradiance [W m-2].
 
-    pvlib's Ineichen-Perez model [1]_ with a constant Linke turbidity, over the hours of the middle day of each month,
-    tabulated by latitude (every 2 degrees) and elevation (every 500 m) and interpolated.
+    pvlib's simplified Solis model [1]_, which is made for elevations up to 7000 m (the Ineichen-Perez model exceeds the
+    sun above the atmosphere from about 4000 m), over the hours of the middle day of each month, with constant aerosol and
+    water vapour that falls with elevation [2]_. Tabulated every 2 degrees and 500 m, and interpolated.
 
     Parameters
     ----------
@@ -167,8 +168,13 @@ def clear_sky(latitude: ArrayLike, elevation: ArrayLike) -> Array:
 
     References
     ----------
-    .. [1] Ineichen, P., Perez, R. (2002). A new airmass independent formulation for the Linke turbidity coefficient. Solar
-       Energy 73, 151-157.
+    .. [1] Ineichen, P. (2008). A broadband simplified version of the Solis clear sky model. Solar Energy 82, 758-762.
+    .. [2] Reitan, C. H. (1963). Surface dew point and water vapor aloft. Journal of Applied Meteorology 2, 776-779.
+
+    Examples
+    --------
+    >>> bool(clear_sky(30.0, 4500.0) > clear_sky(30.0, 0.0) > clear_sky(50.0, 0.0))
+    True
     """
     latitude, elevation = np.broadcast_arrays(np.asarray(latitude, float), np.asarray(elevation, float))
     return _clear_sky_table()(np.stack([latitude, elevation], axis=-1))
@@ -179,8 +185,8 @@ def leaf_area(cover: ArrayLike, weather: Climate, longitude: ArrayLike, latitude
 
     .. math:: L = L_{max}(\mathrm{class}) \, (1 - e^{-P / 500}) \, / \, (1 + e^{-(T + 2) / 5}),
 
-    times noise and half (in the logarithm) of the hidden fertility that also drives NPP. Greatest LAI by class: Asner et
-    al. [1]_.
+    times noise and half (in the logarithm) of the hidden fertility that also drives NPP, at most 8. Greatest LAI by class:
+    Asner et al. [1]_.
 
     References
     ----------
@@ -191,7 +197,8 @@ def leaf_area(cover: ArrayLike, weather: Climate, longitude: ArrayLike, latitude
     water = 1 - np.exp(-weather.precipitation / LAWS.lai_precipitation)
     warmth = expit((weather.temperature - LAWS.lai_temperature) / LAWS.lai_temperature_width)
     noise = lognormal_noise(*where, "leaves of places", LAWS.lai_place_sd, LAWS.lai_place_range, seed)
-    return cover_value(cover, 1) * water * warmth * noise * fertility(*where, seed) ** LAWS.lai_fertility
+    leaves = cover_value(cover, 1) * water * warmth * noise * fertility(*where, seed) ** LAWS.lai_fertility
+    return np.minimum(leaves, LAWS.lai_ceiling)
 
 
 def soil_carbon(cover: ArrayLike, longitude: ArrayLike, latitude: ArrayLike, seed: int) -> Array:
@@ -309,17 +316,19 @@ def _upslope(longitude: Array, latitude: Array) -> Array:
 
 @cache
 def _clear_sky_table() -> RegularGridInterpolator:
-    latitudes, elevations = np.arange(18.0, 55.0, 2.0), np.arange(-500.0, 9001.0, 500.0)
+    latitudes, elevations = np.arange(18.0, 55.0, 2.0), np.arange(-500.0, 7001.0, 500.0)
     middle_days = np.array([15, 46, 74, 105, 135, 166, 196, 227, 258, 288, 319, 349])
     declination = pvlib.solarposition.declination_spencer71(middle_days)[:, None]
     hour_angle = np.radians(np.arange(0.5, 24) * 15 - 180)
     zenith = pvlib.solarposition.solar_zenith_analytical(
         np.radians(latitudes)[:, None, None, None], hour_angle, declination
     )
-    zenith = np.degrees(zenith)
-    relative = pvlib.atmosphere.get_relative_airmass(zenith)
     height = elevations[:, None, None]
-    airmass = pvlib.atmosphere.get_absolute_airmass(relative, pvlib.atmosphere.alt2pres(height))
-    sun = pvlib.irradiance.get_extra_radiation(middle_days)[:, None]
-    sky = pvlib.clearsky.ineichen(zenith, airmass, LAWS.linke_turbidity, height, sun)
+    sky = pvlib.clearsky.simplified_solis(
+        90 - np.degrees(zenith),
+        LAWS.aerosol_depth,
+        LAWS.vapour_at_sea_level * np.exp(-height / 1000 / LAWS.vapour_height),
+        pvlib.atmosphere.alt2pres(height),
+        pvlib.irradiance.get_extra_radiation(middle_days)[:, None],
+    )
     return RegularGridInterpolator((latitudes, elevations), sky["ghi"].mean(axis=(-2, -1)))

@@ -46,7 +46,9 @@ class Laws:
     precipitation_year_sd: float = _law(0.12, "1", "choice, lognormal: variation of 10-25 % between years")
     precipitation_year_range: float = _law(400.0, "km", "choice")
     # shortwave radiation
-    linke_turbidity: float = _law(3.0, "1", "Ineichen and Perez 2002: clean continental air")
+    aerosol_depth: float = _law(0.1, "1", "pvlib's default at 700 nm: clean continental air")
+    vapour_at_sea_level: float = _law(2.0, "cm", "choice: precipitable water of the middle latitudes")
+    vapour_height: float = _law(2.2, "km", "Reitan 1963: e-folding of water vapour with height")
     cloud_fraction_dry: float = _law(0.35, "1", "choice: annual cloud fraction where it hardly rains")
     cloud_fraction_wet: float = _law(0.85, "1", "choice: annual cloud fraction of the Sichuan basin")
     cloud_precipitation: float = _law(800.0, "mm yr-1", "choice: e-folding from dry to wet")
@@ -61,6 +63,7 @@ class Laws:
     lai_place_sd: float = _law(0.2, "1", "choice, lognormal")
     lai_place_range: float = _law(30.0, "km", "choice")
     lai_fertility: float = _law(0.5, "1", "choice: the share of hidden fertility that leaves show")
+    lai_ceiling: float = _law(8.0, "1", "choice: denser canopies are rare in Asner et al. 2003")
     soc_scale: float = _law(12.0, "kg C m-2", "Jobbagy and Jackson 2000: 0-1 m, temperate grassland 11.7")
     soc_precipitation: float = _law(400.0, "mm yr-1", "choice; rises with rain: Jobbagy and Jackson 2000")
     soc_temperature: float = _law(-0.03, "K-1", "choice; falls with warmth: Jobbagy and Jackson 2000")
