@@ -82,8 +82,8 @@ def fig1_study_area(
     for table, name in ((npp_sites, "NPP sites"), (rs_sites, "Rs sites")):
         require_columns(table, ["longitude", "latitude"], f"figure 1, {name}")
     _require_variables(cube, ["land_cover", "elevation"], "figure 1")
-    figure = blank(7.4)
-    grid = GridSpec(2, 2, figure, width_ratios=[3, 1.15])
+    figure = blank(6.6)
+    grid = GridSpec(2, 2, figure, width_ratios=[3, 1.25])
     upper, lower = (panels.map_axes(figure, grid[row, 0]) for row in (0, 1))
     classes, missing = _draw_land_cover(upper, cube["land_cover"], boundary, "a", "land cover and sites")
     for table, marker in ((npp_sites, _NPP_SITES), (rs_sites, _RS_SITES)):
@@ -94,10 +94,11 @@ def fig1_study_area(
     elevation = panels.on_plateau(cube["elevation"], boundary)
     norm = sequential_norm([elevation])
     panels.map_panel(lower, elevation, boundary, cmap="cmc.batlow", norm=norm, letter="b", title="elevation")
-    panels.colour_bar(
-        lower, "cmc.batlow", norm, [elevation], with_units("elevation", "m"), cax=_beside(lower)
-    )
-    _position_map(panels.map_axes(figure, grid[1, 1], _CHINA_CRS), cube, boundary, norm)
+    place = panels.map_axes(figure, grid[1, 1], _CHINA_CRS)
+    _position_map(place, cube, boundary)
+    bar = place.inset_axes([0, -0.55, 1, 0.09])
+    label = with_units("elevation (b)", "m")
+    panels.colour_bar(lower, "cmc.batlow", norm, [elevation], label, cax=bar, orientation="horizontal")
     return figure
 
 
@@ -440,19 +441,18 @@ def _draw_land_cover(
     return handles, panels.no_data_entry([shown])
 
 
-def _position_map(axes: GeoAxes, cube: xr.Dataset, boundary: BaseGeometry, norm: Normalize) -> None:
-    """Draw the whole grid's elevation, its water in blue, and where the plateau lies in it."""
+def _position_map(axes: GeoAxes, cube: xr.Dataset, boundary: BaseGeometry) -> None:
+    """Draw the whole grid's relief in grey, its water in blue, and where the plateau lies in it."""
     elevation, cover = panels.flat(cube["elevation"]), panels.flat(cube["land_cover"])
     water = cover.isin([0, 17])
     x, y = panels.corners(axes.projection, elevation)
-    axes.pcolormesh(
-        x, y, np.ma.masked_invalid(elevation.where(~water)), cmap="cmc.batlow", norm=norm, rasterized=True
-    )
+    land = np.ma.masked_invalid(elevation.where(~water))
+    axes.pcolormesh(x, y, land, cmap="cmc.grayC_r", norm=Normalize(-500, 7000), rasterized=True)
     sea = np.ma.masked_invalid(xr.where(water, 1.0, np.nan))
     axes.pcolormesh(x, y, sea, cmap=ListedColormap(["#cfe6f5"]), rasterized=True)
     axes.set_xlim(x.min(), x.max())
     axes.set_ylim(y.min(), y.max())
-    panels.outline(axes, boundary, width=1.3)
+    panels.outline(axes, boundary, width=1.6, colour="#c2185b")
     panels.graticule(axes, step=(20, 10))
     axes.set_title("position in China", fontsize=8.5)
 

@@ -161,11 +161,11 @@ def map_panel(
     return mesh
 
 
-def outline(axes: GeoAxes, boundary: BaseGeometry, width: float = 0.9) -> None:
+def outline(axes: GeoAxes, boundary: BaseGeometry, width: float = 0.9, colour: str = INK) -> None:
     """Draw the plateau's outline, thinned to what a figure of this size can show."""
     for ring in shapely.get_parts(boundary.simplify(0.01).boundary):
         x, y = _project(axes.projection, *shapely.get_coordinates(ring).T)
-        axes.plot(x, y, color=INK, linewidth=width, zorder=4)
+        axes.plot(x, y, color=colour, linewidth=width, zorder=4)
 
 
 def points(axes: GeoAxes, longitude: np.ndarray, latitude: np.ndarray, **marker: object) -> None:

@@ -93,7 +93,7 @@ _STYLE = {
 
 
 def styled(draw: Callable[P, R]) -> Callable[P, R]:
-    """Let a function draw with the book's type sizes, whatever the session's settings, and leave those alone."""
+    """Let a function draw with the book's type sizes, whatever the session's own, and leave those alone."""
 
     @functools.wraps(draw)
     def inside(*args: P.args, **kwargs: P.kwargs) -> R:
