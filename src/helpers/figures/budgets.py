@@ -38,11 +38,11 @@ _DIAMOND = {
 
 @styled
 def fig6_components(budgets: pd.DataFrame, paper_values: pd.DataFrame | None = None) -> Figure:
-    """Figure 6: mean NPP (a), Rh (c) and NEP (e) of each product, and its difference from the forest (b, d, f).
+    """Figure 6: mean NPP (a), Rh (c), NEP (e) of each product; its difference from the forest (b, d, f).
 
-    The first product of a quantity is its reference. A difference is (product - reference) / abs(reference) in
-    percent, so that a negative one is an underestimate; with several products, that of their mean is drawn
-    too.
+    The first product of a quantity is its reference. A difference is (product - reference) / abs(reference)
+    in percent, so that a negative one is an underestimate; with several products, that of their mean is
+    drawn too.
 
     Parameters
     ----------
@@ -78,8 +78,8 @@ def fig6_components(budgets: pd.DataFrame, paper_values: pd.DataFrame | None = N
     for (left, right), (quantity, table), pair in zip(rows, tables.items(), ("ab", "cd", "ef"), strict=True):
         _means(left, quantity, table, paper)
         panel_letter(left, pair[0], quantity)
-        _differences(right, table)
-        panel_letter(right, pair[1], f"{quantity}, difference from {table['product'].iloc[0]}")
+        _differences(right, quantity, table)
+        panel_letter(right, pair[1], f"difference from {table['product'].iloc[0]}")
     if paper:
         figure.legend(
             handles=[Line2D([], [], label="the paper's value", **_DIAMOND)], loc="outside lower center"
@@ -197,13 +197,19 @@ def _means(axes: Axes, quantity: str, table: pd.DataFrame, paper: dict[tuple[str
         beyond = mean if value is None else max([mean, value], key=lambda x: x if mean >= 0 else -x)
         if value is not None:
             axes.plot(value, place, **_DIAMOND)
-        _beside(axes, beyond, place, f"{mean:.0f} ({total:.0f} Tg)", away=7 if value == beyond else 4)
+        _beside(
+            axes,
+            beyond,
+            place,
+            f"{mean:.0f} ({total:.0f} Tg)".replace("-", "−"),
+            away=7 if value == beyond else 4,
+        )
     label = with_units(quantity, FLUX_UNITS)
     axes.set_xlabel(f"← source     {label}     sink →" if quantity == "NEP" else label)
     _bar_axis(axes, list(table["product"]), places)
 
 
-def _differences(axes: Axes, table: pd.DataFrame) -> None:
+def _differences(axes: Axes, quantity: str, table: pd.DataFrame) -> None:
     """Draw a bar for each product's difference, and for that of the mean of several, from the reference."""
     reference = float(table["mean_gC_m2_yr"].iloc[0])
     others = table.iloc[1:].set_index("product")["mean_gC_m2_yr"]
@@ -216,7 +222,7 @@ def _differences(axes: Axes, table: pd.DataFrame) -> None:
     axes.barh(places, percent, height=0.62, color=colours, edgecolor=INK, linewidth=0.5)
     for place, value in zip(places, percent, strict=True):
         _beside(axes, value, place, f"{value:+.0f} %".replace("-", "−"))
-    axes.set_xlabel("difference [%]")
+    axes.set_xlabel(f"{quantity}, difference [%]")
     _bar_axis(axes, names, places)
 
 
@@ -233,9 +239,10 @@ def _bar_axis(axes: Axes, names: list[str], places: np.ndarray) -> None:
     axes.set_yticks(places, labels=names)
     axes.tick_params(axis="y", length=0)
     low, high = axes.get_xlim()
-    room = 0.42 * max(high, -low)
+    room = 0.45 * (high - low)
     axes.set_xlim(low - room if low < 0 else 0, high + room if high > 0 else 0)
-    axes.set_ylim(-0.6, len(names) - 0.4)
+    spare = max(0, 2 - len(names)) / 2
+    axes.set_ylim(-0.6 - spare, len(names) - 0.4 + spare)
 
 
 def _trend_line(axes: Axes, values: pd.DataFrame, source: str, quantity: str, colour: str) -> None:

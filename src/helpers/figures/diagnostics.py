@@ -16,6 +16,7 @@ from helpers.figures.style import (
     blank,
     letters,
     panel_letter,
+    predictor_name,
     require_columns,
     series_colours,
     styled,
@@ -31,8 +32,8 @@ _SITES, _MAP, _BEYOND = "#d55e00", "#0072b2", "#e3e3e3"
 def sites_versus_map(samples: pd.DataFrame, cube: xr.Dataset, names: Sequence[str]) -> Figure:
     """Draw how the predictors are distributed among sites and over the plateau: where a forest extrapolates.
 
-    Each panel shows the share of sites, and the share of the plateau's area, at or below a value. Values beyond
-    those of any site are shaded, and the share of the plateau's area that has them is written above.
+    Each panel shows the share of sites, and the share of the plateau's area, at or below a value. Values
+    beyond those of any site are shaded, and the share of the plateau's area that has them is written above.
 
     Parameters
     ----------
@@ -70,8 +71,9 @@ def sites_versus_map(samples: pd.DataFrame, cube: xr.Dataset, names: Sequence[st
             axes, samples[name].to_numpy(float), values.values.ravel(), area.values.ravel()
         )
         panel_letter(axes, letter, f"{100 * share:.0f} % of the plateau beyond the sites")
-        axes.set_xlabel(with_units(name.replace("_", " "), cube[name].attrs.get("units", "")))
-        axes.set_ylabel("share at or below")
+        axes.set_xlabel(with_units(predictor_name(name), cube[name].attrs.get("units", "")))
+        if axes.get_subplotspec().is_first_col():
+            axes.set_ylabel("share at or below")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
     return figure
@@ -147,7 +149,7 @@ def importance(table: pd.DataFrame, label: str) -> Figure:
     axes.hlines(places, 0, ordered["importance"], color="#c9c9c9", linewidth=1)
     style = {"fmt": "o", "color": "#0072b2", "capsize": 3, "markersize": 6, "elinewidth": 1.3}
     axes.errorbar(ordered["importance"], places, xerr=ordered["sd"], **style)
-    axes.set_yticks(places, labels=[name.replace("_", " ") for name in ordered["feature"]])
+    axes.set_yticks(places, labels=[predictor_name(name) for name in ordered["feature"]])
     axes.set_ylim(-0.6, len(ordered) - 0.4)
     axes.set_xlabel(label)
     return figure

@@ -30,6 +30,7 @@ from helpers.figures.style import (
     diverging_norm,
     letters,
     panel_letter,
+    predictor_name,
     require_columns,
     sequential_norm,
     styled,
@@ -48,9 +49,6 @@ _PREDICTOR_MAPS = {
     "lai": "cmc.bamako_r",
     "npp_modis": "cmc.bamako_r",
     "soc": "cmc.bilbao",
-}
-_PREDICTOR_NAMES = {"srad": "shortwave radiation", "lai": "leaf area index", "npp_modis": "NPP of MODIS"} | {
-    "soc": "soil organic carbon"
 }
 _CHINA_CRS = ccrs.AlbersEqualArea(central_longitude=105, central_latitude=36, standard_parallels=(25, 47))
 
@@ -82,7 +80,7 @@ def fig1_study_area(
     for table, name in ((npp_sites, "NPP sites"), (rs_sites, "Rs sites")):
         require_columns(table, ["longitude", "latitude"], f"figure 1, {name}")
     _require_variables(cube, ["land_cover", "elevation"], "figure 1")
-    figure = blank(6.6)
+    figure = blank(7.2)
     grid = GridSpec(2, 2, figure, width_ratios=[3, 1.25])
     upper, lower = (panels.map_axes(figure, grid[row, 0]) for row in (0, 1))
     classes, missing = _draw_land_cover(upper, cube["land_cover"], boundary, "a", "land cover and sites")
@@ -241,7 +239,7 @@ def covariates(cube: xr.Dataset, boundary: BaseGeometry, names: Sequence[str]) -
     shown = {name: panels.on_plateau(cube[name], boundary) for name in names}
     for i, (letter, name) in enumerate(zip(letters(len(names)), names, strict=True)):
         axes = panels.map_axes(figure, grid[i // 2, i % 2])
-        title = _PREDICTOR_NAMES.get(name, name.replace("_", " "))
+        title = predictor_name(name)
         edges = {"left_labels": i % 2 == 0, "bottom_labels": i >= len(names) - 2}
         if name == "land_cover":
             classes, _ = _draw_land_cover(axes, shown[name], boundary, letter, title, **edges)

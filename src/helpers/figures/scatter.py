@@ -105,8 +105,8 @@ def fit_scatter(
     """Figures S2 and S3: what a forest says against what was observed, training and verification set apart.
 
     The table beside the points gives, for each set and for both together as in the paper, the number of
-    points, the squared correlation, the slope of the least-squares line of predicted on observed, and the RMSE
-    (Eq. 6).
+    points, the squared correlation, the slope of the least-squares line of predicted on observed, and the
+    RMSE (Eq. 6).
 
     Parameters
     ----------
@@ -226,7 +226,7 @@ def _square(axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
     room = 0.04 * (high - low)
     ends = (low - room, high + room)
     axes.plot(ends, ends, label="1:1 line", zorder=2, **_ONE_TO_ONE)
-    axes.set(xlim=ends, ylim=ends, aspect="equal")
+    axes.set(xlim=ends, ylim=ends, box_aspect=1)
 
 
 def _statistics_table(axes: Axes, rows: Mapping[str, FitStatistics], units: str) -> None:
@@ -234,9 +234,9 @@ def _statistics_table(axes: Axes, rows: Mapping[str, FitStatistics], units: str)
     cells = [[f"{row.n}", f"{row.r2:.2f}", f"{row.slope:.2f}", f"{row.rmse:.3g}"] for row in rows.values()]
     heads = ["n", "R²", "slope", "RMSE"]
     table = axes.table(
-        cells, rowLabels=list(rows), colLabels=heads, bbox=(0.3, 0.2, 0.75, 0.3), edges="horizontal"
+        cells, rowLabels=list(rows), colLabels=heads, bbox=(0.3, 0.2, 0.7, 0.3), edges="horizontal"
     )
     table.auto_set_font_size(False)
     table.set_fontsize(8.5)
     if units != "1":
-        axes.text(1.05, 0.16, with_units("RMSE", units), ha="right", va="top", fontsize=7.5, color="#555555")
+        axes.text(1.0, 0.16, with_units("RMSE", units), ha="right", va="top", fontsize=7.5, color="#555555")

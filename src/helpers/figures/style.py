@@ -74,6 +74,13 @@ LAND_COVER: dict[int, tuple[str, str]] = {
 
 _CATEGORICAL = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#7a7a7a", "#222222")
 
+_PREDICTOR_NAMES = {
+    "srad": "shortwave radiation",
+    "lai": "leaf area index",
+    "npp_modis": "NPP of MODIS",
+    "soc": "soil organic carbon",
+}
+
 _STYLE = {
     "font.size": 9.0,
     "axes.titlesize": 9.5,
@@ -137,6 +144,17 @@ def pretty_units(units: str) -> str:
     return re.sub(
         r"(?<=[A-Za-z])-?\d+", lambda found: found[0].translate(raised), units.replace("degC", "°C")
     )
+
+
+def predictor_name(name: str) -> str:
+    """Return a predictor's name in words; an unknown one as it is, with spaces.
+
+    Examples
+    --------
+    >>> predictor_name("srad"), predictor_name("land_cover")
+    ('shortwave radiation', 'land cover')
+    """
+    return _PREDICTOR_NAMES.get(name, name.replace("_", " "))
 
 
 def with_units(name: str, units: str) -> str:
@@ -240,9 +258,11 @@ def stamp(figure: Figure, text: str) -> Figure:
     matplotlib.figure.Figure
         The same figure.
     """
-    band = 0.22 / figure.get_figheight()
+    band = 0.28 / figure.get_figheight()
     figure.get_layout_engine().set(rect=(0, band, 1, 1 - band))
-    figure.text(0.995, 0.2 * band, text, ha="right", va="bottom", fontsize=8, style="italic", color="#555555")
+    figure.text(
+        0.995, 0.15 * band, text, ha="right", va="bottom", fontsize=8, style="italic", color="#555555"
+    )
     return figure
 
 
