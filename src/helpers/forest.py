@@ -87,9 +87,9 @@ class RandomForest:
     ----------
     oob_prediction : numpy.ndarray, shape (n_rows,)
         After ``fit``: for each training row the mean of the trees that did not see it; NaN where every tree did.
-    importance : pandas.Series
-        After ``fit``: share of the decrease in squared error by predictor, in units of 1 (R's IncNodePurity, scaled to
-        a sum of 1).
+    importance : pandas.DataFrame
+        After ``fit``: columns ``predictor``, ``importance`` (share of the decrease in squared error by the predictor's
+        splits, R's IncNodePurity scaled to a sum of 1) and ``sd`` (over the trees); greatest first.
     estimator : sklearn.ensemble.RandomForestRegressor
         After ``fit``: the fitted forest, over the encoded columns ``columns``.
 
@@ -254,10 +254,12 @@ class RandomForest:
             count[out] += 1
         return np.divide(total, count, out=np.full(len(encoded), np.nan), where=count > 0)
 
-    def _importance(self) -> pd.Series:
-        purity = pd.Series(self.estimator.feature_importances_, index=list(self.columns))
-        own = [LAND_COVER if column.startswith(f"{LAND_COVER}_") else column for column in self.columns]
-        return purity.groupby(own).sum().reindex(list(self.predictors))
+    def _importance(self) -> pd.DataFrame:
+        by_tree = pd.DataFrame([tree.feature_importances_ for tree in self.estimator.estimators_], columns=self.columns)
+        one_hot = {column: LAND_COVER for column in self.columns if column.startswith(f"{LAND_COVER}_")}
+        shares = by_tree.rename(columns=one_hot).T.groupby(level=0).sum()
+        table = pd.DataFrame({"importance": shares.mean(axis=1), "sd": shares.std(axis=1, ddof=0)})
+        return table.rename_axis("predictor").sort_values("importance", ascending=False).reset_index()
 
 
 def from_settings(settings: Settings, variable: str, n_trees: int, seed: int) -> RandomForest:
