@@ -105,8 +105,8 @@ def cell_area(latitude: xr.DataArray | np.ndarray, longitude: xr.DataArray | np.
     Notes
     -----
     Exact: the area between the equator and latitude :math:`\varphi` over one radian of longitude is
-    :math:`\frac{b^2}{2}\left[\frac{s}{1 - e^2 s^2} + \frac{1}{e}\,\mathrm{artanh}(e s)\right]` with :math:`s = \sin\varphi`
-    (Snyder 1987, Eq. 3-12, the authalic latitude).
+    :math:`\frac{b^2}{2}\left[\frac{s}{1 - e^2 s^2} + \frac{1}{e}\,\mathrm{artanh}(e s)\right]` with
+    :math:`s = \sin\varphi` (Snyder 1987, Eq. 3-12, the authalic latitude).
 
     Examples
     --------
