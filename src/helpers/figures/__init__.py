@@ -15,7 +15,6 @@ from helpers.figures.maps import (
     fig4_rs,
     fig5_nep,
 )
-from helpers.figures.panels import map_panel
 from helpers.figures.scatter import figS1_rs_rh, fit_scatter, modis_check
 from helpers.figures.style import stamp
 
@@ -32,7 +31,6 @@ __all__ = [
     "fit_scatter",
     "importance",
     "land_cover_balance",
-    "map_panel",
     "modis_check",
     "recovered_versus_true",
     "sites_versus_map",

@@ -194,7 +194,7 @@ def _means(axes: Axes, quantity: str, table: pd.DataFrame, paper: dict[tuple[str
         places, table["product"], means, table["total_TgC_yr"], strict=True
     ):
         value = paper.get((quantity, product))
-        beyond = mean if value is None else max([mean, value], key=lambda x: x if mean >= 0 else -x)
+        beyond = mean if value is None else max(mean, value)
         if value is not None:
             axes.plot(value, place, **_DIAMOND)
         _beside(
@@ -227,20 +227,18 @@ def _differences(axes: Axes, quantity: str, table: pd.DataFrame) -> None:
 
 
 def _beside(axes: Axes, x: float, y: float, text: str, away: float = 4) -> None:
-    """Write a value beyond the end of its bar."""
-    side = 1 if x >= 0 else -1
-    place = {"xytext": (side * away, 0), "textcoords": "offset points", "va": "center", "fontsize": 8}
-    axes.annotate(text, (x, y), ha="left" if side > 0 else "right", **place)
+    """Write a value right of its bar, which for a bar that points left is right of zero."""
+    place = {"xytext": (away, 0), "textcoords": "offset points", "va": "center", "ha": "left", "fontsize": 8}
+    axes.annotate(text, (max(x, 0.0), y), **place)
 
 
 def _bar_axis(axes: Axes, names: list[str], places: np.ndarray) -> None:
-    """Name the bars, mark zero, and leave room for the values written beside them."""
+    """Name the bars, mark zero, and leave room for the values written right of them."""
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_yticks(places, labels=names)
     axes.tick_params(axis="y", length=0)
     low, high = axes.get_xlim()
-    room = 0.45 * (high - low)
-    axes.set_xlim(low - room if low < 0 else 0, high + room if high > 0 else 0)
+    axes.set_xlim(low, high + 0.5 * (high - low))
     spare = max(0, 2 - len(names)) / 2
     axes.set_ylim(-0.6 - spare, len(names) - 0.4 + spare)
 

@@ -485,13 +485,16 @@ def _cell_by_cell(axes: Axes, estimate: xr.DataArray, truth: xr.DataArray, name:
 
 
 def _error_by_class(
-    axes: Axes, error: xr.DataArray, land_cover: xr.DataArray, units: str, least: int = 10
+    axes: Axes, error: xr.DataArray, land_cover: xr.DataArray, units: str, most: int = 12
 ) -> None:
-    """Draw the spread of the error within each land-cover class of some cells, largest class on top."""
+    """Draw the spread of the error within the most frequent land-cover classes, the largest on top."""
     table = pd.DataFrame({"error": error.values.ravel(), "cover": land_cover.values.ravel()}).dropna()
+    if table.empty:
+        raise ValueError(
+            "no cell with an error has a land cover; check that land_cover lies on the same grid"
+        )
     table["name"] = [LAND_COVER[int(cover)][0] for cover in table["cover"]]
-    sizes = table["name"].value_counts()
-    kept = sizes[sizes >= least].index[::-1]
+    kept = table["name"].value_counts().index[:most][::-1]
     groups = [table.loc[table["name"] == name, "error"] for name in kept]
     axes.axvline(0, color="black", linewidth=0.8)
     axes.boxplot(

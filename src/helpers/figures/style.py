@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterable, Sequence
+from io import BytesIO
 from typing import ParamSpec, TypeVar
 
 import matplotlib as mpl
@@ -51,24 +52,24 @@ NO_DATA = "#b8b8b8"
 INK = "#222222"
 
 LAND_COVER: dict[int, tuple[str, str]] = {
-    0: ("water", "#3f8fd2"),
-    1: ("evergreen needleleaf forest", "#0b3d2e"),
-    2: ("evergreen broadleaf forest", "#14634a"),
-    3: ("deciduous needleleaf forest", "#2a7f62"),
-    4: ("deciduous broadleaf forest", "#3d9970"),
-    5: ("mixed forest", "#20504f"),
-    6: ("closed shrubland", "#5e3c99"),
-    7: ("open shrubland", "#8c6bb1"),
-    8: ("woody savanna", "#a98bc4"),
-    9: ("savanna", "#cdb9dd"),
+    0: ("water", "#1f6fc0"),
+    1: ("evergreen needleleaf forest", "#06301f"),
+    2: ("evergreen broadleaf forest", "#0b5a35"),
+    3: ("deciduous needleleaf forest", "#3d8f68"),
+    4: ("deciduous broadleaf forest", "#66b08f"),
+    5: ("mixed forest", "#5a7d2a"),
+    6: ("closed shrubland", "#7b3294"),
+    7: ("open shrubland", "#b5559b"),
+    8: ("woody savanna", "#c994c7"),
+    9: ("savanna", "#e3bfe6"),
     10: ("grassland", "#93c360"),
-    11: ("permanent wetland", "#12a5a5"),
-    12: ("cropland", "#a6460f"),
+    11: ("permanent wetland", "#0b7f8c"),
+    12: ("cropland", "#8f3b0a"),
     13: ("urban and built-up", "#111111"),
-    14: ("cropland and natural mosaic", "#d98b4a"),
-    15: ("snow and ice", "#c3ecff"),
+    14: ("cropland and natural mosaic", "#c77440"),
+    15: ("snow and ice", "#d9f7ff"),
     16: ("barren", "#efe0bd"),
-    17: ("water", "#3f8fd2"),
+    17: ("water", "#1f6fc0"),
 }
 """IGBP class -> (name, colour). Light and dark carry the difference where red and green do not."""
 
@@ -112,9 +113,19 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
     return inside
 
 
-def blank(height: float, width: float = WIDTH) -> Figure:
+class BookFigure(Figure):
+    """A figure that a notebook shows as the value of a cell, without pyplot and whatever its backend."""
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        """Return the picture at its resolution, and the size to show it at: 100 px an inch."""
+        picture = BytesIO()
+        self.savefig(picture, format="png")
+        return picture.getvalue(), {"width": round(100 * self.get_figwidth())}
+
+
+def blank(height: float, width: float = WIDTH) -> BookFigure:
     """Return an empty figure of a size in inches, its panels to be arranged by the constrained layout."""
-    return Figure(figsize=(width, height), layout="constrained")
+    return BookFigure(figsize=(width, height), layout="constrained")
 
 
 def letters(n: int) -> list[str]:
