@@ -21,7 +21,10 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.ensemble import RandomForestRegressor
 
-__all__ = ["ForestError", "RandomForest", "minimum_split"]
+from helpers.config import Settings
+from helpers.cube import NPP_PREDICTORS, RS_PREDICTORS
+
+__all__ = ["ForestError", "RandomForest", "from_settings", "minimum_split"]
 
 LAND_COVER = "land_cover"
 _DISTINCT_SHARE = 1.0 - np.exp(-1.0)  # of the rows, in a bootstrap sample of as many rows
@@ -255,3 +258,27 @@ class RandomForest:
         purity = pd.Series(self.estimator.feature_importances_, index=list(self.columns))
         own = [LAND_COVER if column.startswith(f"{LAND_COVER}_") else column for column in self.columns]
         return purity.groupby(own).sum().reindex(list(self.predictors))
+
+
+def from_settings(settings: Settings, variable: str, n_trees: int, seed: int) -> RandomForest:
+    """Return one of the paper's two forests, not grown yet.
+
+    Parameters
+    ----------
+    settings : Settings
+        Give mtry, nodesize, the encoding of land cover and the threads.
+    variable : {"npp", "rs"}
+        ``npp`` is the forest of Eq. 1, ``rs`` that of Eq. 2, whose target is ln Rs.
+    n_trees : int
+        ``settings.n_trees`` for a map; fewer do for validation.
+    seed : int
+        Seed of the forest.
+
+    Returns
+    -------
+    RandomForest
+    """
+    predictors, mtry = {"npp": (NPP_PREDICTORS, settings.npp_mtry), "rs": (RS_PREDICTORS, settings.rs_mtry)}[variable]
+    return RandomForest(
+        predictors, n_trees, mtry, settings.nodesize, settings.land_cover_encoding, seed, settings.threads
+    )
