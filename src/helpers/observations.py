@@ -231,7 +231,7 @@ _RULES: tuple[tuple[str, Callable[[pd.DataFrame, Sequence[float]], pd.Series], s
     ("value positive", lambda t, _: t["value"] <= 0, "a yearly flux of zero or less"),
     (
         "value plausible",
-        lambda t, _: t["value"] > t["variable"].map(BOUNDS),
+        lambda t, _: t["value"] > t["variable"].map(BOUNDS).astype(float),
         "above the plausible range: check units?",
     ),
     ("unmanipulated", lambda t, _: t["treatment"] != "none", "the plot was manipulated"),
@@ -514,7 +514,7 @@ def _implausible(text: pd.DataFrame, table: pd.DataFrame) -> list[str]:
     """List what is wrong with values of the right type."""
     west, south, east, north = REGION
     swapped = _swapped(table, REGION)
-    known, bound = table["variable"].isin(BOUNDS), table["variable"].map(BOUNDS)
+    known, bound = table["variable"].isin(BOUNDS), table["variable"].map(BOUNDS).astype(float)
     limits = ", ".join(f"{name} {bound:g}" for name, bound in BOUNDS.items())
     checks = (
         ("variable", ~known, "one of " + ", ".join(BOUNDS)),

@@ -1,7 +1,7 @@
 """Climate, leaves and soil of the virtual plateau: pure functions of coordinates, years and seed.
 
-Coordinates are arrays that broadcast together: points of equal shape, or a row (1, nx) of longitudes and a column (ny, 1)
-of latitudes for a grid. Yearly fields have a leading axis of years. The parameters are those of
+Coordinates are arrays that broadcast together: points of equal shape, or a row (1, nx) of longitudes and a column
+(ny, 1) of latitudes for a grid. Yearly fields have a leading axis of years. The parameters are those of
 :mod:`helpers.virtual_laws`.
 """
 
@@ -55,9 +55,10 @@ def climate(longitude: ArrayLike, latitude: ArrayLike, years: ArrayLike, seed: i
     r"""Return the yearly climate at coordinates.
 
     Temperature is the mean of the place (:func:`mean_temperature`), plus 0.03 K a year since the reference year, plus
-    correlated noise in space and between years. Precipitation is the mean of the place (:func:`mean_precipitation`) times
-    lognormal noise in space and between years. Shortwave radiation is pvlib's clear sky times the cloud factor of Kasten
-    and Czeplak [1]_, :math:`1 - 0.75 N^{3.4}`, where the cloud fraction N rises with the year's precipitation.
+    correlated noise in space and between years. Precipitation is the mean of the place (:func:`mean_precipitation`)
+    times lognormal noise in space and between years. Shortwave radiation is pvlib's clear sky times the cloud factor
+    of Kasten and Czeplak [1]_, :math:`1 - 0.75 N^{3.4}`, where the cloud fraction N rises with the year's
+    precipitation.
 
     Parameters
     ----------
@@ -91,7 +92,9 @@ def climate(longitude: ArrayLike, latitude: ArrayLike, years: ArrayLike, seed: i
     )
     precipitation = (
         mean_precipitation(*where)
-        * lognormal_noise(*where, "precipitation of places", LAWS.precipitation_place_sd, LAWS.precipitation_place_range, seed)
+        * lognormal_noise(
+            *where, "precipitation of places", LAWS.precipitation_place_sd, LAWS.precipitation_place_range, seed
+        )
         * lognormal_noise(
             *where, "precipitation of years", LAWS.precipitation_year_sd, LAWS.precipitation_year_range, seed, years
         )
@@ -117,8 +120,8 @@ def mean_temperature(longitude: ArrayLike, latitude: ArrayLike) -> Array:
     ----------
     .. [1] North, G. R., Cahalan, R. F., Coakley, J. A. (1981). Energy balance climate models. Reviews of Geophysics 19,
        91-121.
-    .. [2] Wang, K., Sun, J., Cheng, G., Jiang, H. (2011). Effect of altitude and latitude on surface air temperature across
-       the Qinghai-Tibet Plateau. Journal of Mountain Science 8, 808-816.
+    .. [2] Wang, K., Sun, J., Cheng, G., Jiang, H. (2011). Effect of altitude and latitude on surface air temperature
+       across the Qinghai-Tibet Plateau. Journal of Mountain Science 8, 808-816.
     """
     return _sea_level_temperature(latitude) - LAWS.lapse_rate * geography().elevation_at(longitude, latitude) / 1000
 
@@ -126,16 +129,17 @@ def mean_temperature(longitude: ArrayLike, latitude: ArrayLike) -> Array:
 def mean_precipitation(longitude: ArrayLike, latitude: ArrayLike) -> Array:
     r"""Return mean annual precipitation [mm yr-1], without noise.
 
-    Moisture decays along the axis from the plateau's south-east corner (97 E, 28 N) to its north-west corner (78 E, 37 N),
-    :math:`D = 1200 \exp(-d / 600\,\mathrm{km})` [1]_. Towards the sea it meets a ceiling :math:`C` that follows the vapour
-    that air of the latitude can hold, 6.5 % a kelvin [2]_: :math:`P_0 = (D^{-3} + C^{-3})^{-1/3}`. Slopes that rise to
-    the north-west are wetter and lee slopes drier [3]_: :math:`P = P_0 \exp(g s)`, s in m km-1, the exponent held within
-    0.7. The lowland south of the Himalaya lies before the barrier: there d counts from the Bay of Bengal.
+    Moisture decays along the axis from the plateau's south-east corner (97 E, 28 N) to its north-west corner (78 E,
+    37 N), :math:`D = 1200 \exp(-d / 600\,\mathrm{km})` [1]_. Towards the sea it meets a ceiling :math:`C` that
+    follows the vapour that air of the latitude can hold, 6.5 % a kelvin [2]_: :math:`P_0 = (D^{-3} +
+    C^{-3})^{-1/3}`. Slopes that rise to the north-west are wetter and lee slopes drier [3]_: :math:`P = P_0 \exp(g
+    s)`, s in m km-1, the exponent held within 0.7. The lowland south of the Himalaya lies before the barrier: there
+    d counts from the Bay of Bengal.
 
     References
     ----------
-    .. [1] Makarieva, A. M., Gorshkov, V. G. (2007). Biotic pump of atmospheric moisture as driver of the hydrological cycle
-       on land. Hydrology and Earth System Sciences 11, 1013-1033.
+    .. [1] Makarieva, A. M., Gorshkov, V. G. (2007). Biotic pump of atmospheric moisture as driver of the
+       hydrological cycle on land. Hydrology and Earth System Sciences 11, 1013-1033.
     .. [2] Held, I. M., Soden, B. J. (2006). Robust responses of the hydrological cycle to global warming. Journal of
        Climate 19, 5686-5699.
     .. [3] Roe, G. H. (2005). Orographic precipitation. Annual Review of Earth and Planetary Sciences 33, 645-671.
@@ -156,8 +160,8 @@ def clear_sky(latitude: ArrayLike, elevation: ArrayLike) -> Array:
     """Return the annual mean of clear-sky global horizontal irradiance [W m-2].
 
     pvlib's simplified Solis model [1]_, which is made for elevations up to 7000 m (the Ineichen-Perez model exceeds the
-    sun above the atmosphere from about 4000 m), over the hours of the middle day of each month, with constant aerosol and
-    water vapour that falls with elevation [2]_. Tabulated every 2 degrees and 500 m, and interpolated.
+    sun above the atmosphere from about 4000 m), over the hours of the middle day of each month, with constant
+    aerosol and water vapour that falls with elevation [2]_. Tabulated every 2 degrees and 500 m, and interpolated.
 
     Parameters
     ----------
@@ -185,13 +189,13 @@ def leaf_area(cover: ArrayLike, weather: Climate, longitude: ArrayLike, latitude
 
     .. math:: L = L_{max}(\mathrm{class}) \, (1 - e^{-P / 500}) \, / \, (1 + e^{-(T + 2) / 5}),
 
-    times noise and half (in the logarithm) of the hidden fertility that also drives NPP, at most 8. Greatest LAI by class:
-    Asner et al. [1]_.
+    times noise and half (in the logarithm) of the hidden fertility that also drives NPP, at most 8. Greatest LAI by
+    class: Asner et al. [1]_.
 
     References
     ----------
-    .. [1] Asner, G. P., Scurlock, J. M. O., Hicke, J. A. (2003). Global synthesis of leaf area index observations. Global
-       Ecology and Biogeography 12, 191-205.
+    .. [1] Asner, G. P., Scurlock, J. M. O., Hicke, J. A. (2003). Global synthesis of leaf area index observations.
+       Global Ecology and Biogeography 12, 191-205.
     """
     where = (longitude, latitude)
     water = 1 - np.exp(-weather.precipitation / LAWS.lai_precipitation)

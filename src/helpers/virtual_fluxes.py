@@ -1,8 +1,8 @@
 """The truth of the virtual plateau, and the products that see it badly.
 
-The truth (NPP, Rs, Rh) follows published laws of climate, cover and soil, times hidden factors that no predictor carries:
-nitrogen, grazing, ground that thaws, what last year left, variety within a valley. The simulated products know the laws,
-not the hidden factors, and underestimate sparse vegetation.
+The truth (NPP, Rs, Rh) follows published laws of climate, cover and soil, times hidden factors that no predictor
+carries: nitrogen, grazing, ground that thaws, what last year left, variety within a valley. The simulated products
+know the laws, not the hidden factors, and underestimate sparse vegetation.
 """
 
 from __future__ import annotations
@@ -28,7 +28,18 @@ from helpers.virtual_geography import BOX, geography
 from helpers.virtual_laws import LAWS
 from helpers.virtual_noise import gaussian_field
 
-__all__ = ["PRODUCTS", "Fluxes", "Product", "State", "fluxes", "potential_npp", "product", "state", "visible_npp", "visible_rs"]
+__all__ = [
+    "PRODUCTS",
+    "Fluxes",
+    "Product",
+    "State",
+    "fluxes",
+    "potential_npp",
+    "product",
+    "state",
+    "visible_npp",
+    "visible_rs",
+]
 
 _BARREN = 16
 _GRAZED = (6, 7, 8, 9, 10)
@@ -86,13 +97,13 @@ def fluxes(
     r"""Return the true carbon fluxes at coordinates.
 
     .. math::
-        NPP &= \mathrm{visible\ NPP} \cdot f_{N} \cdot (1 - 0.4\, g) \cdot f_{fine} \cdot f_{legacy} \\
+        NPP &= \mathrm{visible\ NPP} \, f_{N} \, \frac{1 - 0.4\, g}{1 - 0.4 / 2} \, f_{fine} \, f_{legacy} \\
         R_s &= \mathrm{law\ of\ Rs}(NPP) \cdot f_{thaw} \\
         R_h &= (0.58\, R_s + 0) \cdot f_{scatter}
 
-    Each f is a correlated lognormal factor of mean 1; the grazing pressure g lies between 0 and 1 and acts on grassland,
-    shrubland and savanna; :math:`f_{thaw}` acts where the ground freezes. The line from Rs to Rh is the middle of the
-    range 0.54-0.63 that the global record of Rh:Rs spans [1]_.
+    Each f is a correlated lognormal factor of mean 1; the grazing pressure g lies between 0 and 1 and acts on
+    grassland, shrubland and savanna; :math:`f_{thaw}` acts where the ground freezes. The line from Rs to Rh is the
+    middle of the range 0.54-0.63 that the global record of Rh:Rs spans [1]_.
 
     Parameters
     ----------
@@ -107,17 +118,17 @@ def fluxes(
 
     References
     ----------
-    .. [1] Bond-Lamberty, B., Bailey, V. L., Chen, M., Gough, C. M., Vargas, R. (2018). Globally rising soil heterotrophic
-       respiration over recent decades. Nature 560, 80-83.
+    .. [1] Bond-Lamberty, B., Bailey, V. L., Chen, M., Gough, C. M., Vargas, R. (2018). Globally rising soil
+       heterotrophic respiration over recent decades. Nature 560, 80-83.
     """
     where = (longitude, latitude)
     known = state(*where, years, seed) if known is None else known
-    grazing = ndtr(gaussian_field(*where, LAWS.grazing_range, seed, "grazing"))
-    eaten = LAWS.grazing_loss * grazing * np.isin(known.land_cover, _GRAZED)
+    pressure = ndtr(gaussian_field(*where, LAWS.grazing_range, seed, "grazing"))
     npp = (
         visible_npp(known)
         * fertility(*where, seed)
-        * (1 - eaten)
+        * _left_by_grazing(known.land_cover, pressure)
+        / _left_by_grazing(known.land_cover, 0.5)
         * lognormal_noise(*where, "fine variety", LAWS.fine_sd, LAWS.fine_range, seed)
         * lognormal_noise(*where, "legacy", LAWS.legacy_sd, LAWS.legacy_range, seed, years)
     )
@@ -143,13 +154,20 @@ def potential_npp(weather: Climate) -> Array:
 
 
 def visible_npp(known: State) -> Array:
-    r"""Return the NPP that the maps explain [g C m-2 yr-1]: Miami, times share of the land cover, times light.
+    r"""Return the NPP that the maps explain [g C m-2 yr-1]: Miami, times share of the cover, light and mean grazing.
 
-    Production saturates with light: :math:`\frac{S}{S + 50} / \frac{200}{200 + 50}`.
+    Production saturates with light: :math:`\frac{S}{S + 50} / \frac{200}{200 + 50}`. Grazed classes lose the mean of
+    the grazing loss, half of the greatest.
     """
     light = known.climate.srad / (known.climate.srad + LAWS.light_half)
     reference = LAWS.light_reference / (LAWS.light_reference + LAWS.light_half)
-    return potential_npp(known.climate) * cover_value(known.land_cover, 2) * light / reference
+    share = cover_value(known.land_cover, 2) * _left_by_grazing(known.land_cover, 0.5)
+    return potential_npp(known.climate) * share * light / reference
+
+
+def _left_by_grazing(cover: ArrayLike, pressure: ArrayLike) -> Array:
+    """Return the share of NPP that grazers of a pressure between 0 and 1 leave; all of it where nothing grazes."""
+    return 1 - LAWS.grazing_loss * np.asarray(pressure) * np.isin(cover, _GRAZED)
 
 
 def visible_rs(known: State, npp: Array) -> Array:
@@ -159,15 +177,15 @@ def visible_rs(known: State, npp: Array) -> Array:
         \left(\frac{C}{6.5}\right)^{0.25} \left(\frac{NPP}{NPP_{Miami}}\right)^{0.3}
 
     Raich et al. [1]_ by temperature T and monthly precipitation p [cm], with Q = 0.05452 K-1. The Bessel function
-    :math:`I_0(QA)` is the mean of the exponential over a sinusoidal year of amplitude A. Soil carbon C and the supply by
-    plants [2]_ act as powers.
+    :math:`I_0(QA)` is the mean of the exponential over a sinusoidal year of amplitude A. Soil carbon C and the
+    supply by plants [2]_ act as powers.
 
     References
     ----------
-    .. [1] Raich, J. W., Potter, C. S., Bhagawati, D. (2002). Interannual variability in global soil respiration, 1980-94.
-       Global Change Biology 8, 800-812.
-    .. [2] Raich, J. W., Schlesinger, W. H. (1992). The global carbon dioxide flux in soil respiration and its relationship
-       to vegetation and climate. Tellus B 44, 81-99.
+    .. [1] Raich, J. W., Potter, C. S., Bhagawati, D. (2002). Interannual variability in global soil respiration,
+       1980-94. Global Change Biology 8, 800-812.
+    .. [2] Raich, J. W., Schlesinger, W. H. (1992). The global carbon dioxide flux in soil respiration and its
+       relationship to vegetation and climate. Tellus B 44, 81-99.
     """
     weather = known.climate
     season = np.i0(LAWS.rs_temperature * LAWS.seasonal_amplitude)
@@ -209,22 +227,22 @@ class Product:
 
 
 PRODUCTS: Final = {
-    "npp_modis": Product("MODIS-like NPP", "npp", 0.3, 0.45, 0.05, 0.15, 200.0, True),
-    "npp_casa": Product("CASA-like NPP", "npp", 0.5, 0.55, 0.05, 0.20, 200.0, False),
-    "npp_glopem": Product("GLOPEM-like NPP", "npp", 1.0, 0.80, 0.15, 0.25, 300.0, False),
-    "rs_qrfm": Product("QRFM-like Rs", "rs", 1.5, 0.05, 0.05, 0.05, 500.0, False),
+    "npp_modis": Product("MODIS-like NPP", "npp", 0.3, 0.55, 0.05, 0.15, 200.0, True),
+    "npp_casa": Product("CASA-like NPP", "npp", 0.5, 0.65, 0.05, 0.20, 200.0, False),
+    "npp_glopem": Product("GLOPEM-like NPP", "npp", 1.0, 0.82, 0.15, 0.25, 300.0, False),
+    "rs_qrfm": Product("QRFM-like Rs", "rs", 1.0, 0.08, 0.08, 0.05, 500.0, False),
 }
 """The losses in sparse vegetation bracket the 30-70 % (NPP) and the 5 % (Rs) that Zeng et al. 2023 report."""
 
-_POINTS_PER_CELL = 3
+_POINTS_PER_CELL = 2
 _GAP_PRECIPITATION = 100.0
 
 
 def product(name: str, longitude: ArrayLike, latitude: ArrayLike, years: ArrayLike, seed: int) -> Array:
     r"""Return a simulated product on a grid, by its nearest native cell [g C m-2 yr-1].
 
-    A native cell holds the mean of 3 by 3 points of what the maps explain (:func:`visible_npp`, :func:`visible_rs`), times
-    :math:`1 - u` with the loss :math:`u = u_{dense} + (u_{sparse} - u_{dense}) e^{-LAI}` at each point, times the
+    A native cell holds the mean of 2 by 2 points of what the maps explain (:func:`visible_npp`, :func:`visible_rs`),
+    times :math:`1 - u` with the loss :math:`u = u_{dense} + (u_{sparse} - u_{dense}) e^{-LAI}` at each point, times the
     product's correlated error. Cells of water only are missing. Where ``gaps`` is set, cells that are mostly barren and
     have less than 100 mm yr-1 are missing, as MOD17 leaves barren land out.
 
@@ -264,7 +282,7 @@ def product(name: str, longitude: ArrayLike, latitude: ArrayLike, years: ArrayLi
 
 
 def _native(axis: ArrayLike, origin: float, cell: float) -> tuple[NDArray[np.intp], Array, Array]:
-    """Return, for an axis: the position of each coordinate's native cell, the cells' centres, the points within them."""
+    """Return for an axis: each coordinate's native cell, the cells' centres, the points within them."""
     numbers, position = np.unique(np.floor((np.asarray(axis, float) - origin) / cell).astype(int), return_inverse=True)
     centres = origin + (numbers + 0.5) * cell
     within = ((np.arange(_POINTS_PER_CELL) + 0.5) / _POINTS_PER_CELL - 0.5) * cell

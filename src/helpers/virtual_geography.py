@@ -1,7 +1,7 @@
 """The real ground of the virtual plateau: elevation, land cover and outline, at any coordinates.
 
-The file ``data/virtual/geography.nc`` (0.1 degree, 73-136 E, 18-54 N) comes from ``data/virtual/make_geography.py``; the
-folder's ``PROVENANCE.md`` names sources and licences.
+The file ``data/virtual/geography.nc`` (0.1 degree, 73-136 E, 18-54 N) comes from ``data/virtual/make_geography.py``;
+the folder's ``PROVENANCE.md`` names sources and licences.
 """
 
 from __future__ import annotations
@@ -67,7 +67,10 @@ def geography() -> Geography:
     """
     path = project_root() / "data" / "virtual" / "geography.nc"
     if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing: it is part of the repository; restore it with git checkout, or run data/virtual/make_geography.py")
+        raise FileNotFoundError(
+            f"{path} is missing: it is part of the repository; restore it with git checkout, "
+            "or run data/virtual/make_geography.py"
+        )
     with xr.open_dataset(path, engine="h5netcdf") as file:
         elevation = file["elevation"].to_numpy().astype(np.float64)
         land_cover = file["land_cover"].to_numpy().astype(np.uint8)
@@ -110,7 +113,7 @@ def _position(shape: tuple[int, int], longitude: ArrayLike, latitude: ArrayLike)
     if outside.any() or ((latitude < south) | (latitude > north)).any():
         raise ValueError(
             f"the virtual world covers {west:g}-{east:g} E, {south:g}-{north:g} N, but coordinates span "
-            f"{longitude.min():g}-{longitude.max():g} E, {latitude.min():g}-{latitude.max():g} N: set the grid inside it"
+            f"{longitude.min():g}-{longitude.max():g} E, {latitude.min():g}-{latitude.max():g} N: choose a smaller box"
         )
     row = np.clip((north - latitude) * _CELLS_PER_DEGREE - 0.5, 0, shape[0] - 1)
     column = np.clip((longitude - west) * _CELLS_PER_DEGREE - 0.5, 0, shape[1] - 1)

@@ -79,7 +79,9 @@ class Laws:
     light_reference: float = _law(200.0, "W m-2", "choice: light at which the Miami model holds")
     fertility_sd: float = _law(0.25, "1", "choice, lognormal; hidden")
     fertility_range: float = _law(100.0, "km", "choice")
-    grazing_loss: float = _law(0.4, "1", "choice: the greatest loss; Milchunas and Lauenroth 1993 report more and less; hidden")
+    grazing_loss: float = _law(
+        0.4, "1", "choice: the greatest loss; Milchunas and Lauenroth 1993 report more and less; hidden"
+    )
     grazing_range: float = _law(60.0, "km", "choice")
     fine_sd: float = _law(0.15, "1", "choice, lognormal; slope and soil within a valley; hidden")
     fine_range: float = _law(10.0, "km", "choice")
@@ -105,8 +107,9 @@ class Laws:
 LAWS: Final = Laws()
 
 
-# IGBP class: (name, greatest LAI, share of the Miami NPP). LAI is rounded from Asner et al. 2003 (means of biomes; barren,
-# urban and ice are a choice). The shares follow the IGBP definitions by canopy or ground cover (Loveland and Belward 1997).
+# IGBP class: (name, greatest LAI, share of the Miami NPP). LAI is rounded from Asner et al. 2003 (means of biomes;
+# barren, urban and ice are a choice). The shares follow the IGBP definitions by canopy or ground cover (Loveland and
+# Belward 1997).
 COVER_LAWS: Final = MappingProxyType(
     {
         1: ("evergreen needleleaf forest", 5.5, 1.00),

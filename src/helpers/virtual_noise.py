@@ -39,15 +39,15 @@ def gaussian_field(
     .. math:: u(x) = N^{-1/2} \sum_j a_j \cos(k_j \cdot x) + b_j \sin(k_j \cdot x),
 
     with a, b standard normal and wave vectors k from the spectrum of the correlation
-    :math:`(1 + \sqrt 3 d / \ell) \exp(-\sqrt 3 d / \ell)`: a bivariate t distribution with 3 degrees of freedom and scale
-    :math:`1/\ell` [1]_ [2]_. The years of a field share their wave vectors and have their own a and b. Distances are
-    those of an equirectangular map, true to scale at 36 degrees north.
+    :math:`(1 + \sqrt 3 d / \ell) \exp(-\sqrt 3 d / \ell)`: a bivariate t distribution with 3 degrees of freedom and
+    scale :math:`1/\ell` [1]_ [2]_. The years of a field share their wave vectors and have their own a and b.
+    Distances are those of an equirectangular map, true to scale at 36 degrees north.
 
     Parameters
     ----------
     longitude, latitude : array_like
-        Degrees; they broadcast together. A row of longitudes (1, nx) and a column of latitudes (ny, 1) make a grid, which
-        costs two matrix products instead of a cosine for each cell and wave.
+        Degrees; they broadcast together. A row of longitudes (1, nx) and a column of latitudes (ny, 1) make a grid,
+        which costs two matrix products instead of a cosine for each cell and wave.
     range_km : float
         The correlation length :math:`\ell` [km]: the correlation there is 0.48.
     seed : int
@@ -64,8 +64,8 @@ def gaussian_field(
 
     References
     ----------
-    .. [1] Heße, F., Prykhodko, V., Schlüter, S., Attinger, S. (2014). Generating random fields with a truncated power-law
-       variogram: a comparison of several numerical methods. Environmental Modelling & Software 55, 32-48.
+    .. [1] Heße, F., Prykhodko, V., Schlüter, S., Attinger, S. (2014). Generating random fields with a truncated
+       power-law variogram: a comparison of several numerical methods. Environmental Modelling & Software 55, 32-48.
     .. [2] Rahimi, A., Recht, B. (2007). Random features for large-scale kernel machines. NIPS 20.
 
     Examples
