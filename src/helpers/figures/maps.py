@@ -210,6 +210,38 @@ def fig5_nep(nep: Mapping[str, xr.DataArray], boundary: BaseGeometry, reference:
 
 
 @styled
+def flux_map(field: xr.DataArray, boundary: BaseGeometry, name: str) -> Figure:
+    """Draw one flux over the plateau: sequential colours, or for NEP diverging ones, brown source and green sink.
+
+    Parameters
+    ----------
+    field : xarray.DataArray
+        The flux [g C m-2 yr-1] on (latitude, longitude).
+    boundary : shapely geometry
+        The plateau's outline in degrees.
+    name : str
+        Its name, such as ``NPP``; ``NEP`` has a sign.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    shown = panels.on_plateau(field, boundary)
+    signed = name == "NEP"
+    cmap, norm = (NEP_MAP, diverging_norm([shown])) if signed else (FLUX_MAP, sequential_norm([shown]))
+    figure = blank(4.4)
+    axes = panels.map_axes(figure, GridSpec(1, 1, figure)[0])
+    panels.map_panel(axes, shown, boundary, cmap=cmap, norm=norm, title=name)
+    label = with_units(name, FLUX_UNITS)
+    label = f"← source     {label}     sink →" if signed else label
+    panels.colour_bar(axes, cmap, norm, [shown], label, orientation="horizontal", shrink=0.7, aspect=35)
+    missing = panels.no_data_entry([shown])
+    if missing:
+        axes.legend(handles=missing, loc="lower left")
+    return figure
+
+
+@styled
 def covariates(cube: xr.Dataset, boundary: BaseGeometry, names: Sequence[str]) -> Figure:
     """Draw a map of each predictor, two in a row, each with its own colours and limits.
 
