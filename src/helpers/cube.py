@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,9 +20,12 @@ __all__ = [
     "CubeError",
     "assemble",
     "check_bounds",
+    "class_shares",
+    "modis_check",
     "open_cube",
     "open_products",
     "sample",
+    "summary",
 ]
 
 NPP_PREDICTORS = ("precipitation", "temperature", "srad", "land_cover", "elevation", "lai", "npp_modis")
@@ -118,7 +121,7 @@ def assemble(layers: dict[str, xr.DataArray], grid: xr.Dataset, plateau: xr.Data
     return cube.rio.write_crs("EPSG:4326")
 
 
-def sample(cube: xr.Dataset, sites: pd.DataFrame) -> pd.DataFrame:
+def sample(cube: xr.Dataset, sites: pd.DataFrame, names: Sequence[str] | None = None) -> pd.DataFrame:
     """Look up the covariates at sites.
 
     Parameters
@@ -127,11 +130,13 @@ def sample(cube: xr.Dataset, sites: pd.DataFrame) -> pd.DataFrame:
         As :func:`assemble` returns.
     sites : pandas.DataFrame
         Columns longitude, latitude [degrees] and, if covariates change in time, year (NaN: unknown).
+    names : sequence of str, optional
+        Variables to look up; those of ``RS_PREDICTORS`` that the cube has if not given.
 
     Returns
     -------
     pandas.DataFrame
-        One row a site, with the sites' index; one column for each of ``RS_PREDICTORS`` in the cube: the value of the
+        One row a site, with the sites' index; one column for each name: the value of the
         cell that the site lies in. A yearly covariate is that of the site's year; of the nearest year where the cube
         has not that one; the mean over the years where the year is unknown. NaN where the cube has no data.
 
@@ -154,7 +159,7 @@ def sample(cube: xr.Dataset, sites: pd.DataFrame) -> pd.DataFrame:
     columns, rows = _cell_index(cube, "longitude", place), _cell_index(cube, "latitude", place)
     at = {"latitude": xr.DataArray(rows, dims="site"), "longitude": xr.DataArray(columns, dims="site")}
     year = sites["year"] if "year" in sites else pd.Series(np.nan, sites.index)
-    names = [name for name in RS_PREDICTORS if name in cube]
+    names = [name for name in RS_PREDICTORS if name in cube] if names is None else list(names)
     return pd.DataFrame(
         {name: _in_year(cube[name].isel(at).load(), year.to_numpy("float64")) for name in names},
         index=sites.index,
@@ -235,6 +240,85 @@ def open_products(grid: xr.Dataset) -> dict[str, xr.DataArray]:
         "rs_raich": sources.raich_rs(monthly["precipitation"], monthly["temperature"]),
     }
     return {name: grids.resample_nearest(field, grid).rename(name) for name, field in fields.items()}
+
+
+def summary(cube: xr.Dataset) -> pd.DataFrame:
+    """Return each covariate's area-weighted mean, range and valid area on the plateau.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        As :func:`assemble` returns; a yearly covariate enters with its mean over the years.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``covariate``, ``unit``, ``mean``, ``lowest``, ``highest`` and ``valid_area_Mkm2``; without land cover,
+        see :func:`class_shares`.
+    """
+    rows = []
+    for name in RS_PREDICTORS:
+        if name in cube and name != "land_cover":
+            field = cube[name].where(cube["plateau"])
+            flat = field.mean("time") if "time" in field.dims else field
+            rows.append(
+                {
+                    "covariate": name,
+                    "unit": cube[name].attrs["units"],
+                    "mean": float(flat.astype("float64").weighted(cube["cell_area"]).mean()),
+                    "lowest": float(flat.min()),
+                    "highest": float(flat.max()),
+                    "valid_area_Mkm2": float(cube["cell_area"].where(flat.notnull()).sum()) / 1e6,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def class_shares(cube: xr.Dataset) -> pd.DataFrame:
+    """Return each land-cover class's area on the plateau.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        With ``land_cover`` and its attributes ``flag_values`` and ``flag_meanings``, ``plateau`` and ``cell_area``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``land_cover`` (class), ``meaning``, ``area_Mkm2`` and ``share`` (of the plateau's valid area, 1);
+        largest first.
+    """
+    attributes = cube["land_cover"].attrs
+    meaning = dict(zip(np.ravel(attributes["flag_values"]), attributes["flag_meanings"].split(), strict=True))
+    classes = cube["land_cover"].where(cube["plateau"]).to_numpy().ravel()
+    area = pd.Series(cube["cell_area"].to_numpy().ravel()).groupby(classes).sum().sort_values(ascending=False) / 1e6
+    table = area.rename_axis("land_cover").reset_index(name="area_Mkm2").astype({"land_cover": int})
+    table.insert(1, "meaning", [meaning[value].replace("_", " ") for value in table["land_cover"]])
+    return table.assign(share=table["area_Mkm2"] / table["area_Mkm2"].sum())
+
+
+def modis_check(cube: xr.Dataset, site_years: pd.DataFrame) -> pd.DataFrame:
+    """Return ``npp_modis`` beside yearly MOD17A3 NPP, means of the years, at the sites that lie in the cube.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        With ``npp_modis`` and ``plateau``.
+    site_years : pandas.DataFrame
+        As :func:`helpers.sources.read_modis_npp_sites` returns it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``longitude``, ``latitude``, ``mod17a3`` and ``npp_modis`` [g C m-2 yr-1], ``on_plateau``; a row a site
+        that has both.
+    """
+    west, east = _cell_edges(cube, "longitude")
+    south, north = _cell_edges(cube, "latitude")
+    inside = site_years["longitude"].between(west, east) & site_years["latitude"].between(south, north)
+    sites = site_years[inside].groupby(["longitude", "latitude"], as_index=False)["npp"].mean()
+    found = sample(cube.assign(on_plateau=cube["plateau"]), sites, ["npp_modis", "on_plateau"])
+    return sites.rename(columns={"npp": "mod17a3"}).join(found).dropna(ignore_index=True)
 
 
 def _check_one(field: xr.DataArray, bounds: Bounds) -> None:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from helpers import comparison
+from helpers import audit, comparison
 
 OBSERVED = pd.Series([100.0, 200.0, 300.0, 400.0])
 LOW = OBSERVED * 0.5
@@ -42,7 +42,7 @@ def test_difference_compares_the_size_of_a_bias_not_its_sign():
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_the_papers_own_differences_follow_our_rule(number):
-    paper = comparison.paper_table(number)
+    paper = audit.paper_table(number)
     reference = paper["mean_of_three" if number == 1 else "qrfm"]
     for metric in ("RMSE", "PBIAS", "MAPE"):
         ours = -comparison.percent_difference(abs(paper.loc[metric, "random_forest"]), abs(reference[metric]))
@@ -55,7 +55,7 @@ def test_a_product_is_scored_where_it_has_values_and_says_at_how_many_sites():
 
 
 def test_paper_columns_stand_beside_ours():
-    table = comparison.beside_paper(made_table(), comparison.paper_table(1))
+    table = comparison.beside_paper(made_table(), audit.paper_table(1))
     assert row(table, "r")["paper_random_forest"] == 0.42
 
 
@@ -70,7 +70,7 @@ def test_budgets_over_common_cells_share_one_area():
 
 
 def audited(claim):
-    return comparison.audit_table().set_index("claim").loc[[claim]]
+    return audit.audit_table().set_index("claim").loc[[claim]]
 
 
 def test_the_papers_total_is_not_its_mean_times_its_area():
@@ -88,11 +88,11 @@ def test_the_papers_underestimates_follow_from_its_means():
 
 
 def test_every_claim_has_a_row_and_ours_stands_in_it():
-    table = comparison.claims_table({"nep_mean": -100.0}).set_index("id")
-    assert len(table) == len(comparison.paper_claims())
+    table = audit.claims_table({"nep_mean": -100.0}).set_index("id")
+    assert len(table) == len(audit.paper_claims())
     assert table.loc["nep_mean", "ours"] == -100 and np.isnan(table.loc["npp_mean", "ours"])
 
 
 def test_a_value_for_a_claim_that_is_none_is_refused():
-    with pytest.raises(comparison.ComparisonError, match="makes no claim .'nep_maen'."):
-        comparison.claims_table({"nep_maen": 1.0})
+    with pytest.raises(audit.AuditError, match="makes no claim .'nep_maen'."):
+        audit.claims_table({"nep_maen": 1.0})
