@@ -587,7 +587,7 @@ def raich_rs(precipitation: xr.DataArray, temperature: xr.DataArray) -> xr.DataA
     centimetres = precipitation / 10
     daily = 1.250 * np.exp(0.05452 * temperature) * centimetres / (4.259 + centimetres)
     return _described(
-        (daily * _DAYS).sum("month", skipna=False),
+        (daily * _DAYS).sum("month", skipna=False).astype("float32"),
         name="rs_raich",
         units="g m-2 yr-1",
         long_name="soil respiration as carbon, climate model of Raich et al. 2002",
