@@ -153,9 +153,9 @@ def start(notebook: str, names: Mapping[str, Any]) -> Run:
     Parameters
     ----------
     notebook : str
-        The notebook's name without folder and ``.ipynb``, for example ``"02_npp_random_forest"``.
+        The notebook's name without folder and ``.ipynb``: ``"02_npp_random_forest"``.
     names : mapping
-        The notebook's ``globals()``, which hold its parameters. An imported module is none, whatever its name.
+        The notebook's ``globals()``, which hold its parameters. Modules among them are none.
 
     Returns
     -------
@@ -404,7 +404,9 @@ class Run:
     def glue(self, name: str, value: float | int | str) -> None:
         """Give a number or a text a name that any page of the book can show.
 
-        A page writes ``{glue:text}`/notebooks/05_comparison.ipynb::nep_mean:.1f` ``.
+        A page shows the number glued as ``nep_mean`` in notebook 05 with one digit by::
+
+            {glue:text}`/notebooks/05_comparison.ipynb::nep_mean:.1f`
 
         Parameters
         ----------
