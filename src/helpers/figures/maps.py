@@ -134,7 +134,6 @@ def fig3_npp(
         FLUX_MAP,
         sequential_norm(list(maps.values())),
         "NPP",
-        sides=("below", "above"),
     )
 
 
@@ -175,7 +174,6 @@ def fig4_rs(
         FLUX_MAP,
         sequential_norm(list(maps.values())),
         "Rs",
-        sides=("below", "above"),
     )
 
 
@@ -206,7 +204,7 @@ def fig5_nep(nep: Mapping[str, xr.DataArray], boundary: BaseGeometry, reference:
     """
     maps = _cut(nep, boundary, reference, "figure 5")
     norm = diverging_norm(list(maps.values()))
-    return _reference_and_others(maps, boundary, reference, NEP_MAP, norm, "NEP", sides=("source", "sink"))
+    return _reference_and_others(maps, boundary, reference, NEP_MAP, norm, "NEP")
 
 
 @styled
@@ -349,7 +347,6 @@ def _reference_and_others(
     cmap: str,
     norm: Normalize,
     quantity: str,
-    sides: tuple[str, str],
 ) -> Figure:
     """Draw the reference above the others, and beside each other map the reference minus it."""
     others = [name for name in maps if name != reference]
@@ -370,7 +367,7 @@ def _reference_and_others(
             panels.map_panel(axes, differences[name], boundary, letter=letter, title=title, **style)
     main = with_units(quantity, FLUX_UNITS)
     if quantity == "NEP":
-        main = f"← {sides[0]}     {main}     {sides[1]} →"
+        main = f"← source     {main}     sink →"
     bars = [
         (cmap, norm, list(maps.values()), main),
         (
