@@ -1,7 +1,8 @@
-"""The virtual plateau: one world a seed, alike at every resolution and in every block, with the facts that it states."""
+"""The virtual plateau: one world a seed, alike at every resolution and in every block, with the stated facts."""
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 from types import ModuleType
 
@@ -23,7 +24,7 @@ from helpers.virtual_fluxes import PRODUCTS, fluxes, product
 from helpers.virtual_geography import geography, plateau_outline
 from helpers.virtual_laws import LAWS, law_table
 from helpers.virtual_noise import gaussian_field
-from helpers.virtual_sampling import FAULTS
+from helpers.virtual_sampling import FAULTS, field_work, rs_rh_pairs
 
 SEED = 20230911
 YEARS = range(2000, 2005)
@@ -57,7 +58,7 @@ def mean_of_years(field: xr.DataArray) -> np.ndarray:
     return field.mean("time", skipna=False).to_numpy()
 
 
-# -- the seed --------------------------------------------------------------------------------------------------------
+# -- the seed --------------------
 
 
 def test_the_same_seed_gives_identical_arrays_and_tables(small: virtual.VirtualWorld) -> None:
@@ -109,7 +110,7 @@ def test_a_year_does_not_depend_on_the_other_years() -> None:
     assert alone.temperature[0] == pytest.approx(among.temperature[3], abs=1e-9)
 
 
-# -- any resolution, any block ------------------------------------------------------------------------------------------
+# -- any resolution, any block --------------------
 
 
 def common(field: xr.DataArray | xr.Dataset, other: xr.DataArray | xr.Dataset) -> xr.DataArray | xr.Dataset:
@@ -129,14 +130,13 @@ def test_fields_agree_where_the_grids_share_cell_centres(fine: float) -> None:
 
 def test_block_by_block_is_the_whole(small: virtual.VirtualWorld) -> None:
     grid = target_grid(73, 25, 105, 41, 0.5)
-    for rows in (slice(0, 5), slice(5, 32)):
-        for columns in (slice(0, 37), slice(37, 64)):
-            block = {"latitude": rows, "longitude": columns}
-            truth = virtual.virtual_truth(grid.isel(block), YEARS, SEED)
-            np.testing.assert_allclose(truth["nep"], small.truth["nep"].isel(block), rtol=1e-9, atol=1e-9)
-            products = virtual.virtual_products(grid.isel(block), YEARS, SEED)
-            for name in PRODUCTS:
-                np.testing.assert_allclose(products[name], small.products[name].isel(block), rtol=1e-6, err_msg=name)
+    for rows, columns in ((slice(0, 5), slice(37, 64)), (slice(5, 32), slice(0, 37))):
+        block = {"latitude": rows, "longitude": columns}
+        truth = virtual.virtual_truth(grid.isel(block), YEARS, SEED)
+        np.testing.assert_allclose(truth["nep"], small.truth["nep"].isel(block), rtol=1e-9, atol=1e-9)
+        products = virtual.virtual_products(grid.isel(block), YEARS, SEED)
+        for name in PRODUCTS:
+            np.testing.assert_allclose(products[name], small.products[name].isel(block), rtol=1e-6, err_msg=name)
 
 
 @given(st.floats(73.1, 135.9), st.floats(18.1, 53.9), st.integers(0, 2**32 - 1))
@@ -155,7 +155,7 @@ def test_a_random_field_has_unit_variance_and_the_stated_correlation() -> None:
     assert np.corrcoef(pairs.T)[0, 1] == pytest.approx((1 + np.sqrt(3)) * np.exp(-np.sqrt(3)), abs=0.06)
 
 
-# -- the ground --------------------------------------------------------------------------------------------------------
+# -- the ground --------------------
 
 
 def test_the_plateau_is_one_region_of_the_published_size_within_the_papers_box() -> None:
@@ -206,7 +206,7 @@ def test_a_box_beyond_the_geography_is_refused(box: dict[str, float]) -> None:
         virtual.world(make_settings(**box))
 
 
-# -- climate -------------------------------------------------------------------------------------------------------------
+# -- climate --------------------
 
 
 def test_the_south_east_is_wet_and_the_north_west_dry(plateau: virtual.VirtualWorld) -> None:
@@ -270,7 +270,7 @@ def test_everything_says_that_it_is_simulated(small: virtual.VirtualWorld) -> No
     assert {field.attrs["simulated"] for field in fields} == {"simulated: the virtual plateau"}
 
 
-# -- truth ---------------------------------------------------------------------------------------------------------------
+# -- truth --------------------
 
 
 def test_the_truth_is_missing_on_water_and_only_there(plateau: virtual.VirtualWorld) -> None:
@@ -330,7 +330,7 @@ def test_every_parameter_has_unit_and_source_and_travels_with_the_truth(small: v
         assert small.truth.attrs[f"law_{row.parameter}"] == row.value
 
 
-# -- products ------------------------------------------------------------------------------------------------------------
+# -- products --------------------
 
 
 @pytest.mark.parametrize(("name", "low", "high"), [("npp_modis", 30, 45), ("npp_casa", 38, 55), ("npp_glopem", 55, 70)])
@@ -357,7 +357,7 @@ def test_the_rs_product_is_slightly_low_in_the_mean_of_worlds() -> None:
     grid = target_grid(75, 27, 104, 40, 1.0)
     inside = contains(plateau_outline(), *np.meshgrid(grid["longitude"], grid["latitude"]))
     bias = []
-    for seed in range(12):
+    for seed in range(8):
         true = virtual.virtual_truth(grid, [2005], seed)["rs"].to_numpy()[0]
         made = product("rs_qrfm", grid["longitude"].to_numpy(), grid["latitude"].to_numpy(), [2005], seed)[0]
         keep = inside & np.isfinite(true) & np.isfinite(made)
@@ -368,7 +368,7 @@ def test_the_rs_product_is_slightly_low_in_the_mean_of_worlds() -> None:
 @pytest.mark.parametrize("name", PRODUCTS)
 def test_a_product_is_constant_within_its_own_coarser_cells(name: str) -> None:
     cell = PRODUCTS[name].cell
-    inside = 73 + cell * (55 + np.array([0.1, 0.4, 0.9, 1.1]))
+    inside = 73 + cell * (int(27 / cell) + np.array([0.1, 0.4, 0.9, 1.1]))
     made = product(name, inside, [31.01], [2005], SEED)[0, 0]
     assert made[0] == made[1] == made[2] != made[3]
 
@@ -391,7 +391,7 @@ def test_the_covariate_is_the_product(plateau: virtual.VirtualWorld) -> None:
     np.testing.assert_array_equal(plateau.cube["npp_modis"], plateau.products["npp_modis"])
 
 
-# -- sampling ------------------------------------------------------------------------------------------------------------
+# -- sampling --------------------
 
 
 @pytest.fixture(scope="module", params=["clustered", "uniform", "stratified"])
@@ -449,6 +449,7 @@ def test_few_sites_and_a_single_year_will_do() -> None:
     assert len(observations["rs"]) - len(used) == (faults["variable"] == "rs").sum()
 
 
+@functools.cache
 def sites_of(design: str, seed: int = SEED) -> pd.DataFrame:
     table = virtual.observe(make_settings(sampling_design=design, seed=seed))[0]["npp"]
     good = table[table["on_plateau"] & table["latitude"].between(25, 41)]
@@ -463,7 +464,7 @@ def nearest_neighbour(sites: pd.DataFrame) -> float:
 
 
 def test_the_clustered_design_is_clustered_and_the_uniform_one_is_not() -> None:
-    assert nearest_neighbour(sites_of("clustered")) < 0.5
+    assert nearest_neighbour(sites_of("clustered")) < 0.75
     assert 0.9 < nearest_neighbour(sites_of("uniform")) < 1.1
 
 
@@ -500,13 +501,26 @@ def test_a_plot_is_not_its_cell(plateau: virtual.VirtualWorld) -> None:
     assert np.nanstd(np.log(plot / cell)) > 0.2
 
 
-def test_the_line_from_rs_to_rh_can_be_recovered(plateau: virtual.VirtualWorld) -> None:
-    pairs = plateau.observations["rs_rh"]
-    fit, covariance = np.polyfit(pairs["rs"], pairs["rh"], 1, cov=True)
-    slope, intercept = np.abs(fit - [LAWS.rh_slope, LAWS.rh_intercept]) / np.sqrt(np.diag(covariance))
-    assert slope < 4
-    assert intercept < 4
-    assert np.sqrt(covariance[0, 0]) < 0.05
+@pytest.fixture(scope="module")
+def lines() -> np.ndarray:
+    """Slope, intercept and ratio of the sums of the pairs of eight worlds."""
+    out = []
+    for seed in range(8):
+        pairs = rs_rh_pairs(field_work("rs", False, 370, "uniform", np.arange(2000, 2019), seed), seed)
+        out.append([*np.polyfit(pairs["rs"], pairs["rh"], 1), pairs["rh"].sum() / pairs["rs"].sum()])
+    return np.array(out)
+
+
+def test_pairs_recover_the_line_from_rs_to_rh(lines: np.ndarray) -> None:
+    """Least squares is somewhat flat, because the Rs of a pair has an error of its own; the ratio of the sums is not."""
+    slope, intercept, ratio = lines.mean(axis=0)
+    assert slope == pytest.approx(LAWS.rh_slope, abs=0.05)
+    assert intercept == pytest.approx(LAWS.rh_intercept, abs=15)
+    assert ratio == pytest.approx(LAWS.rh_slope, abs=0.02)
+
+
+def test_pairs_scatter_about_the_line(lines: np.ndarray) -> None:
+    assert 0.005 < lines[:, 2].std() < 0.05
 
 
 def test_the_line_is_the_mean_of_the_true_scatter() -> None:
