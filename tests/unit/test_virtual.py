@@ -512,7 +512,7 @@ def lines() -> np.ndarray:
 
 
 def test_pairs_recover_the_line_from_rs_to_rh(lines: np.ndarray) -> None:
-    """Least squares is somewhat flat, because the Rs of a pair has an error of its own; the ratio of the sums is not."""
+    """Least squares is somewhat flat, because the Rs of a pair has an error too; the ratio of the sums is not."""
     slope, intercept, ratio = lines.mean(axis=0)
     assert slope == pytest.approx(LAWS.rh_slope, abs=0.05)
     assert intercept == pytest.approx(LAWS.rh_intercept, abs=15)
