@@ -356,7 +356,10 @@ def _run_jupyter_book(source: Path, output: Path) -> None:
     ]
     helpers_folder = str(Path(__file__).resolve().parents[1])
     paths = [helpers_folder, *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "NO_COLOR": "1"}
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(paths),
+        "MPLCONFIGDIR": os.environ.get("MPLCONFIGDIR") or str(source.parent / "cache" / "matplotlib"),
+    }
     with log.open("w", encoding="utf-8") as stream:
         done = subprocess.run(
             [sys.executable, "-c", call, *options],

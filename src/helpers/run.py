@@ -571,7 +571,7 @@ def execute(notebook: str | Path, config: str | Path, overrides: Mapping[str, An
 
 
 def _injected(notebook: str, config: str | Path, overrides: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return what papermill injects: the configuration's name and, of its keys and the overrides, what counts.
+    """Return what papermill injects: the configuration and, of its keys and the overrides, what counts.
 
     A parameter that decides nothing in a notebook stays out of its executed copy: the copy stays true when
     that parameter changes and the notebook, rightly, is not executed again.
