@@ -21,7 +21,10 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.ensemble import RandomForestRegressor
 
-__all__ = ["ForestError", "RandomForest", "minimum_split"]
+from helpers.config import Settings
+from helpers.cube import NPP_PREDICTORS, RS_PREDICTORS
+
+__all__ = ["ForestError", "RandomForest", "from_settings", "minimum_split"]
 
 LAND_COVER = "land_cover"
 _DISTINCT_SHARE = 1.0 - np.exp(-1.0)  # of the rows, in a bootstrap sample of as many rows
@@ -84,9 +87,9 @@ class RandomForest:
     ----------
     oob_prediction : numpy.ndarray, shape (n_rows,)
         After ``fit``: for each training row the mean of the trees that did not see it; NaN where every tree did.
-    importance : pandas.Series
-        After ``fit``: share of the decrease in squared error by predictor, in units of 1 (R's IncNodePurity, scaled to
-        a sum of 1).
+    importance : pandas.DataFrame
+        After ``fit``: columns ``predictor``, ``importance`` (share of the decrease in squared error by the predictor's
+        splits, R's IncNodePurity scaled to a sum of 1) and ``sd`` (over the trees); greatest first.
     estimator : sklearn.ensemble.RandomForestRegressor
         After ``fit``: the fitted forest, over the encoded columns ``columns``.
 
@@ -251,7 +254,33 @@ class RandomForest:
             count[out] += 1
         return np.divide(total, count, out=np.full(len(encoded), np.nan), where=count > 0)
 
-    def _importance(self) -> pd.Series:
-        purity = pd.Series(self.estimator.feature_importances_, index=list(self.columns))
-        own = [LAND_COVER if column.startswith(f"{LAND_COVER}_") else column for column in self.columns]
-        return purity.groupby(own).sum().reindex(list(self.predictors))
+    def _importance(self) -> pd.DataFrame:
+        by_tree = pd.DataFrame([tree.feature_importances_ for tree in self.estimator.estimators_], columns=self.columns)
+        one_hot = {column: LAND_COVER for column in self.columns if column.startswith(f"{LAND_COVER}_")}
+        shares = by_tree.rename(columns=one_hot).T.groupby(level=0).sum()
+        table = pd.DataFrame({"importance": shares.mean(axis=1), "sd": shares.std(axis=1, ddof=0)})
+        return table.rename_axis("predictor").sort_values("importance", ascending=False).reset_index()
+
+
+def from_settings(settings: Settings, variable: str, n_trees: int, seed: int) -> RandomForest:
+    """Return one of the paper's two forests, not grown yet.
+
+    Parameters
+    ----------
+    settings : Settings
+        Give mtry, nodesize, the encoding of land cover and the threads.
+    variable : {"npp", "rs"}
+        ``npp`` is the forest of Eq. 1, ``rs`` that of Eq. 2, whose target is ln Rs.
+    n_trees : int
+        ``settings.n_trees`` for a map; fewer do for validation.
+    seed : int
+        Seed of the forest.
+
+    Returns
+    -------
+    RandomForest
+    """
+    predictors, mtry = {"npp": (NPP_PREDICTORS, settings.npp_mtry), "rs": (RS_PREDICTORS, settings.rs_mtry)}[variable]
+    return RandomForest(
+        predictors, n_trees, mtry, settings.nodesize, settings.land_cover_encoding, seed, settings.threads
+    )

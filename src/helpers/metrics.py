@@ -283,8 +283,7 @@ def _pairs(observed: ArrayLike, predicted: ArrayLike) -> tuple[NDArray[np.float6
     observed, predicted = np.asarray(observed, dtype=float), np.asarray(predicted, dtype=float)
     if observed.ndim != 1 or observed.shape != predicted.shape:
         raise ValueError(
-            f"observed has shape {observed.shape}, predicted {predicted.shape}: "
-            "expected two vectors of one length"
+            f"observed has shape {observed.shape}, predicted {predicted.shape}: expected two vectors of one length"
         )
     if observed.size == 0:
         raise ValueError("observed and predicted are empty: there is nothing to score")
