@@ -1,7 +1,7 @@
 """Show the numbered references of numpydoc docstrings on one page of the book.
 
-``[1]_`` and ``.. [1] Author (year)`` are reStructuredText footnotes. Many docstrings on one page would define the
-same footnote, so the page shows them as plain ``[1]`` below their own docstring.
+``[1]_`` and ``.. [1] Author (year)`` are reStructuredText footnotes. Many docstrings on one page would define
+the same footnote, so the page shows them as plain ``[1]`` below their own docstring.
 """
 
 from __future__ import annotations

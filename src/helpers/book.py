@@ -26,7 +26,7 @@ from helpers import catalog
 from helpers.config import ConfigError, Settings, load_config, project_root
 from helpers.run import WORLDS_WITH_TRUTH, deciding_parameters, runs_folder, written_whole
 
-__all__ = ["BookError", "build", "footer", "merge_provenance", "resolved_config", "stage"]
+__all__ = ["BookError", "build", "footer", "merge_provenance", "resolved_config", "stage", "with_alt_texts"]
 
 SIMULATED_BANNER = (
     "<strong>Simulated:</strong> this build shows the virtual plateau. Its terrain and land cover are real, "
@@ -102,7 +102,8 @@ def stage(settings: Settings) -> Path:
     shutil.copytree(root / "book", source / "book", ignore=shutil.ignore_patterns(".*"))
     (source / "notebooks").mkdir()
     for path in executed.values():
-        shutil.copy2(path, source / "notebooks")
+        notebook = with_alt_texts(json.loads(path.read_text(encoding="utf-8")))
+        (source / "notebooks" / path.name).write_text(json.dumps(notebook), encoding="utf-8")
     shutil.copy2(root / "_toc.yml", source)
     config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
     text = yaml.safe_dump(resolved_config(config, provenance), sort_keys=False, allow_unicode=True)
@@ -130,8 +131,8 @@ def merge_provenance(run_folder: Path, names: Sequence[str], settings: Settings)
     -------
     dict
         ``run``, ``settings``, ``started``, ``finished``, ``wall_seconds`` (summed), ``peak_memory_bytes``
-        (the largest), ``git``, ``python``, ``packages``, ``catalogue`` (SHA-256 of the pinned files that a run
-        of the open world reads) and ``notebooks`` (the record of each).
+        (the largest), ``git``, ``python``, ``packages``, ``catalogue`` (SHA-256 of the pinned files that the
+        open world reads) and ``notebooks`` (the record of each).
 
     Raises
     ------
@@ -217,6 +218,26 @@ def footer(provenance: Mapping[str, Any]) -> str:
         "with": f"Python {provenance['python']}, {versions}".rstrip(", "),
     }
     return "<p>" + " · ".join(f"{name} {html.escape(str(value))}" for name, value in facts.items()) + "</p>"
+
+
+def with_alt_texts(notebook: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an executed notebook with the alternative texts of its images where MyST-NB reads them.
+
+    Parameters
+    ----------
+    notebook : mapping
+        The notebook's JSON; its cells are changed in place.
+
+    Returns
+    -------
+    mapping
+    """
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            alt = output.get("metadata", {}).get("image/png", {}).get("alt")
+            if alt:
+                cell["metadata"].setdefault("mystnb", {}).setdefault("image", {}).setdefault("alt", alt)
+    return notebook
 
 
 def _notebooks_of(toc: Mapping[str, Any]) -> list[str]:
@@ -335,7 +356,10 @@ def _run_jupyter_book(source: Path, output: Path) -> None:
     ]
     helpers_folder = str(Path(__file__).resolve().parents[1])
     paths = [helpers_folder, *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "NO_COLOR": "1"}
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(paths),
+        "MPLCONFIGDIR": os.environ.get("MPLCONFIGDIR") or str(source.parent / "cache" / "matplotlib"),
+    }
     with log.open("w", encoding="utf-8") as stream:
         done = subprocess.run(
             [sys.executable, "-c", call, *options],
