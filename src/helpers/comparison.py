@@ -133,13 +133,14 @@ def chosen(products: xr.Dataset, quantity: str, plateau: xr.DataArray) -> dict[s
     Returns
     -------
     dict of str to xarray.DataArray
-        Maps by product, named as the variable is without its quantity: ``modis``, ``casa_cnp``.
+        Maps by product, named as the variable is without its quantity: ``modis``, ``casa_cnp``. MODIS comes first, as in
+        the paper's figures, then the others by name.
     """
+    names = [str(name).removeprefix(f"{quantity}_") for name in products if str(name).startswith(f"{quantity}_")]
     found = {}
-    for name, field in products.data_vars.items():
-        if str(name).startswith(f"{quantity}_"):
-            flat = field.mean("time", keep_attrs=True) if "time" in field.dims else field
-            found[str(name).removeprefix(f"{quantity}_")] = flat.where(plateau)
+    for name in sorted(names, key=lambda name: (name != "modis", name)):
+        field = products[f"{quantity}_{name}"]
+        found[name] = (field.mean("time", keep_attrs=True) if "time" in field.dims else field).where(plateau)
     return found
 
 
