@@ -133,8 +133,8 @@ def chosen(products: xr.Dataset, quantity: str, plateau: xr.DataArray) -> dict[s
     Returns
     -------
     dict of str to xarray.DataArray
-        Maps by product, named as the variable is without its quantity: ``modis``, ``casa_cnp``. MODIS comes first, as in
-        the paper's figures, then the others by name.
+        Maps by product, named as the variable is without its quantity: ``modis``, ``casa_cnp``. MODIS comes first, as
+        in the paper's figures, then the others by name.
     """
     names = [str(name).removeprefix(f"{quantity}_") for name in products if str(name).startswith(f"{quantity}_")]
     found = {}
