@@ -16,4 +16,7 @@ def real_data() -> None:
     from helpers import catalog
 
     if not catalog.cached_or_mirrored():
-        pytest.skip("files of the open configuration not at hand: set QTP_DATA_MIRROR to a folder that holds them, or run make data")
+        pytest.skip(
+            "files of the open configuration not at hand: "
+            "set QTP_DATA_MIRROR to a folder that holds them, or run make data CONFIG=open"
+        )

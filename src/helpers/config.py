@@ -1,8 +1,8 @@
 """The parameters of a run, checked once, at the door.
 
 A configuration is a flat YAML file in ``config/``: flat, because papermill hands each key to a notebook as a variable
-(``papermill notebooks/02_npp_random_forest.ipynb out.ipynb -f config/open.yml -p n_trees 100``). A notebook's parameters
-cell holds ``None`` for "as the configuration says", so that a value stands in one place only.
+(``papermill notebooks/02_npp_random_forest.ipynb out.ipynb -f config/open.yml -p n_trees 100``). A notebook's
+parameters cell holds ``None`` for "as the configuration says", so that a value stands in one place only.
 """
 
 from __future__ import annotations
@@ -17,7 +17,15 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-__all__ = ["ConfigError", "Settings", "config_names", "from_notebook", "load_config", "project_root", "resolve"]
+__all__ = [
+    "ConfigError",
+    "Settings",
+    "config_names",
+    "from_notebook",
+    "load_config",
+    "project_root",
+    "resolve",
+]
 
 
 class ConfigError(ValueError):
@@ -52,7 +60,8 @@ class Settings(BaseModel):
         "rows", description="how the Rs records of one site enter the training table"
     )
     extra_observations: list[str] = Field(
-        default_factory=list, description="your own observation tables (CSV in the schema of helpers.observations)"
+        default_factory=list,
+        description="your own observation tables (CSV in the schema of helpers.observations)",
     )
 
     n_trees: int = Field(1500, ge=1, le=100_000, description="ntree of both forests")
@@ -65,6 +74,9 @@ class Settings(BaseModel):
     training_fraction: float = Field(
         0.7, gt=0.1, lt=0.95, description="share of sites in the training set of figures S2 and S3"
     )
+    validation_trees: int = Field(200, ge=1, le=100_000, description="trees of each forest that is grown to validate")
+    validation_seeds: int = Field(1, ge=1, le=100, description="repetitions of each validation scheme")
+    n_folds: int = Field(5, ge=2, le=50, description="folds of each cross-validation scheme")
     rs_rh_line: Literal["paper", "site_means", "records"] = Field(
         "paper", description="line from Rs to Rh: the paper's Eq. 3, or our own fit"
     )
@@ -87,7 +99,9 @@ class Settings(BaseModel):
         if not self.run:
             object.__setattr__(self, "run", self.config)
         for low, high in (("west", "east"), ("south", "north"), ("first_year", "last_year")):
-            if getattr(self, low) > getattr(self, high) or (low != "first_year" and getattr(self, low) == getattr(self, high)):
+            if getattr(self, low) > getattr(self, high) or (
+                low != "first_year" and getattr(self, low) == getattr(self, high)
+            ):
                 raise ValueError(f"{low} ({getattr(self, low)}) lies beyond {high} ({getattr(self, high)})")
         for key, most in (("npp_mtry", 7), ("rs_mtry", 8)):
             if getattr(self, key) > most:
@@ -116,7 +130,9 @@ def project_root() -> Path:
         for folder in (start, *start.parents):
             if (folder / "config").is_dir() and (folder / "notebooks").is_dir():
                 return folder
-    raise ConfigError("no folder with config/ and notebooks/ above the working directory: run from a checkout of the book")
+    raise ConfigError(
+        "no folder with config/ and notebooks/ above the working directory: run from a checkout of the book"
+    )
 
 
 def config_names() -> list[str]:

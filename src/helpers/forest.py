@@ -1,0 +1,286 @@
+"""The two random forests, with R's meaning of ntree, mtry and nodesize.
+
+The paper fits R's ``randomForest`` :cite:p:`Zeng2023`. scikit-learn grows the same trees under other names:
+
+============  =====================  ==============================================================================
+R             scikit-learn           note
+============  =====================  ==============================================================================
+ntree         ``n_estimators``
+mtry          ``max_features``       tried at each node
+nodesize      ``min_samples_split``  R splits a node of more than ``nodesize`` rows and counts a row that the bootstrap
+                                     drew twice as two; scikit-learn counts it once, see :func:`minimum_split`
+============  =====================  ==============================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from sklearn.ensemble import RandomForestRegressor
+
+from helpers.config import Settings
+from helpers.cube import NPP_PREDICTORS, RS_PREDICTORS
+
+__all__ = ["ForestError", "RandomForest", "from_settings", "minimum_split"]
+
+LAND_COVER = "land_cover"
+_DISTINCT_SHARE = 1.0 - np.exp(-1.0)  # of the rows, in a bootstrap sample of as many rows
+
+
+class ForestError(ValueError):
+    """A table that a forest cannot be grown on or evaluated at; the message names the column and the rows."""
+
+
+def minimum_split(nodesize: int) -> int:
+    """Return scikit-learn's ``min_samples_split`` that comes closest to R's ``nodesize``.
+
+    R splits a node that holds at least ``nodesize + 1`` rows of the bootstrap sample, counted with their repeats. A
+    bootstrap sample holds 1 - 1/e = 63.2 % distinct rows, and scikit-learn counts distinct rows.
+
+    Parameters
+    ----------
+    nodesize : int
+        R's ``nodesize``; its default for regression is 5.
+
+    Returns
+    -------
+    int
+        At least 2.
+
+    Examples
+    --------
+    >>> minimum_split(5)
+    4
+    >>> minimum_split(1)
+    2
+    """
+    return max(2, round(_DISTINCT_SHARE * (nodesize + 1)))
+
+
+class RandomForest:
+    """A regression forest over named predictors.
+
+    Parameters
+    ----------
+    predictors : sequence of str
+        Names of the columns that the forest sees, in the order in which it keeps them.
+    n_trees : int
+        R's ``ntree``.
+    mtry : int
+        Predictors tried at each node, at most their number.
+    nodesize : int
+        R's ``nodesize``, translated by :func:`minimum_split`.
+    land_cover_encoding : {"target_mean", "integer", "one_hot"}
+        How the classes of the column ``land_cover`` become numbers. ``target_mean``: the mean target of the class in
+        the training table, nearest to R's factors, which are ordered by the mean of each node; a class that no
+        training row has gets the mean of all rows. ``integer``: the class number. ``one_hot``: a column a class; a
+        class that no training row has is zero in all of them.
+    seed : int
+        Seed of the bootstrap and of the predictors tried.
+    threads : int
+        Threads that grow the trees. They do not change the result.
+
+    Attributes
+    ----------
+    oob_prediction : numpy.ndarray, shape (n_rows,)
+        After ``fit``: for each training row the mean of the trees that did not see it; NaN where every tree did.
+    importance : pandas.DataFrame
+        After ``fit``: columns ``predictor``, ``importance`` (share of the decrease in squared error by the predictor's
+        splits, R's IncNodePurity scaled to a sum of 1) and ``sd`` (over the trees); greatest first.
+    estimator : sklearn.ensemble.RandomForestRegressor
+        After ``fit``: the fitted forest, over the encoded columns ``columns``.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"lai": np.linspace(0, 4, 50), "land_cover": np.repeat([10, 16], 25)})
+    >>> forest = RandomForest(["lai", "land_cover"], n_trees=20, mtry=2).fit(table, 100 * table["lai"])
+    >>> bool(abs(forest.predict(table[["land_cover", "lai"]])[10] - 100 * table["lai"][10]) < 20)
+    True
+    """
+
+    def __init__(
+        self,
+        predictors: Sequence[str],
+        n_trees: int = 1500,
+        mtry: int = 6,
+        nodesize: int = 5,
+        land_cover_encoding: str = "target_mean",
+        seed: int = 0,
+        threads: int = 1,
+    ) -> None:
+        if not 1 <= mtry <= len(predictors):
+            raise ForestError(f"mtry is {mtry}; expected 1 to {len(predictors)}, the number of predictors")
+        if land_cover_encoding not in {"target_mean", "integer", "one_hot"}:
+            raise ForestError(
+                f"land_cover_encoding is {land_cover_encoding!r}; expected target_mean, integer or one_hot"
+            )
+        self.predictors = tuple(predictors)
+        self.n_trees = n_trees
+        self.mtry = mtry
+        self.nodesize = nodesize
+        self.land_cover_encoding = land_cover_encoding
+        self.seed = seed
+        self.threads = threads
+
+    def fit(self, table: pd.DataFrame, target: ArrayLike) -> RandomForest:
+        """Grow the forest.
+
+        Parameters
+        ----------
+        table : pandas.DataFrame, n_rows rows
+            Holds the predictors, in any order, among any others; without missing values.
+        target : array_like, shape (n_rows,)
+            What is predicted.
+
+        Returns
+        -------
+        RandomForest
+            The forest itself.
+
+        Raises
+        ------
+        ForestError
+            For a missing column, a missing value, or fewer than two rows.
+        """
+        values = np.asarray(target, dtype="float64")
+        checked = self._checked(table)
+        if len(checked) < 2 or values.shape != (len(checked),):
+            raise ForestError(
+                f"{len(checked)} rows and a target of shape {values.shape}; expected one target a row, two rows or more"
+            )
+        if not np.isfinite(values).all():
+            rows = checked.index[~np.isfinite(values)][:5].tolist()
+            raise ForestError(f"the target is missing or infinite in rows {rows}: drop them before the forest is grown")
+        self._learn_classes(checked, values)
+        encoded = self._encoded(checked)
+        self.columns = tuple(encoded.columns)
+        self.estimator = RandomForestRegressor(
+            n_estimators=self.n_trees,
+            max_features=self.mtry,
+            min_samples_split=minimum_split(self.nodesize),
+            bootstrap=True,
+            random_state=self.seed,
+            n_jobs=self.threads,
+        ).fit(encoded.to_numpy("float32"), values)
+        self.oob_prediction = self._out_of_bag(encoded.to_numpy("float32"))
+        self.importance = self._importance()
+        # One thread adds up the trees in one order: the same prediction to the last digit on any machine.
+        self.estimator.set_params(n_jobs=1)
+        return self
+
+    def predict(self, table: pd.DataFrame) -> np.ndarray:
+        """Return the mean of the trees at each row.
+
+        Parameters
+        ----------
+        table : pandas.DataFrame, n_rows rows
+            Holds the predictors, found by name; without missing values.
+
+        Returns
+        -------
+        numpy.ndarray, shape (n_rows,)
+            In the units of the target.
+
+        Raises
+        ------
+        ForestError
+            If the forest is not grown, or a column or a value is missing.
+        """
+        if not hasattr(self, "estimator"):
+            raise ForestError("the forest is not grown yet: call fit first")
+        return self.estimator.predict(self.encode(table))
+
+    def encode(self, table: pd.DataFrame) -> np.ndarray:
+        """Return the numbers that the trees compare with their thresholds.
+
+        Parameters
+        ----------
+        table : pandas.DataFrame, n_rows rows
+            Holds the predictors, found by name; without missing values.
+
+        Returns
+        -------
+        numpy.ndarray of float32, shape (n_rows, n_columns)
+            In the order of ``columns``.
+        """
+        return self._encoded(self._checked(table)).to_numpy("float32")
+
+    def unseen_classes(self, table: pd.DataFrame) -> list[int]:
+        """Return the land-cover classes of a table that no training row has, in ascending order."""
+        if LAND_COVER not in self.predictors:
+            return []
+        return sorted(int(k) for k in set(table[LAND_COVER].dropna().unique()) - set(self._class_mean.index))
+
+    def _checked(self, table: pd.DataFrame) -> pd.DataFrame:
+        missing = [name for name in self.predictors if name not in table.columns]
+        if missing:
+            raise ForestError(f"the table lacks the predictors {missing}; it has {list(table.columns)}")
+        selected = table[list(self.predictors)]
+        for name in self.predictors:
+            if not pd.api.types.is_numeric_dtype(selected[name]):
+                raise ForestError(f"predictor {name!r} is of type {selected[name].dtype}; expected numbers")
+            bad = ~np.isfinite(selected[name].to_numpy("float64"))
+            if bad.any():
+                raise ForestError(
+                    f"predictor {name!r} is missing or infinite in {int(bad.sum())} rows, first "
+                    f"{selected.index[bad][:5].tolist()}: "
+                    "mask them, a cell without its covariates is not predicted"
+                )
+        return selected
+
+    def _learn_classes(self, table: pd.DataFrame, target: np.ndarray) -> None:
+        if LAND_COVER in self.predictors:
+            self._class_mean = pd.Series(target, index=table[LAND_COVER].to_numpy()).groupby(level=0).mean()
+            self._overall_mean = float(target.mean())
+
+    def _encoded(self, table: pd.DataFrame) -> pd.DataFrame:
+        if LAND_COVER not in self.predictors or self.land_cover_encoding == "integer":
+            return table
+        if self.land_cover_encoding == "target_mean":
+            return table.assign(**{LAND_COVER: table[LAND_COVER].map(self._class_mean).fillna(self._overall_mean)})
+        classes = {f"{LAND_COVER}_{int(k)}": (table[LAND_COVER] == k).astype("float32") for k in self._class_mean.index}
+        return pd.concat([table.drop(columns=LAND_COVER), pd.DataFrame(classes, index=table.index)], axis=1)
+
+    def _out_of_bag(self, encoded: np.ndarray) -> np.ndarray:
+        total = np.zeros(len(encoded))
+        count = np.zeros(len(encoded))
+        for tree, in_bag in zip(self.estimator.estimators_, self.estimator.estimators_samples_, strict=True):
+            out = np.ones(len(encoded), dtype=bool)
+            out[in_bag] = False
+            total[out] += tree.predict(encoded[out]) if out.any() else 0.0
+            count[out] += 1
+        return np.divide(total, count, out=np.full(len(encoded), np.nan), where=count > 0)
+
+    def _importance(self) -> pd.DataFrame:
+        by_tree = pd.DataFrame([tree.feature_importances_ for tree in self.estimator.estimators_], columns=self.columns)
+        one_hot = {column: LAND_COVER for column in self.columns if column.startswith(f"{LAND_COVER}_")}
+        shares = by_tree.rename(columns=one_hot).T.groupby(level=0).sum()
+        table = pd.DataFrame({"importance": shares.mean(axis=1), "sd": shares.std(axis=1, ddof=0)})
+        return table.rename_axis("predictor").sort_values("importance", ascending=False).reset_index()
+
+
+def from_settings(settings: Settings, variable: str, n_trees: int, seed: int) -> RandomForest:
+    """Return one of the paper's two forests, not grown yet.
+
+    Parameters
+    ----------
+    settings : Settings
+        Give mtry, nodesize, the encoding of land cover and the threads.
+    variable : {"npp", "rs"}
+        ``npp`` is the forest of Eq. 1, ``rs`` that of Eq. 2, whose target is ln Rs.
+    n_trees : int
+        ``settings.n_trees`` for a map; fewer do for validation.
+    seed : int
+        Seed of the forest.
+
+    Returns
+    -------
+    RandomForest
+    """
+    predictors, mtry = {"npp": (NPP_PREDICTORS, settings.npp_mtry), "rs": (RS_PREDICTORS, settings.rs_mtry)}[variable]
+    return RandomForest(
+        predictors, n_trees, mtry, settings.nodesize, settings.land_cover_encoding, seed, settings.threads
+    )
