@@ -52,12 +52,22 @@ class Settings(BaseModel):
     last_year: int = Field(2018, ge=1900, le=2100, description="last year of a yearly world")
     block_cells: int = Field(100_000, ge=100, description="cells predicted at a time")
 
+    plateau_mask: Literal["boundary", "above_2500m", "above_3000m"] = Field(
+        "boundary", description="cells that are the plateau: in the boundary, or in the paper's box and this high"
+    )
+    soc_depth: Literal[30, 100] = Field(30, description="depth of the soil carbon stock, cm (100: open only)")
     training_domain: Literal["china", "plateau"] = Field("plateau", description="sites that train the forests")
     npp_aggregation: Literal["rows", "site_mean", "site_median"] = Field(
         "rows", description="how the NPP records of one site enter the training table"
     )
     rs_aggregation: Literal["rows", "site_mean", "site_median"] = Field(
         "rows", description="how the Rs records of one site enter the training table"
+    )
+    rs_filter: Literal["paper", "boundary", "coverage"] = Field(
+        "paper", description="Rs records that train: the paper's 62, those inside the boundary, half a year or more"
+    )
+    site_resample: int = Field(
+        0, ge=0, le=2**32 - 1, description="seed of a bootstrap of the sites that train; 0: each site once"
     )
     extra_observations: list[str] = Field(
         default_factory=list,
@@ -71,14 +81,26 @@ class Settings(BaseModel):
     land_cover_encoding: Literal["integer", "target_mean", "one_hot"] = Field(
         "target_mean", description="how a forest of trees sees the land-cover classes"
     )
+    left_out: Literal[
+        "none", "precipitation", "temperature", "srad", "land_cover", "elevation", "lai", "npp_modis", "soc"
+    ] = Field("none", description="predictor that neither forest sees; mtry is then at most what is left")
     training_fraction: float = Field(
         0.7, gt=0.1, lt=0.95, description="share of sites in the training set of figures S2 and S3"
     )
     validation_trees: int = Field(200, ge=1, le=100_000, description="trees of each forest that is grown to validate")
     validation_seeds: int = Field(1, ge=1, le=100, description="repetitions of each validation scheme")
     n_folds: int = Field(5, ge=2, le=50, description="folds of each cross-validation scheme")
+    validation_schemes: Literal["all", "fast"] = Field(
+        "all", description="schemes that validate; fast: only the kNNDM folds beside those that need no folds"
+    )
+    back_transformation: Literal["exponential", "smearing"] = Field(
+        "exponential", description="from ln Rs to Rs: the exponential alone, or with Duan's smearing factor"
+    )
     rs_rh_line: Literal["paper", "site_means", "records"] = Field(
         "paper", description="line from Rs to Rh: the paper's Eq. 3, or our own fit"
+    )
+    outside_applicability: Literal["keep", "drop"] = Field(
+        "keep", description="cells that are unlike the training sites of either forest"
     )
 
     sampling_design: Literal["clustered", "uniform", "stratified"] = Field(
@@ -103,6 +125,10 @@ class Settings(BaseModel):
                 low != "first_year" and getattr(self, low) == getattr(self, high)
             ):
                 raise ValueError(f"{low} ({getattr(self, low)}) lies beyond {high} ({getattr(self, high)})")
+        if self.world != "open":
+            for key, only in (("rs_filter", "paper"), ("soc_depth", 30)):
+                if getattr(self, key) != only:
+                    raise ValueError(f"{key} is {getattr(self, key)!r}, which only world: open knows; here {only!r}")
         for key, most in (("npp_mtry", 7), ("rs_mtry", 8)):
             if getattr(self, key) > most:
                 raise ValueError(f"{key} is {getattr(self, key)}, but this forest has {most} predictors")
