@@ -10,7 +10,8 @@ from __future__ import annotations
 import ast
 import difflib
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -201,6 +202,9 @@ def resolve(values: Mapping[str, Any], where: str = "the parameters") -> Setting
             given = "" if problem["type"] == "missing" else f" (given: {problem['input']!r})"
             if not problem["loc"]:
                 given = ""
+            if problem["type"] == "literal_error":
+                valid = re.findall(r"'([^']*)'", problem["ctx"]["expected"])
+                given += _did_you_mean(str(problem["input"]), valid)
             problems.append(f"{key}: {problem['msg']}{given}")
         raise ConfigError(f"{where}: " + "; ".join(problems)) from None
 
@@ -278,6 +282,10 @@ def _injected_names(cells: Sequence[str]) -> dict[str, None]:
 def _refuse_unknown(values: Mapping[str, Any], where: str) -> None:
     for key in values:
         if key not in Settings.model_fields:
-            near = difflib.get_close_matches(str(key), Settings.model_fields, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}?" if near else "known keys: " + ", ".join(Settings.model_fields)
-            raise ConfigError(f"{where}: unknown key {key!r}; {hint}")
+            hint = _did_you_mean(str(key), Settings.model_fields) or "; known keys: " + ", ".join(Settings.model_fields)
+            raise ConfigError(f"{where}: unknown key {key!r}{hint}")
+
+
+def _did_you_mean(given: str, valid: Iterable[str]) -> str:
+    near = difflib.get_close_matches(given, list(valid), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""
