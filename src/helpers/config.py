@@ -110,7 +110,9 @@ class Settings(BaseModel):
     npp_sites: int = Field(394, ge=10, description="NPP records on the virtual plateau (virtual only)")
     rs_sites: int = Field(62, ge=10, description="Rs records on the virtual plateau (virtual only)")
 
-    @field_validator("config", "run")
+    sweep: str = Field("", description="sweep that notebook 07 reads, a file of config/sweeps/; empty: none")
+
+    @field_validator("config", "run", "sweep")
     @classmethod
     def _plain_path(cls, value: str) -> str:
         if value.startswith("/") or ".." in Path(value).parts:

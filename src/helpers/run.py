@@ -105,6 +105,7 @@ STEPS: dict[str, Step] = {
         needs=("02_npp_random_forest", "03_rs_random_forest"), parameters=("rs_rh_line", "outside_applicability")
     ),
     "05_comparison": Step(needs=("04_rh_and_nep",), parameters=()),
+    "07_sensitivity": Step(needs=(), parameters=("sweep",)),
 }
 
 
@@ -531,7 +532,8 @@ def execute(
     """Execute a notebook by papermill into ``runs/<run>/notebooks/``.
 
     The parameters are checked before the kernel starts. The executed copy appears under the notebook's name
-    only when every cell ran. Cells tagged ``truth`` are left out where the world has no known truth.
+    only when every cell ran. Cells tagged ``truth`` are left out where the world has no known truth, those tagged
+    ``sweep`` where the sweep was not run.
 
     Parameters
     ----------
@@ -596,8 +598,12 @@ def _injected(notebook: str, config: str | Path, overrides: Mapping[str, Any] | 
 
 
 def _belongs(cell: Mapping[str, Any], settings: Settings, without: Collection[str]) -> bool:
-    """Tell whether a cell is executed: in this world, and with these tags left out."""
-    left_out = {*without, *(() if settings.world in WORLDS_WITH_TRUTH else ("truth",))}
+    """Tell whether a cell is executed: in this world, with the sweep's results there, and with these tags left out."""
+    left_out = set(without)
+    if settings.world not in WORLDS_WITH_TRUTH:
+        left_out.add("truth")
+    if not (runs_folder() / "sweeps" / settings.sweep / "results.parquet").is_file():
+        left_out.add("sweep")
     return left_out.isdisjoint(cell.get("metadata", {}).get("tags", []))
 
 

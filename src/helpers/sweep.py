@@ -104,12 +104,15 @@ class Cell:
         All parameters.
     stages : dict of str to str
         The digest of its stage, by notebook.
+    crossed : bool
+        Whether it is a combination of the axes, or only an explicit cell.
     """
 
     name: str
     values: dict[str, Any]
     settings: Settings
     stages: dict[str, str]
+    crossed: bool
 
 
 @dataclass(frozen=True)
@@ -238,7 +241,7 @@ def plan(sweep: Sweep) -> Plan:
     settings = capped | explicit
     if not settings:
         raise SweepError(f"{sweep.name}: no cell is left; the exclusions leave out all of them")
-    cells = tuple(_cell(name, base, values) for name, values in settings.items())
+    cells = tuple(_cell(name, base, values, name in capped) for name, values in settings.items())
     stages = {key: stage for cell in cells for key, stage in _stages(cell, sweep).items()}
     ordered = dict(sorted(stages.items(), key=lambda item: NOTEBOOKS.index(item[0][0])))
     return Plan(sweep, cells, ordered, n_capped=len(combined) - len(capped))
@@ -406,11 +409,12 @@ def _capped(cells: dict[str, dict[str, Any]], cap: int | None) -> dict[str, dict
     return {name: values for name, values in cells.items() if name in drawn}
 
 
-def _cell(name: str, base: Settings, values: Mapping[str, Any]) -> Cell:
+def _cell(name: str, base: Settings, values: Mapping[str, Any], crossed: bool) -> Cell:
     settings = resolve(values, name)
     own = base.model_dump()
     differing = {key: value for key, value in values.items() if own[key] != value}
-    return Cell(name, differing, settings, {notebook: _stage_digest(notebook, settings) for notebook in NOTEBOOKS})
+    digests = {notebook: _stage_digest(notebook, settings) for notebook in NOTEBOOKS}
+    return Cell(name, differing, settings, digests, crossed)
 
 
 def _stages(cell: Cell, sweep: Sweep) -> dict[tuple[str, str], Stage]:

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers.config import ConfigError, project_root
-from helpers.run import ExecutionError, execute, runs_folder, written_whole
+from helpers.run import ExecutionError, deciding_parameters, execute, runs_folder, written_whole
 from helpers.sweep import FINAL, NOTEBOOKS, Plan, SweepError, part_of, plan, read_sweep, sweep_folder
 
 if TYPE_CHECKING:
@@ -265,11 +265,12 @@ def collect(planned: Plan) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        A row a cell, in the order of the plan: ``cell``, ``status`` (``done``, ``failed``, ``not run``), ``error``; all
-        parameters that decide a cell; ``npp_mean_gC_m2_yr``, ``npp_total_TgC_yr``, ``npp_valid_area_Mkm2`` and so on
-        for Rh and NEP; on a world with a truth ``true_nep_mean_gC_m2_yr`` and the like; the scores
-        ``<npp|rs>_<r2|r|rmse|pbias>_<scheme>``, those of Rs in log space, and ``npp_n``, ``rs_n`` training rows;
-        ``wall_seconds`` of its whole chain and ``peak_memory_bytes``.
+        A row a cell, in the order of the plan: ``cell``, ``crossed`` (a combination of the axes), ``status`` (``done``,
+        ``failed``, ``not run``) and ``error``; all parameters that decide a cell; ``npp_mean_gC_m2_yr``,
+        ``npp_total_TgC_yr``, ``npp_valid_area_Mkm2`` and so on for Rh and NEP; on a world with a truth
+        ``true_nep_mean_gC_m2_yr`` and the like; the scores ``<npp|rs>_<r2|r|rmse|pbias>_<scheme>``, those of Rs in log
+        space, and the training rows ``npp_n`` and ``rs_n``; ``wall_seconds`` of its whole chain and
+        ``peak_memory_bytes``.
     """
     import pandas as pd
 
@@ -290,20 +291,13 @@ def collect(planned: Plan) -> pd.DataFrame:
 def _row(root: Path, planned: Plan, cell: Any, ended: dict[tuple[str, str], dict[str, Any]]) -> dict[str, Any]:
     statuses = [ended[key] for key in cell.stages.items() if key in ended]
     final = ended.get((FINAL, cell.stages[FINAL]), {"status": "not run", "error": ""})
-    row = {"cell": cell.name, "status": final["status"], "error": final["error"]}
-    row |= {key: getattr(cell.settings, key) for key in planned_parameters()}
+    row = {"cell": cell.name, "crossed": cell.crossed, "status": final["status"], "error": final["error"]}
+    row |= {key: getattr(cell.settings, key) for key in deciding_parameters(FINAL)}
     if final["status"] == "done":
         row |= _numbers(_stage_folder(root, FINAL, cell.stages[FINAL]))
     memory = [s["peak_memory_bytes"] for s in statuses if s["peak_memory_bytes"]]
     row["wall_seconds"] = round(sum(s["wall_seconds"] for s in statuses), 2)
     return row | {"peak_memory_bytes": max(memory, default=None)}
-
-
-def planned_parameters() -> tuple[str, ...]:
-    """Return the parameters that decide a cell."""
-    from helpers.run import deciding_parameters
-
-    return deciding_parameters(FINAL)
 
 
 def _numbers(folder: Path) -> dict[str, float]:

@@ -17,9 +17,18 @@ from helpers.figures.maps import (
     flux_map,
 )
 from helpers.figures.scatter import figS1_rs_rh, fit_scatter, modis_check
+from helpers.figures.sensitivity import (
+    choice_effects,
+    score_against_budget,
+    specification_curve,
+    tree_convergence,
+    truth_by_design,
+    variance_by_choice,
+)
 from helpers.figures.style import stamp
 
 __all__ = [
+    "choice_effects",
     "covariates",
     "error_against_truth",
     "fig1_study_area",
@@ -35,8 +44,13 @@ __all__ = [
     "land_cover_balance",
     "modis_check",
     "recovered_versus_true",
+    "score_against_budget",
     "sites_versus_map",
+    "specification_curve",
     "stamp",
+    "tree_convergence",
+    "truth_by_design",
     "validation_scores",
+    "variance_by_choice",
     "yearly_budget",
 ]
