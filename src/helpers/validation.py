@@ -112,8 +112,8 @@ def validate(
     -------
     pandas.DataFrame
         Columns ``scheme``, ``part``, ``seed``, ``fold``, ``row`` (position in ``table``), ``observed``, ``predicted``.
-        Schemes are ``in_sample`` (as the paper), ``random_split`` with the parts ``training`` and ``verification``,
-        ``out_of_bag``, then those of ``schemes``; the part of the others is ``all``.
+        Schemes are ``in_sample`` (as the paper), ``random_split`` with the parts ``training``, ``verification`` and
+        ``pooled`` (both, as the paper's figures S2 and S3), ``out_of_bag``, then those of ``schemes``; the part of the others is ``all``.
 
     Raises
     ------
@@ -133,7 +133,7 @@ def validate(
         _keep("in_sample", "all", seed, every, whole.predict(table), 0)
         training = random_split(len(observed), training_fraction, seed)
         part = make_model(seed).fit(table[training], observed[training])
-        for name, rows in (("training", every[training]), ("verification", every[~training])):
+        for name, rows in (("training", every[training]), ("verification", every[~training]), ("pooled", every)):
             _keep("random_split", name, seed, rows, part.predict(table.iloc[rows]), 0)
         out_of_bag = getattr(whole, "oob_prediction", None)
         if out_of_bag is not None:
