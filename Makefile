@@ -4,14 +4,15 @@ CONFIG ?= virtual
 JOBS ?= 2
 PYTHON ?= python3
 
-SHELL := /bin/bash
+SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
+# The stamp's name changes with the lock, and with the folder: pip writes the checkout's address into .venv.
+STAMP := .venv/made-from-$(shell { cat requirements.lock; pwd; } | cksum | cut -d ' ' -f 1)
 BIN := .venv/bin
-STAMP := .venv/made-from-lock
-SNAKEMAKE = $(BIN)/snakemake -s workflow/Snakefile --cores $(JOBS) --rerun-incomplete --nolock \
+SNAKEMAKE = $(BIN)/python -m snakemake -s workflow/Snakefile --cores $(JOBS) --rerun-incomplete --nolock \
 	--runtime-source-cache-path _build/cache/snakemake --quiet host reason rules --config config=$(CONFIG)
 
 # A folder in these variables is seen from here, whatever folder a notebook runs in.
@@ -36,10 +37,9 @@ run: $(STAMP) ## run what is stale of the notebooks of CONFIG
 test: lint ## check style, then run the tests
 	@$(absolute); $(BIN)/python -m pytest
 
-lint: $(STAMP) ## check style and that notebooks hold no outputs
+lint: $(STAMP) ## check style
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@if ls notebooks/*.ipynb > /dev/null 2>&1; then $(BIN)/nbstripout --verify notebooks/*.ipynb; fi
 
 lab: $(STAMP) ## open the notebooks in JupyterLab
 	@$(absolute); $(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks
@@ -49,8 +49,7 @@ data: $(STAMP) ## fetch and check the files of the open configuration
 
 environment: $(STAMP) ## make .venv from the lock
 
-# pip writes the checkout's address into .venv, so a moved checkout makes it again.
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Name another: make PYTHON=python3.12" >&2; \
 		exit 1; }
@@ -71,5 +70,5 @@ lock: ## renew requirements.lock from pyproject.toml (for maintainers; asks the 
 	"$$uv" pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade --generate-hashes \
 		--no-emit-index-url --no-header --quiet -o requirements.lock
 
-clean: ## remove what was built; runs and the environment too
-	rm -rf _build runs .snakemake .venv .pytest_cache .ruff_cache .hypothesis
+clean: ## remove the book and all runs; .venv stays
+	rm -rf _build runs .snakemake .pytest_cache .ruff_cache .hypothesis

@@ -27,7 +27,7 @@ def imported_helpers(source: str) -> set[str]:
 
     Examples
     --------
-    >>> sorted(imported_helpers("import helpers.run; from helpers import grid; from helpers.cube import sample"))
+    >>> sorted(imported_helpers("import helpers.run; from helpers import grid, cube"))
     ['cube', 'grid', 'run']
     """
     plain = "\n".join(line for line in source.splitlines() if not line.lstrip().startswith(("%", "!")))

@@ -40,7 +40,7 @@ class BookError(RuntimeError):
     """A book that cannot be built; the message names what is missing or wrong, and the next step."""
 
 
-def build(settings: Settings) -> Path:
+def build(settings: Settings, folder: Path | None = None) -> Path:
     """Build the book of a run into ``_build/html``.
 
     The pages appear there only when the book is whole and free of warnings; until then those of the last good
@@ -50,6 +50,8 @@ def build(settings: Settings) -> Path:
     ----------
     settings : helpers.config.Settings
         The run's parameters.
+    folder : pathlib.Path, optional
+        The folder to use in place of ``_build`` of the checkout.
 
     Returns
     -------
@@ -61,7 +63,7 @@ def build(settings: Settings) -> Path:
     BookError
         If executed notebooks are missing, their results do not belong together, or Jupyter Book warns.
     """
-    source = stage(settings)
+    source = stage(settings, folder or project_root() / "_build")
     output = source.parent / "unfinished"
     shutil.rmtree(output, ignore_errors=True)
     _run_jupyter_book(source, output)
@@ -74,13 +76,15 @@ def build(settings: Settings) -> Path:
     return target / "index.html"
 
 
-def stage(settings: Settings) -> Path:
-    """Put prose, executed notebooks, generated pages and configuration into ``_build/source``.
+def stage(settings: Settings, folder: Path) -> Path:
+    """Put prose, executed notebooks, generated pages and configuration into the folder ``source``.
 
     Parameters
     ----------
     settings : helpers.config.Settings
         The run's parameters.
+    folder : pathlib.Path
+        Where ``source`` is made anew.
 
     Returns
     -------
@@ -97,9 +101,9 @@ def stage(settings: Settings) -> Path:
     executed = {name: run_folder / "notebooks" / f"{name}.ipynb" for name in names}
     _refuse_missing(executed, settings)
     provenance = merge_provenance(run_folder, names, settings)
-    source = root / "_build" / "source"
+    source = folder / "source"
     shutil.rmtree(source, ignore_errors=True)
-    shutil.copytree(root / "book", source / "book", ignore=shutil.ignore_patterns(".*"))
+    shutil.copytree(root / "book", source / "book", ignore=shutil.ignore_patterns(".*", "__pycache__"))
     (source / "notebooks").mkdir()
     for path in executed.values():
         notebook = with_alt_texts(json.loads(path.read_text(encoding="utf-8")))
