@@ -113,7 +113,8 @@ def validate(
     pandas.DataFrame
         Columns ``scheme``, ``part``, ``seed``, ``fold``, ``row`` (position in ``table``), ``observed``, ``predicted``.
         Schemes are ``in_sample`` (as the paper), ``random_split`` with the parts ``training``, ``verification`` and
-        ``pooled`` (both, as the paper's figures S2 and S3), ``out_of_bag``, then those of ``schemes``; the part of the others is ``all``.
+        ``pooled`` (both, as the paper's figures S2 and S3), ``out_of_bag``, then those of ``schemes``; the part of the
+        others is ``all``.
 
     Raises
     ------
