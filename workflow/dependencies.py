@@ -58,12 +58,13 @@ def helper_modules(notebook: Path, package: Path) -> list[Path]:
     Returns
     -------
     list of pathlib.Path
-        In alphabetical order, ``__init__.py`` included.
+        In alphabetical order, ``__init__.py`` included; of a subpackage, all its modules.
     """
     found = {package / "__init__.py"}
     waiting = [notebook]
     while waiting:
-        modules = {package / f"{name}.py" for name in imported_helpers(_code(waiting.pop()))}
+        names = imported_helpers(_code(waiting.pop()))
+        modules = {path for name in names for path in (package / f"{name}.py", *(package / name).glob("*.py"))}
         new = {path for path in modules if path.is_file()} - found
         found |= new
         waiting += new
@@ -85,10 +86,10 @@ def data_files(notebook: Path, modules: Iterable[Path], folder: Path) -> list[Pa
     Returns
     -------
     list of pathlib.Path
-        In alphabetical order.
+        In alphabetical order; without Markdown, which decides nothing.
     """
     texts = [_code(notebook), *(path.read_text(encoding="utf-8") for path in modules)]
-    files = {path for path in folder.rglob("*") if path.is_file() and "cache" not in path.parts}
+    files = {path for path in folder.rglob("*") if path.is_file() and path.suffix != ".md" and "cache" not in path.parts}
     found: set[Path] = set()
     while True:
         new = {path for path in files - found if any(path.name in text for text in texts)}
