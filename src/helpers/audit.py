@@ -7,10 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import xarray as xr
 
 from helpers.config import project_root
 
-__all__ = ["ARITHMETIC", "AuditError", "Check", "audit_table", "claims_table", "paper_claims", "paper_table"]
+__all__ = [
+    "ARITHMETIC",
+    "AuditError",
+    "Check",
+    "audit_table",
+    "claims_table",
+    "our_claims",
+    "paper_claims",
+    "paper_means",
+    "paper_table",
+]
 
 
 class AuditError(ValueError):
@@ -202,6 +213,83 @@ def claims_table(ours: Mapping[str, float]) -> pd.DataFrame:
         by_claim["agrees"].agg(lambda verdicts: ", ".join(verdicts.unique())).reindex(table.index, fill_value="")
     )
     return table.reset_index()
+
+
+def our_claims(
+    budgets: pd.DataFrame, validation: pd.DataFrame, fits: pd.DataFrame, cube: xr.Dataset
+) -> dict[str, float]:
+    """Return this run's values for the paper's claims, by their ids.
+
+    Parameters
+    ----------
+    budgets : pandas.DataFrame
+        As :func:`helpers.comparison.budget_table` returns it.
+    validation : pandas.DataFrame
+        As :func:`helpers.validation.summarise` returns it, with ``model`` ``NPP`` and ``ln Rs``.
+    fits : pandas.DataFrame
+        As :func:`helpers.carbon.line_table` returns it, with the line ``site_means``.
+    cube : xarray.Dataset
+        With ``plateau`` and ``cell_area`` [km2].
+
+    Returns
+    -------
+    dict of str to float
+        A claim about a product that this run has not is left out. The fit pools training and verification sites, as
+        the paper's does.
+    """
+    score = validation.set_index(["model", "scheme", "part", "metric"])
+    found = budgets.set_index(["quantity", "product"])
+    line = fits.set_index("line").loc["site_means"]
+    ours = {
+        "area": float(cube["cell_area"].where(cube["plateau"]).sum()) / 1e6,
+        "rs_rh_slope": line["slope"],
+        "rs_rh_intercept": line["intercept_gC_m2_yr"],
+        "rs_rh_r2": line["r2"],
+    }
+    for name, model in {"npp": "NPP", "rs": "ln Rs"}.items():
+        pooled = score.loc[(model, "random_split", "pooled")]
+        ours[f"{name}_n"] = pooled.loc["r", "n"]
+        ours[f"{name}_fit_r2"] = pooled.loc["r2_correlation", "value"]
+        ours[f"{name}_fit_slope"] = pooled.loc["slope", "value"]
+    if ("Rs", "QRFM") in found.index:
+        rs = found["common_mean_gC_m2_yr"]["Rs"]
+        ours["qrfm_under"] = 100 * (1 - rs["QRFM"] / rs["Random forest"])
+    for claim, key in _BUDGET_CLAIMS.items():
+        if key in found.index:
+            ours[f"{claim[0]}_mean{claim[1]}"] = found.loc[key, "mean_gC_m2_yr"]
+            if claim[0] == "nep":
+                ours[f"nep_total{claim[1]}"] = found.loc[key, "total_TgC_yr"]
+    return {name: float(value) for name, value in ours.items()}
+
+
+def paper_means(budgets: pd.DataFrame) -> pd.DataFrame:
+    """Return the means that the paper states for the quantities and products of a table of budgets.
+
+    Parameters
+    ----------
+    budgets : pandas.DataFrame
+        Columns ``quantity`` and ``product``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``quantity``, ``product`` and ``mean_gC_m2_yr``; a row a mean that the paper states.
+    """
+    stated = paper_claims().set_index("id")["value"]
+    present = set(zip(budgets["quantity"], budgets["product"], strict=True))
+    rows = [(*key, stated[f"{flux}_mean{suffix}"]) for (flux, suffix), key in _BUDGET_CLAIMS.items() if key in present]
+    return pd.DataFrame(rows, columns=["quantity", "product", "mean_gC_m2_yr"])
+
+
+#: Which row of a table of budgets a claim speaks of: (flux, suffix of the claim's id) -> (quantity, product).
+_BUDGET_CLAIMS = {
+    ("npp", ""): ("NPP", "Random forest"),
+    ("rh", ""): ("Rh", "Random forest"),
+    ("nep", ""): ("NEP", "NEP1"),
+    ("nep", "_modis"): ("NEP", "NEP2 (MODIS)"),
+    ("nep", "_casa"): ("NEP", "NEP3 (CASA)"),
+    ("nep", "_glopem"): ("NEP", "NEP4 (GLOPEM)"),
+}
 
 
 def _is_number(text: str) -> bool:

@@ -17,6 +17,8 @@ __all__ = [
     "budget_table",
     "chosen",
     "label",
+    "labelled",
+    "over_common_cells",
     "percent_difference",
     "product_pairs",
     "product_table",
@@ -131,13 +133,14 @@ def chosen(products: xr.Dataset, quantity: str, plateau: xr.DataArray) -> dict[s
     Returns
     -------
     dict of str to xarray.DataArray
-        Maps by product, named as the variable is without its quantity: ``modis``, ``casa_cnp``.
+        Maps by product, named as the variable is without its quantity: ``modis``, ``casa_cnp``. MODIS comes first, as
+        in the paper's figures, then the others by name.
     """
+    names = [str(name).removeprefix(f"{quantity}_") for name in products if str(name).startswith(f"{quantity}_")]
     found = {}
-    for name, field in products.data_vars.items():
-        if str(name).startswith(f"{quantity}_"):
-            flat = field.mean("time", keep_attrs=True) if "time" in field.dims else field
-            found[str(name).removeprefix(f"{quantity}_")] = flat.where(plateau)
+    for name in sorted(names, key=lambda name: (name != "modis", name)):
+        field = products[f"{quantity}_{name}"]
+        found[name] = (field.mean("time", keep_attrs=True) if "time" in field.dims else field).where(plateau)
     return found
 
 
@@ -151,6 +154,29 @@ def label(product: str) -> str:
     """
     known = {"random_forest": "Random forest", "miami": "Miami", "raich": "Raich 2002"}
     return known.get(product, product.upper().replace("_", "-"))
+
+
+def labelled(products: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
+    """Return maps by the names that figures and tables give them, see :func:`label`."""
+    return {label(name): field for name, field in products.items()}
+
+
+def over_common_cells(budgets: pd.DataFrame) -> pd.DataFrame:
+    """Return the budgets over the cells that all products share, under the names of the budgets over their own.
+
+    Parameters
+    ----------
+    budgets : pandas.DataFrame
+        As :func:`budget_table` returns it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``quantity``, ``product``, ``mean_gC_m2_yr``, ``total_TgC_yr`` and ``valid_area_Mkm2``.
+    """
+    names = {"common_mean_gC_m2_yr": "mean_gC_m2_yr", "common_total_TgC_yr": "total_TgC_yr"}
+    names["common_area_Mkm2"] = "valid_area_Mkm2"
+    return budgets[["quantity", "product", *names]].rename(columns=names)
 
 
 def recovery(quantity: str, estimate: xr.DataArray, truth: xr.DataArray, cell_area: xr.DataArray) -> pd.DataFrame:

@@ -153,9 +153,9 @@ def start(notebook: str, names: Mapping[str, Any]) -> Run:
     Parameters
     ----------
     notebook : str
-        The notebook's name without folder and ``.ipynb``, for example ``"02_npp_random_forest"``.
+        The notebook's name without folder and ``.ipynb``: ``"02_npp_random_forest"``.
     names : mapping
-        The notebook's ``globals()``, which hold its parameters. An imported module is none, whatever its name.
+        The notebook's ``globals()``, which hold its parameters. Modules among them are none.
 
     Returns
     -------
@@ -396,7 +396,9 @@ class Run:
             figure.savefig(partial, format="png", dpi=FIGURE_DPI, bbox_inches="tight", facecolor="white")
         pyplot.close(figure)
         path = self.folder / "figures" / f"{name}.png"
-        display(Image(filename=str(path), alt=alt or name.replace("_", " ")))
+        image = Image(filename=str(path), alt=alt or name.replace("_", " "))
+        image.width = round(_png_width(path) * 96 / FIGURE_DPI)
+        display(image)
         return path
 
     # -- numbers in the prose, truth, the end ------------------------------------------------------
@@ -404,7 +406,9 @@ class Run:
     def glue(self, name: str, value: float | int | str) -> None:
         """Give a number or a text a name that any page of the book can show.
 
-        A page writes ``{glue:text}`/notebooks/05_comparison.ipynb::nep_mean:.1f` ``.
+        A page shows the number glued as ``nep_mean`` in notebook 05 with one digit by::
+
+            {glue:text}`/notebooks/05_comparison.ipynb::nep_mean:.1f`
 
         Parameters
         ----------
@@ -558,7 +562,7 @@ def execute(notebook: str | Path, config: str | Path, overrides: Mapping[str, An
     template.cells = [cell for cell in template.cells if _belongs(cell, settings)]
     with written_whole(executed) as partial, _kernel_environment(), _log_file(folder, source.stem) as log:
         try:
-            _run_by_papermill(template, partial, _injected(config, overrides), source)
+            _run_by_papermill(template, partial, _injected(source.stem, config, overrides), source)
         except Exception as error:
             if partial.is_file():
                 os.replace(partial, failed)
@@ -566,12 +570,20 @@ def execute(notebook: str | Path, config: str | Path, overrides: Mapping[str, An
     return executed
 
 
-def _injected(config: str | Path, overrides: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return what papermill injects: the configuration, the keys of its file, and the overrides."""
+def _injected(notebook: str, config: str | Path, overrides: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what papermill injects: the configuration and, of its keys and the overrides, what counts.
+
+    A parameter that decides nothing in a notebook stays out of its executed copy: the copy stays true when
+    that parameter changes and the notebook, rightly, is not executed again.
+    """
     path = Path(config)
-    named = str(path.resolve()) if path.suffix in {".yml", ".yaml"} else str(config)
-    file = path if path.suffix in {".yml", ".yaml"} else project_root() / "config" / f"{config}.yml"
-    return yaml.safe_load(file.read_text(encoding="utf-8")) | dict(overrides or {}) | {"config": named}
+    is_file = path.suffix in {".yml", ".yaml"}
+    file = path if is_file else project_root() / "config" / f"{config}.yml"
+    values = yaml.safe_load(file.read_text(encoding="utf-8")) | dict(overrides or {})
+    if notebook in STEPS:
+        counting = {*deciding_parameters(notebook), *EXECUTION_PARAMETERS}
+        values = {key: value for key, value in values.items() if key in counting}
+    return values | {"config": str(path.resolve()) if is_file else str(config)}
 
 
 def _belongs(cell: Mapping[str, Any], settings: Settings) -> bool:
@@ -748,6 +760,12 @@ def _size(path: Path) -> int:
     """Return the bytes of a file, or of all files in a folder."""
     parts = [path] if path.is_file() else [part for part in path.rglob("*") if part.is_file()]
     return sum(part.stat().st_size for part in parts)
+
+
+def _png_width(path: Path) -> int:
+    """Return the width of a PNG image in pixels, from its header."""
+    with path.open("rb") as stream:
+        return int.from_bytes(stream.read(20)[16:20], "big")
 
 
 def _now() -> str:

@@ -587,7 +587,7 @@ def raich_rs(precipitation: xr.DataArray, temperature: xr.DataArray) -> xr.DataA
     centimetres = precipitation / 10
     daily = 1.250 * np.exp(0.05452 * temperature) * centimetres / (4.259 + centimetres)
     return _described(
-        (daily * _DAYS).sum("month", skipna=False),
+        (daily * _DAYS).sum("month", skipna=False).astype("float32"),
         name="rs_raich",
         units="g m-2 yr-1",
         long_name="soil respiration as carbon, climate model of Raich et al. 2002",
@@ -671,7 +671,9 @@ def _read_biome4(path: Path, variable: str, scale: float, **attributes: str) -> 
             raise SourceError(f"{Path(path).name}: variable {variable!r} is missing, found {', '.join(file)}")
         raw = file[variable].transpose("time", "lat", "lon")
         latitude, longitude = raw["lat"].values + 0.25, raw["lon"].values + 0.25
-        values = np.where(raw.values == -9999, np.nan, raw.values * np.float32(scale))
+        # At sea, sunshine is marked missing in January only, and 0 in the other months.
+        missing = (raw.values == -9999).any(axis=0)
+        values = np.where(missing, np.nan, raw.values * np.float32(scale))
     return _field(values, latitude, longitude, **attributes)
 
 

@@ -168,7 +168,10 @@ def virtual_cube(grid: xr.Dataset, years: Sequence[int], seed: int) -> xr.Datase
     )
     arrays["plateau"] = mask_from_polygon(plateau_outline(), grid)
     arrays["cell_area"] = cell_area(grid["latitude"], grid["longitude"])
-    return xr.Dataset(arrays, attrs={"simulated": SIMULATED, "seed": seed})
+    cube = xr.Dataset(arrays, attrs=dict(grid.attrs) | {"simulated": SIMULATED, "seed": seed})
+    for field in cube.values():
+        field.attrs["simulated"] = SIMULATED
+    return cube.rio.write_crs("EPSG:4326")
 
 
 def virtual_truth(grid: xr.Dataset, years: Sequence[int], seed: int) -> xr.Dataset:
@@ -275,7 +278,7 @@ def _labelled(
     """Return values (years, latitude, longitude) or (latitude, longitude) with coordinates and attributes."""
     if attributes is None:
         attributes = {key: value for key, value in _META[name]._asdict().items() if value is not None}
-    coords = {"latitude": grid["latitude"], "longitude": grid["longitude"]}
+    coords = {axis: grid[axis].drop_vars("spatial_ref", errors="ignore") for axis in ("latitude", "longitude")}
     if values.ndim == 3:
         coords = {"time": pd.DatetimeIndex([f"{year}-01-01" for year in years], name="time")} | coords
     source = "virtual_geography" if name in ("elevation", "land_cover") else "virtual"

@@ -232,7 +232,8 @@ PRODUCTS: Final = {
     "npp_glopem": Product("GLOPEM-like NPP", "npp", 1.0, 0.82, 0.15, 0.25, 300.0, False),
     "rs_qrfm": Product("QRFM-like Rs", "rs", 1.0, 0.08, 0.08, 0.05, 500.0, False),
 }
-"""The losses in sparse vegetation bracket the 30-70 % (NPP) and the 5 % (Rs) that Zeng et al. 2023 report."""
+"""The losses are set so that sparse vegetation of the plateau (LAI below 0.5) loses 30-70 % of its NPP, and the
+plateau a few percent of its Rs, as Zeng et al. 2023 report of the products that these imitate."""
 
 _POINTS_PER_CELL = 2
 _GAP_PRECIPITATION = 100.0

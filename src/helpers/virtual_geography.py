@@ -121,4 +121,6 @@ def _position(shape: tuple[int, int], longitude: ArrayLike, latitude: ArrayLike)
 
 
 def _bilinear(field: NDArray[np.float64], longitude: ArrayLike, latitude: ArrayLike) -> NDArray[np.float64]:
-    return ndimage.map_coordinates(field, _position(field.shape, longitude, latitude), order=1, mode="nearest")
+    row, column = _position(field.shape, longitude, latitude)
+    values = ndimage.map_coordinates(field, [row.ravel(), column.ravel()], order=1, mode="nearest")
+    return values.reshape(row.shape)

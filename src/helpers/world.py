@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 from shapely.geometry.base import BaseGeometry
 
-from helpers import catalog, cube, grid, observations, sources
+from helpers import catalog, cube, grid, observations, sources, virtual
 from helpers.config import Settings, project_root
 
 __all__ = ["World", "open_world"]
@@ -75,6 +75,20 @@ def open_world(settings: Settings) -> World:
 
     own = [observations.read_table(_from_root(path), contains) for path in settings.extra_observations]
     return replace(opened, observations=pd.concat([opened.observations, *own], ignore_index=True))
+
+
+def _virtual(settings: Settings) -> World:
+    """Open the simulated world, made from the seed."""
+    made = virtual.world(settings)
+    return World(
+        cube=made.cube,
+        products=xr.Dataset(made.products),
+        observations=pd.concat([made.observations["npp"], made.observations["rs"]], ignore_index=True),
+        rs_rh_pairs=made.observations["rs_rh"],
+        boundary=made.boundary,
+        truth=made.truth,
+        modis_at_sites=None,
+    )
 
 
 def _open(settings: Settings) -> World:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import re
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -14,6 +15,7 @@ import pytest
 import yaml
 
 from helpers import catalog
+from helpers.config import project_root
 
 CONTENT = b"twelve bytes"
 
@@ -83,6 +85,13 @@ def test_the_catalogue_pins_every_address_to_a_commit() -> None:
         for file in entry.files:
             owner_repository_commit = file.url.removeprefix("https://raw.githubusercontent.com/").split("/")
             assert len(owner_repository_commit[2]) == 40, file.url
+
+
+def test_every_citation_of_the_catalogue_is_in_the_bibliography() -> None:
+    bibliography = (project_root() / "book" / "references.bib").read_text(encoding="utf-8")
+    for entry in catalog.load_catalog().values():
+        for key in entry.citation:
+            assert re.search(rf"^@\w+\{{{key},", bibliography, flags=re.MULTILINE), f"{entry.key}: {key}"
 
 
 def test_the_table_has_a_row_for_each_product_and_says_where_undownloaded_ones_come_from() -> None:

@@ -14,6 +14,7 @@ from helpers.figures.maps import (
     fig3_npp,
     fig4_rs,
     fig5_nep,
+    flux_map,
 )
 from helpers.figures.scatter import figS1_rs_rh, fit_scatter, modis_check
 from helpers.figures.style import stamp
@@ -29,6 +30,7 @@ __all__ = [
     "fig6_components",
     "figS1_rs_rh",
     "fit_scatter",
+    "flux_map",
     "importance",
     "land_cover_balance",
     "modis_check",

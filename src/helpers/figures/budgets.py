@@ -67,23 +67,17 @@ def fig6_components(budgets: pd.DataFrame, paper_values: pd.DataFrame | None = N
     tables = {quantity: budgets[budgets["quantity"] == quantity] for quantity in _QUANTITIES}
     for quantity, table in tables.items():
         if len(table) < 2:
-            raise ValueError(
-                f"figure 6: expected a reference and at least one product of {quantity}, got {len(table)}"
-            )
+            raise ValueError(f"figure 6: expected a reference and at least one product of {quantity}, got {len(table)}")
     paper = _paper_means(budgets, paper_values)
     figure = blank(1.0 + 0.36 * sum(len(table) + 2 for table in tables.values()))
-    rows = figure.subplots(
-        3, 2, width_ratios=[1.25, 1], height_ratios=[len(table) + 1.5 for table in tables.values()]
-    )
+    rows = figure.subplots(3, 2, width_ratios=[1.25, 1], height_ratios=[len(table) + 1.5 for table in tables.values()])
     for (left, right), (quantity, table), pair in zip(rows, tables.items(), ("ab", "cd", "ef"), strict=True):
         _means(left, quantity, table, paper)
         panel_letter(left, pair[0], quantity)
         _differences(right, quantity, table)
         panel_letter(right, pair[1], f"difference from {table['product'].iloc[0]}")
     if paper:
-        figure.legend(
-            handles=[Line2D([], [], label="the paper's value", **_DIAMOND)], loc="outside lower center"
-        )
+        figure.legend(handles=[Line2D([], [], label="the paper's value", **_DIAMOND)], loc="outside lower center")
     return figure
 
 
@@ -155,9 +149,7 @@ def recovered_versus_true(table: pd.DataFrame) -> Figure:
             raise ValueError(f"recovered_versus_true: {statistic} has several units: {', '.join(units)}")
         places = np.arange(len(values))[::-1]
         axes.hlines(places, values["true"], values["recovered"], color="#888888", linewidth=1.2)
-        recovered = axes.plot(
-            values["recovered"], places, "o", color="#0072b2", markersize=7, label="recovered"
-        )
+        recovered = axes.plot(values["recovered"], places, "o", color="#0072b2", markersize=7, label="recovered")
         true = axes.plot(values["true"], places, label="true", **_DIAMOND)
         axes.axvline(0, color="black", linewidth=0.6)
         axes.set_yticks(places, labels=values["quantity"])
@@ -190,20 +182,14 @@ def _means(axes: Axes, quantity: str, table: pd.DataFrame, paper: dict[tuple[str
     else:
         colours = [_REFERENCE, *[_OTHER] * (len(table) - 1)]
     axes.barh(places, means, height=0.62, color=colours, edgecolor=INK, linewidth=0.5)
-    for place, product, mean, total in zip(
-        places, table["product"], means, table["total_TgC_yr"], strict=True
-    ):
+    for place, product, mean, total in zip(places, table["product"], means, table["total_TgC_yr"], strict=True):
         value = paper.get((quantity, product))
-        beyond = mean if value is None else max(mean, value)
+        text = f"{mean:.0f} ({total:.0f} Tg)"
         if value is not None:
             axes.plot(value, place, **_DIAMOND)
-        _beside(
-            axes,
-            beyond,
-            place,
-            f"{mean:.0f} ({total:.0f} Tg)".replace("-", "−"),
-            away=7 if value == beyond else 4,
-        )
+            text += f", paper {value:.0f}"
+        beyond = mean if value is None else max(mean, value)
+        _beside(axes, beyond, place, text.replace("-", "−"), away=7 if value == beyond else 4)
     label = with_units(quantity, FLUX_UNITS)
     axes.set_xlabel(f"← source     {label}     sink →" if quantity == "NEP" else label)
     _bar_axis(axes, list(table["product"]), places)

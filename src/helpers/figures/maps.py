@@ -126,16 +126,7 @@ def fig3_npp(
     ValueError
         If the reference is missing or stands alone, or the maps lie on different grids.
     """
-    maps = _cut(npp, boundary, reference, "figure 3")
-    return _reference_and_others(
-        maps,
-        boundary,
-        reference,
-        FLUX_MAP,
-        sequential_norm(list(maps.values())),
-        "NPP",
-        sides=("below", "above"),
-    )
+    return _pairs_figure(npp, boundary, reference, "NPP", "figure 3")
 
 
 @styled
@@ -167,16 +158,7 @@ def fig4_rs(
     ValueError
         If there is no product, or the maps lie on different grids.
     """
-    maps = _cut({reference: rs_forest, **rs_other}, boundary, reference, "figure 4")
-    return _reference_and_others(
-        maps,
-        boundary,
-        reference,
-        FLUX_MAP,
-        sequential_norm(list(maps.values())),
-        "Rs",
-        sides=("below", "above"),
-    )
+    return _pairs_figure({reference: rs_forest, **rs_other}, boundary, reference, "Rs", "figure 4")
 
 
 @styled
@@ -204,9 +186,39 @@ def fig5_nep(nep: Mapping[str, xr.DataArray], boundary: BaseGeometry, reference:
     ValueError
         If the reference is missing or stands alone, or the maps lie on different grids.
     """
-    maps = _cut(nep, boundary, reference, "figure 5")
-    norm = diverging_norm(list(maps.values()))
-    return _reference_and_others(maps, boundary, reference, NEP_MAP, norm, "NEP", sides=("source", "sink"))
+    return _pairs_figure(nep, boundary, reference, "NEP", "figure 5")
+
+
+@styled
+def flux_map(field: xr.DataArray, boundary: BaseGeometry, name: str) -> Figure:
+    """Draw one flux over the plateau: sequential colours, or for NEP diverging ones, brown source and green sink.
+
+    Parameters
+    ----------
+    field : xarray.DataArray
+        The flux [g C m-2 yr-1] on (latitude, longitude).
+    boundary : shapely geometry
+        The plateau's outline in degrees.
+    name : str
+        Its name, such as ``NPP``; ``NEP`` has a sign.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    shown = panels.on_plateau(field, boundary)
+    signed = name == "NEP"
+    cmap, norm = (NEP_MAP, diverging_norm([shown])) if signed else (FLUX_MAP, sequential_norm([shown]))
+    figure = blank(4.4)
+    axes = panels.map_axes(figure, GridSpec(1, 1, figure)[0])
+    panels.map_panel(axes, shown, boundary, cmap=cmap, norm=norm, title=name)
+    label = with_units(name, FLUX_UNITS)
+    label = f"← source     {label}     sink →" if signed else label
+    panels.colour_bar(axes, cmap, norm, [shown], label, orientation="horizontal", shrink=0.7, aspect=35)
+    missing = panels.no_data_entry([shown])
+    if missing:
+        axes.legend(handles=missing, loc="lower left")
+    return figure
 
 
 @styled
@@ -292,75 +304,54 @@ def error_against_truth(
     """
     given = panels.shared_grid({"estimate": estimate, "truth": truth, "land cover": land_cover})
     maps = {key: panels.on_plateau(field, boundary) for key, field in given.items()}
-    error = maps["estimate"] - maps["truth"]
-    both = [maps["estimate"], maps["truth"]]
-    diverging = name.upper().startswith("NEP")
-    norm = diverging_norm(both) if diverging else sequential_norm(both)
-    cmap = NEP_MAP if diverging else FLUX_MAP
+    cover = maps.pop("land cover")
     figure = blank(8.6)
     upper, lower = figure.subfigures(2, 1, height_ratios=[2, 1.35])
-    grid = GridSpec(2, 2, upper)
-    pair = [panels.map_axes(upper, grid[row, 0]) for row in (0, 1)]
-    third = panels.map_axes(upper, grid[1, 1])
-    for axes, letter, key, bottom in zip(pair, "ab", ("estimate", "truth"), (False, True), strict=True):
-        panels.map_panel(
-            axes,
-            maps[key],
-            boundary,
-            cmap=cmap,
-            norm=norm,
-            letter=letter,
-            title=f"{name}, {key}",
-            bottom_labels=bottom,
-        )
-    errors = diverging_norm([error])
-    title = f"{name}, estimate − truth"
-    panels.map_panel(
-        third, error, boundary, cmap=DIFFERENCE_MAP, norm=errors, letter="c", title=title, left_labels=False
-    )
-    bars = [
-        (cmap, norm, both, with_units(name, units)),
-        (DIFFERENCE_MAP, errors, [error], with_units("estimate − truth", units)),
-    ]
-    _bar_cell(upper, grid[0, 1], bars, panels.no_data_entry([*both, error]))
+    _reference_and_others(upper, maps, boundary, name, units)
     left, right = lower.subplots(1, 2)
     _cell_by_cell(left, maps["estimate"], maps["truth"], name, units)
-    _error_by_class(right, error, maps["land cover"], units)
+    _error_by_class(right, maps["estimate"] - maps["truth"], cover, units)
     return figure
 
 
-def _cut(
-    fields: Mapping[str, xr.DataArray], boundary: BaseGeometry, reference: str, figure: str
-) -> dict[str, xr.DataArray]:
-    """Return maps on one grid cut to the plateau, the reference first."""
+def _pairs_figure(
+    fields: Mapping[str, xr.DataArray], boundary: BaseGeometry, reference: str, quantity: str, name: str
+) -> Figure:
+    """Return a figure of maps and of their differences from the reference, after checking both."""
     if reference not in fields or len(fields) < 2:
         raise ValueError(
-            f"{figure}: expected a map {reference!r} and at least one other; "
+            f"{name}: expected a map {reference!r} and at least one other; "
             f"there are: {', '.join(fields) or 'none'}"
         )
     maps = panels.shared_grid({reference: fields[reference], **fields})
-    return {name: panels.on_plateau(field, boundary) for name, field in maps.items()}
+    figure = blank(0.4 + 2.35 * len(maps))
+    cut = {key: panels.on_plateau(field, boundary) for key, field in maps.items()}
+    _reference_and_others(figure, cut, boundary, quantity)
+    return figure
 
 
 def _reference_and_others(
+    figure: Figure | SubFigure,
     maps: Mapping[str, xr.DataArray],
     boundary: BaseGeometry,
-    reference: str,
-    cmap: str,
-    norm: Normalize,
     quantity: str,
-    sides: tuple[str, str],
-) -> Figure:
-    """Draw the reference above the others, and beside each other map the reference minus it."""
-    others = [name for name in maps if name != reference]
+    units: str = FLUX_UNITS,
+) -> None:
+    """Draw the first map, the reference, above the others, and beside each other map the reference minus it.
+
+    A net flux, whose name begins with NEP, is drawn in the colours of source and sink.
+    """
+    reference, *others = maps
     differences = {name: maps[reference] - maps[name] for name in others}
-    spread = diverging_norm(list(differences.values()))
+    shown, changes = list(maps.values()), list(differences.values())
+    net = quantity.startswith("NEP")
+    cmap, norm = (NEP_MAP, diverging_norm(shown)) if net else (FLUX_MAP, sequential_norm(shown))
+    spread = diverging_norm(changes)
     names = letters(1 + 2 * len(others))
-    figure = blank(0.4 + 2.35 * (1 + len(others)))
     grid = GridSpec(1 + len(others), 2, figure)
-    for row, name in enumerate([reference, *others]):
-        axes = panels.map_axes(figure, grid[row, 0])
+    for row, name in enumerate(maps):
         bottom = row == len(others)
+        axes = panels.map_axes(figure, grid[row, 0])
         style = {"cmap": cmap, "norm": norm, "bottom_labels": bottom}
         panels.map_panel(axes, maps[name], boundary, letter=names[row], title=name, **style)
         if name in differences:
@@ -368,21 +359,13 @@ def _reference_and_others(
             style = {"cmap": DIFFERENCE_MAP, "norm": spread, "bottom_labels": bottom, "left_labels": False}
             letter, title = names[row + len(others)], f"{reference} − {name}"
             panels.map_panel(axes, differences[name], boundary, letter=letter, title=title, **style)
-    main = with_units(quantity, FLUX_UNITS)
-    if quantity == "NEP":
-        main = f"← {sides[0]}     {main}     {sides[1]} →"
+    label = with_units(quantity, units)
+    other = others[0] if len(others) == 1 else "other"
     bars = [
-        (cmap, norm, list(maps.values()), main),
-        (
-            DIFFERENCE_MAP,
-            spread,
-            list(differences.values()),
-            with_units(f"{quantity}, {reference} − other", FLUX_UNITS),
-        ),
+        (cmap, norm, shown, f"← source     {label}     sink →" if net else label),
+        (DIFFERENCE_MAP, spread, changes, with_units(f"{quantity}, {reference} − {other}", units)),
     ]
-    missing = panels.no_data_entry([*maps.values(), *differences.values()])
-    _bar_cell(figure, grid[0, 1], bars, missing)
-    return figure
+    _bar_cell(figure, grid[0, 1], bars, panels.no_data_entry(shown + changes))
 
 
 def _bar_cell(
@@ -485,7 +468,7 @@ def _cell_by_cell(axes: Axes, estimate: xr.DataArray, truth: xr.DataArray, name:
 
 
 def _error_by_class(
-    axes: Axes, error: xr.DataArray, land_cover: xr.DataArray, units: str, most: int = 12
+    axes: Axes, error: xr.DataArray, land_cover: xr.DataArray, units: str, most: int = 9
 ) -> None:
     """Draw the spread of the error within the most frequent land-cover classes, the largest on top."""
     table = pd.DataFrame({"error": error.values.ravel(), "cover": land_cover.values.ravel()}).dropna()

@@ -21,7 +21,20 @@ from shapely.geometry.base import BaseGeometry
 
 from helpers.figures.style import INK, NO_DATA, extension, panel_letter
 
-__all__ = ["PLATEAU_CRS", "colour_bar", "map_panel", "on_plateau", "shared_grid"]
+__all__ = [
+    "PLATEAU_CRS",
+    "colour_bar",
+    "corners",
+    "flat",
+    "graticule",
+    "map_axes",
+    "map_panel",
+    "no_data_entry",
+    "on_plateau",
+    "outline",
+    "points",
+    "shared_grid",
+]
 
 PLATEAU_CRS = ccrs.AlbersEqualArea(central_longitude=89, central_latitude=33, standard_parallels=(28, 38))
 """Albers' equal-area projection centred on the plateau: what looks large is large."""
