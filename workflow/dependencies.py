@@ -89,7 +89,8 @@ def data_files(notebook: Path, modules: Iterable[Path], folder: Path) -> list[Pa
         In alphabetical order; without Markdown, which decides nothing.
     """
     texts = [_code(notebook), *(path.read_text(encoding="utf-8") for path in modules)]
-    files = {path for path in folder.rglob("*") if path.is_file() and path.suffix != ".md" and "cache" not in path.parts}
+    present = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".md")
+    files = {path for path in present if "cache" not in path.parts}
     found: set[Path] = set()
     while True:
         new = {path for path in files - found if any(path.name in text for text in texts)}

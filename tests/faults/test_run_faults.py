@@ -38,9 +38,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "virtual.yml").write_text("world: virtual\nresolution: 0.25\n")
     (tmp_path / "config" / "open.yml").write_text("world: open\nresolution: 0.1\n")
-    write_notebook(
-        tmp_path / "notebooks" / "01_data_preparation.ipynb", 'book_run.save_dataset("cube", cube)'
-    )
+    write_notebook(tmp_path / "notebooks" / "01_data_preparation.ipynb", 'book_run.save_dataset("cube", cube)')
     return tmp_path
 
 
@@ -56,9 +54,7 @@ def test_what_no_notebook_saves_is_told_to_come_from_the_earlier_ones(checkout):
 
 def test_results_of_other_parameters_are_refused(checkout):
     run.start("01_data_preparation", {"resolution": 0.5}).save_dataset("cube", CUBE)
-    with pytest.raises(
-        run.OtherParametersError, match=r"resolution is 0\.25 here, 0\.5 there.*01_data_preparation"
-    ):
+    with pytest.raises(run.OtherParametersError, match=r"resolution is 0\.25 here, 0\.5 there.*01_data_preparation"):
         run.start("02_npp_random_forest", {}).load_dataset("cube")
 
 
@@ -91,9 +87,7 @@ def _fails(block: np.ndarray, block_id: tuple[int, ...] | None = None) -> np.nda
     return block
 
 
-@pytest.mark.parametrize(
-    ("value", "error"), [(float("nan"), ValueError), ([1.0], TypeError), (True, TypeError)]
-)
+@pytest.mark.parametrize(("value", "error"), [(float("nan"), ValueError), ([1.0], TypeError), (True, TypeError)])
 def test_what_a_page_cannot_show_is_not_glued(checkout, value, error):
     with pytest.raises(error, match="glue 'nep_mean'"):
         run.start("05_comparison", {}).glue("nep_mean", value)
@@ -111,9 +105,7 @@ def test_a_missing_notebook_is_named(checkout):
 
 
 def test_a_failing_cell_stops_with_its_error_and_the_executed_copy(checkout, capsys):
-    notebook = write_notebook(
-        checkout / "notebooks" / "02_fails.ipynb", "config = None", "ratio = 1 / 0", "after = 1"
-    )
+    notebook = write_notebook(checkout / "notebooks" / "02_fails.ipynb", "config = None", "ratio = 1 / 0", "after = 1")
     assert run.main(["execute", str(notebook)]) == 1
     message = capsys.readouterr().err
     assert "ratio = 1 / 0" in message and "ZeroDivisionError" in message
@@ -147,9 +139,7 @@ def test_an_executed_notebook(executed, checkout):
     """One kernel for four promises: it takes seconds to start."""
     import sys
 
-    assert sys.executable in executed, (
-        "the kernel is the interpreter that executes, whatever kernels there are"
-    )
+    assert sys.executable in executed, "the kernel is the interpreter that executes, whatever kernels there are"
     assert str(checkout / "mirror") in executed, "a folder is seen from where the command was given"
     assert "the truth" not in executed, "cells tagged truth are left out where the world has none"
     assert "open trial" in executed, "configuration and overrides reach the notebook"

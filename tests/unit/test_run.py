@@ -164,10 +164,7 @@ def test_the_checksum_of_a_dataset_follows_its_content(begin, cube):
 def test_provenance_of_an_unfinished_notebook_has_no_end(begin, cube):
     book_run = begin()
     book_run.save_dataset("cube", cube)
-    assert (
-        json.loads((book_run.folder / "provenance" / "01_data_preparation.json").read_text())["finished"]
-        is None
-    )
+    assert json.loads((book_run.folder / "provenance" / "01_data_preparation.json").read_text())["finished"] is None
 
 
 def test_provenance_holds_versions_seed_and_memory(begin):
@@ -196,6 +193,4 @@ def test_every_parameter_decides_some_notebook_or_none_by_design():
 
 
 def test_a_notebook_is_decided_by_the_parameters_of_those_it_needs():
-    assert set(run.deciding_parameters("02_npp_random_forest")) < set(
-        run.deciding_parameters("05_comparison")
-    )
+    assert set(run.deciding_parameters("02_npp_random_forest")) < set(run.deciding_parameters("05_comparison"))
