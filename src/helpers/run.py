@@ -636,6 +636,7 @@ def _kernel_environment() -> Iterator[None]:
             "IPYTHONDIR": f"{state}/ipython",
             "JUPYTER_RUNTIME_DIR": f"{state}/runtime",
             "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+            "PYTHONWARNINGS": "ignore:IProgress not found",  # tqdm misses widgets, which a book cannot show
             "MPLCONFIGDIR": os.environ.get("MPLCONFIGDIR") or str(root / "_build" / "cache" / "matplotlib"),
             "PYTHONPATH": os.pathsep.join(
                 filter(None, [str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH")])
