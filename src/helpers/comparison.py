@@ -215,7 +215,7 @@ def recovery(quantity: str, estimate: xr.DataArray, truth: xr.DataArray, cell_ar
     spread = {name: float(field.weighted(cell_area).std()) for name, field in flat.items()}
     error = float(np.sqrt(((flat["recovered"] - flat["true"]) ** 2).weighted(cell_area).mean()))
     rows.append(("spread", "g C m-2 yr-1", spread))
-    rows.append(("map error (RMSE)", "g C m-2 yr-1", {"recovered": error, "true": 0.0}))
+    rows.append(("map RMSE", "g C m-2 yr-1", {"recovered": error, "true": 0.0}))
     return pd.DataFrame(
         [{"quantity": quantity, "statistic": statistic, "unit": unit} | values for statistic, unit, values in rows]
     )

@@ -23,7 +23,7 @@ def predictors(n: int, rng: np.random.Generator) -> pd.DataFrame:
     """Return ``n`` rows of the eight predictors."""
     elevation = np.clip(rng.normal(3700, 900, n), 300, 5600)
     temperature = 22 - 0.0055 * elevation + rng.normal(0, 1.5, n)
-    precipitation = rng.gamma(4, 110, n) * np.exp(-((elevation - 2500) / 3500) ** 2)
+    precipitation = rng.gamma(4, 110, n) * np.exp(-(((elevation - 2500) / 3500) ** 2))
     land_cover = rng.choice(CLASSES, n, p=SHARES)
     effect = pd.Series(land_cover).map(CLASS_EFFECT).to_numpy()
     lai = np.clip(0.002 * precipitation + 0.004 * effect + rng.normal(0, 0.3, n), 0.02, 7)

@@ -221,9 +221,7 @@ def test_only_outer_panels_label_the_graticule():
 
 def test_maps_on_two_grids_are_refused():
     with pytest.raises(ValueError, match="'other': its latitude differs.*resample"):
-        figures.fig3_npp(
-            {"Random forest": eastward(), "other": eastward().isel(latitude=slice(1, None))}, BOUNDARY
-        )
+        figures.fig3_npp({"Random forest": eastward(), "other": eastward().isel(latitude=slice(1, None))}, BOUNDARY)
 
 
 def test_a_missing_reference_is_named():
@@ -270,11 +268,7 @@ def test_study_area_draws_each_class_in_its_legend_colour():
 def test_study_area_puts_sites_where_they_lie():
     site = pd.DataFrame({"longitude": [99.0], "latitude": [31.0]})
     axes = panels(figures.fig1_study_area(small_cube(), BOUNDARY, site, SITES))["a"]
-    drawn = [
-        tuple(np.asarray(found.get_offsets())[0])
-        for found in axes.collections
-        if len(found.get_offsets()) == 1
-    ]
+    drawn = [tuple(np.asarray(found.get_offsets())[0]) for found in axes.collections if len(found.get_offsets()) == 1]
     assert drawn[-1] == pytest.approx(axes.projection.transform_point(99.0, 31.0, src_crs=ccrs.PlateCarree()))
 
 
@@ -479,9 +473,7 @@ def test_land_cover_has_no_cumulative_distribution():
 
 
 def test_land_cover_shares_are_drawn_by_group():
-    table = pd.DataFrame(
-        {"land_cover": ["grassland", "barren"], "sites": [90.0, 10.0], "plateau": [60.0, 40.0]}
-    )
+    table = pd.DataFrame({"land_cover": ["grassland", "barren"], "sites": [90.0, 10.0], "plateau": [60.0, 40.0]})
     figure = figures.land_cover_balance(table)
     assert widths(figure.axes[0]) == [90.0, 10.0, 60.0, 40.0]
     assert legend_texts(figure) == {"sites", "plateau"}
@@ -537,10 +529,7 @@ def test_a_figure_looks_the_same_whatever_the_sessions_settings():
     with mpl.rc_context({"xtick.labelsize": 31.0, "axes.facecolor": "black"}):
         styled = figures.importance(pd.DataFrame({"feature": ["lai"], "importance": [1.0], "sd": [0.1]}), "x")
         styled.draw_without_rendering()
-    assert (
-        styled.axes[0].get_xticklabels()[0].get_fontsize()
-        == plain.axes[0].get_xticklabels()[0].get_fontsize()
-    )
+    assert styled.axes[0].get_xticklabels()[0].get_fontsize() == plain.axes[0].get_xticklabels()[0].get_fontsize()
     assert styled.axes[0].get_facecolor() == to_rgba("white")
 
 
