@@ -10,10 +10,11 @@ from pathlib import Path
 __all__ = ["data_files", "helper_modules", "imported_helpers"]
 
 PACKAGE = "helpers"
+DATA_SUFFIXES = frozenset({".csv", ".nc", ".parquet", ".yaml", ".yml"})
 
 
 def imported_helpers(source: str) -> set[str]:
-    """Return the modules of the package that a piece of Python imports, anywhere in it.
+    """Return the names that a piece of Python imports from the package, anywhere in it.
 
     Parameters
     ----------
@@ -23,26 +24,28 @@ def imported_helpers(source: str) -> set[str]:
     Returns
     -------
     set of str
-        Module names without the package's; names imported from the package that are no module are among them.
+        Dotted names below the package: modules, and also functions, which no file answers to.
+
+    Raises
+    ------
+    ValueError
+        For a relative import, which the text alone does not resolve.
 
     Examples
     --------
-    >>> sorted(imported_helpers("import helpers.run; from helpers import grid, cube"))
-    ['cube', 'grid', 'run']
+    >>> sorted(imported_helpers("import helpers.run; from helpers import grid; from helpers.cube import sample"))
+    ['cube', 'cube.sample', 'grid', 'run']
     """
     plain = "\n".join(line for line in source.splitlines() if not line.lstrip().startswith(("%", "!")))
-    found: set[str] = set()
+    dotted: set[str] = set()
     for node in ast.walk(ast.parse(plain)):
         if isinstance(node, ast.Import):
-            names = [alias.name.split(".") for alias in node.names]
-            found |= {parts[1] for parts in names if parts[0] == PACKAGE and len(parts) > 1}
+            dotted |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            parts = ([PACKAGE] if node.level else []) + (node.module.split(".") if node.module else [])
-            if parts == [PACKAGE]:
-                found |= {alias.name for alias in node.names}
-            elif parts[0] == PACKAGE:
-                found.add(parts[1])
-    return found
+            if node.level:
+                raise ValueError(f"relative import in line {node.lineno}: write the name with {PACKAGE}. in front")
+            dotted |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return {name.removeprefix(f"{PACKAGE}.") for name in dotted if name.startswith(f"{PACKAGE}.")}
 
 
 def helper_modules(notebook: Path, package: Path) -> list[Path]:
@@ -58,17 +61,24 @@ def helper_modules(notebook: Path, package: Path) -> list[Path]:
     Returns
     -------
     list of pathlib.Path
-        In alphabetical order, ``__init__.py`` included; of a subpackage, all its modules.
+        In alphabetical order, ``__init__.py`` included.
     """
     found = {package / "__init__.py"}
     waiting = [notebook]
     while waiting:
         names = imported_helpers(_code(waiting.pop()))
-        modules = {path for name in names for path in (package / f"{name}.py", *(package / name).glob("*.py"))}
-        new = {path for path in modules if path.is_file()} - found
+        new = {path for name in names for path in _files(name, package)} - found
         found |= new
         waiting += new
     return sorted(found)
+
+
+def _files(name: str, package: Path) -> list[Path]:
+    """Return the files that importing a dotted name runs: the module, and the folders' ``__init__.py`` above it."""
+    parts = name.split(".")
+    candidates = [package.joinpath(*parts[:end]) for end in range(1, len(parts) + 1)]
+    files = [file for path in candidates for file in (path.with_suffix(".py"), path / "__init__.py")]
+    return [file for file in files if file.is_file()]
 
 
 def data_files(notebook: Path, modules: Iterable[Path], folder: Path) -> list[Path]:
@@ -86,11 +96,10 @@ def data_files(notebook: Path, modules: Iterable[Path], folder: Path) -> list[Pa
     Returns
     -------
     list of pathlib.Path
-        In alphabetical order; without Markdown, which decides nothing.
+        In alphabetical order.
     """
     texts = [_code(notebook), *(path.read_text(encoding="utf-8") for path in modules)]
-    present = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".md")
-    files = {path for path in present if "cache" not in path.parts}
+    files = {path for path in folder.rglob("*") if path.suffix in DATA_SUFFIXES and "cache" not in path.parts}
     found: set[Path] = set()
     while True:
         new = {path for path in files - found if any(path.name in text for text in texts)}

@@ -155,16 +155,13 @@ def merge_provenance(run_folder: Path, names: Sequence[str], settings: Settings)
         "started": min(record["started"] for record in records.values()),
         "finished": last["finished"],
         "wall_seconds": round(sum(record["wall_seconds"] for record in records.values()), 1),
-        "peak_memory_bytes": max(
-            (record["peak_memory_bytes"] or 0 for record in records.values()), default=0
-        ),
+        "peak_memory_bytes": max((record["peak_memory_bytes"] or 0 for record in records.values()), default=0),
         "git": last["git"],
         "python": last["python"],
         "packages": last["packages"],
         "catalogue": _pinned_files() if settings.world not in WORLDS_WITH_TRUTH else {},
         "notebooks": {
-            name: {key: value for key, value in record.items() if key != "packages"}
-            for name, record in records.items()
+            name: {key: value for key, value in record.items() if key != "packages"} for name, record in records.items()
         },
     }
     with written_whole(run_folder / "provenance.json") as partial:
@@ -276,9 +273,7 @@ def _refuse_other_run(name: str, record: Mapping[str, Any], settings: Settings) 
     asked = settings.model_dump()
     for key in deciding_parameters(name):
         if record["settings"][key] != asked[key]:
-            raise BookError(
-                f"{name} ran with {key} = {record['settings'][key]!r}, not {asked[key]!r}: {again}"
-            )
+            raise BookError(f"{name} ran with {key} = {record['settings'][key]!r}, not {asked[key]!r}: {again}")
 
 
 def _refuse_replaced_inputs(records: Mapping[str, Mapping[str, Any]]) -> None:
@@ -292,9 +287,7 @@ def _refuse_replaced_inputs(records: Mapping[str, Mapping[str, Any]]) -> None:
         for artefact, digest in record["inputs"].items():
             maker, now = current.get(artefact, (name, digest))
             if now != digest:
-                raise BookError(
-                    f"{name} read a {artefact} that {maker} has replaced since: execute {name} again"
-                )
+                raise BookError(f"{name} read a {artefact} that {maker} has replaced since: execute {name} again")
 
 
 def _pinned_files() -> dict[str, str]:

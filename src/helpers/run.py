@@ -81,7 +81,10 @@ class Step:
     parameters: tuple[str, ...]
 
 
-_FOREST_PARAMETERS = ("training_domain", "n_trees", "nodesize", "land_cover_encoding", "training_fraction")
+_FOREST_PARAMETERS = (
+    *("training_domain", "n_trees", "nodesize", "land_cover_encoding"),
+    *("training_fraction", "validation_trees", "validation_seeds", "n_folds"),
+)
 
 STEPS: dict[str, Step] = {
     "01_data_preparation": Step(
@@ -433,9 +436,7 @@ class Run:
             plain = value
         else:
             given = type(value).__name__
-            raise TypeError(
-                f"glue {name!r}: expected a number or a text, got {given}: glue float(x) or str(x)"
-            )
+            raise TypeError(f"glue {name!r}: expected a number or a text, got {given}: glue float(x) or str(x)")
         if not isinstance(plain, str) and not isfinite(plain):
             raise ValueError(f"glue {name!r}: the value is {plain}: glue a text that says why instead")
         glue(name, plain, display=False)
@@ -473,9 +474,7 @@ class Run:
         executed = self.folder / "notebooks" / f"{self.notebook}.ipynb"
         if executed.is_file():
             executed.unlink()
-            print(
-                f"{_shown(executed)} was of an earlier execution and is removed: `make book` makes it anew."
-            )
+            print(f"{_shown(executed)} was of an earlier execution and is removed: `make book` makes it anew.")
 
     def _found(self, artefact: str, saver: str, name: str) -> Path:
         """Return an artefact's path, after checking that it is there and was made with these parameters."""
@@ -811,16 +810,10 @@ def _shown(path: Path) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``python -m helpers.run``; return the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m helpers.run", description="Work with the folder of a run."
-    )
-    command = parser.add_subparsers(required=True).add_parser(
-        "execute", help="execute a notebook by papermill"
-    )
+    parser = argparse.ArgumentParser(prog="python -m helpers.run", description="Work with the folder of a run.")
+    command = parser.add_subparsers(required=True).add_parser("execute", help="execute a notebook by papermill")
     command.add_argument("notebook", help="path of the notebook")
-    command.add_argument(
-        "--config", default="virtual", help="name of a configuration, or path of a YAML file"
-    )
+    command.add_argument("--config", default="virtual", help="name of a configuration, or path of a YAML file")
     pair = ("KEY", "VALUE")
     command.add_argument("-p", dest="parameters", nargs=2, action="append", default=[], metavar=pair)
     given = parser.parse_args(arguments)
