@@ -221,21 +221,16 @@ class Run:
 
     # -- datasets, tables, frames, boundaries, figures ---------------------------------------------
 
-    def save_dataset(self, name: str, dataset: xr.Dataset) -> Path:
+    def save_dataset(self, name: str, dataset: xr.Dataset) -> None:
         """Save a dataset as ``<name>.zarr``, in place of an earlier one.
 
         Parameters
         ----------
         name : str
         dataset : xarray.Dataset
-
-        Returns
-        -------
-        pathlib.Path
         """
         with self._saving(f"{name}.zarr") as partial:
             dataset.drop_encoding().to_zarr(partial, mode="w", zarr_format=2, consolidated=True)
-        return self.folder / f"{name}.zarr"
 
     def load_dataset(self, name: str) -> xr.Dataset:
         """Open ``<name>.zarr`` of this run, lazily.
@@ -260,7 +255,7 @@ class Run:
 
         return xr.open_zarr(self._found(f"{name}.zarr", "save_dataset", name), consolidated=True)
 
-    def save_table(self, name: str, table: pd.DataFrame) -> Path:
+    def save_table(self, name: str, table: pd.DataFrame) -> None:
         """Save a result as ``tables/<name>.csv``; a named index becomes the first columns.
 
         Parameters
@@ -268,15 +263,10 @@ class Run:
         name : str
         table : pandas.DataFrame
             Column names carry their units, for example ``rmse_gC_m2_yr``.
-
-        Returns
-        -------
-        pathlib.Path
         """
         flat = table.reset_index() if any(level is not None for level in table.index.names) else table
         with self._saving(f"tables/{name}.csv") as partial:
             flat.to_csv(partial, index=False, encoding="utf-8")
-        return self.folder / "tables" / f"{name}.csv"
 
     def load_table(self, name: str) -> pd.DataFrame:
         """Read ``tables/<name>.csv`` of this run; an empty field is a missing value.
@@ -299,21 +289,16 @@ class Run:
         path = self._found(f"tables/{name}.csv", "save_table", name)
         return pd.read_csv(path, keep_default_na=False, na_values=[""])
 
-    def save_frame(self, name: str, frame: pd.DataFrame) -> Path:
+    def save_frame(self, name: str, frame: pd.DataFrame) -> None:
         """Save rows that later notebooks read as ``<name>.parquet``: types and index stay.
 
         Parameters
         ----------
         name : str
         frame : pandas.DataFrame
-
-        Returns
-        -------
-        pathlib.Path
         """
         with self._saving(f"{name}.parquet") as partial:
             frame.to_parquet(partial)
-        return self.folder / f"{name}.parquet"
 
     def load_frame(self, name: str) -> pd.DataFrame:
         """Read ``<name>.parquet`` of this run.
@@ -335,23 +320,18 @@ class Run:
 
         return pd.read_parquet(self._found(f"{name}.parquet", "save_frame", name))
 
-    def save_boundary(self, name: str, geometry: BaseGeometry) -> Path:
+    def save_boundary(self, name: str, geometry: BaseGeometry) -> None:
         """Save a boundary polygon (degrees, EPSG:4326) as ``<name>.geojson``.
 
         Parameters
         ----------
         name : str
         geometry : shapely.geometry.base.BaseGeometry
-
-        Returns
-        -------
-        pathlib.Path
         """
         import shapely
 
         with self._saving(f"{name}.geojson") as partial:
             partial.write_text(shapely.to_geojson(geometry), encoding="utf-8")
-        return self.folder / f"{name}.geojson"
 
     def load_boundary(self, name: str) -> BaseGeometry:
         """Read ``<name>.geojson`` of this run.
@@ -374,7 +354,7 @@ class Run:
         path = self._found(f"{name}.geojson", "save_boundary", name)
         return shapely.from_geojson(path.read_text(encoding="utf-8"))
 
-    def save_figure(self, name: str, figure: Figure, alt: str = "") -> Path:
+    def save_figure(self, name: str, figure: Figure, alt: str = "") -> None:
         """Save a figure as ``figures/<name>.png``, show that file in the notebook, and close the figure.
 
         In a world that is simulated the figure says so: this is the one place that stamps it.
@@ -385,10 +365,6 @@ class Run:
         figure : matplotlib.figure.Figure
         alt : str
             What the figure shows, for readers who cannot see it.
-
-        Returns
-        -------
-        pathlib.Path
         """
         from IPython.display import Image, display
         from matplotlib import pyplot
@@ -402,7 +378,21 @@ class Run:
         image = Image(filename=str(path), alt=alt or name.replace("_", " "))
         image.width = round(_png_width(path) * 96 / FIGURE_DPI)
         display(image)
-        return path
+
+    def show(self, table: pd.DataFrame) -> None:
+        """Show a table in the notebook: a named index becomes columns, numbers have four digits, gaps stay empty.
+
+        The saved table keeps all digits; see :meth:`save_table`.
+
+        Parameters
+        ----------
+        table : pandas.DataFrame
+        """
+        from IPython.display import HTML, display
+
+        flat = table.reset_index() if any(level is not None for level in table.index.names) else table
+        words = flat.astype(object).where(flat.notna(), "")
+        display(HTML(words.to_html(index=False, border=0, float_format="{:.4g}".format)))
 
     # -- numbers in the prose, truth, the end ------------------------------------------------------
 
