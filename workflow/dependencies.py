@@ -96,7 +96,7 @@ def data_files(notebook: Path, modules: Iterable[Path], folder: Path) -> list[Pa
     Returns
     -------
     list of pathlib.Path
-        In alphabetical order.
+        In alphabetical order; without Markdown and scripts, which decide nothing.
     """
     texts = [_code(notebook), *(path.read_text(encoding="utf-8") for path in modules)]
     files = {path for path in folder.rglob("*") if path.suffix in DATA_SUFFIXES and "cache" not in path.parts}

@@ -599,15 +599,25 @@ def _run_by_papermill(template: Any, output: Path, parameters: Mapping[str, Any]
 
 
 def _own_interpreter() -> type:
-    """Return a kernel manager that starts this interpreter, whatever the machine's kernel ``python3`` is."""
+    """Return a kernel manager that starts this interpreter, whatever the machine's kernel ``python3`` is.
+
+    It talks to its kernel by sockets in the file system. Ports of TCP are chosen first and taken later, and kernels
+    that start side by side can take each other's.
+    """
     from ipykernel.kernelspec import RESOURCES, get_kernel_dict
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
+    from traitlets import default
 
     class OwnInterpreter(AsyncKernelManager):
         @property
         def kernel_spec(self) -> KernelSpec:
             return KernelSpec(resource_dir=str(RESOURCES), **get_kernel_dict(["--log-level=CRITICAL"]))
+
+        @default("transport")
+        def _sockets(self) -> str:
+            room = 50  # systems allow the path of a socket about 100 characters; its own name takes half
+            return "ipc" if len(os.environ["JUPYTER_RUNTIME_DIR"]) < room else "tcp"
 
     return OwnInterpreter
 
@@ -626,6 +636,7 @@ def _kernel_environment() -> Iterator[None]:
             "IPYTHONDIR": f"{state}/ipython",
             "JUPYTER_RUNTIME_DIR": f"{state}/runtime",
             "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+            "PYTHONWARNINGS": "ignore:IProgress not found",  # tqdm misses widgets, which a book cannot show
             "MPLCONFIGDIR": os.environ.get("MPLCONFIGDIR") or str(root / "_build" / "cache" / "matplotlib"),
             "PYTHONPATH": os.pathsep.join(
                 filter(None, [str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH")])

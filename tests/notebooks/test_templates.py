@@ -86,6 +86,14 @@ def test_a_notebook_uses_only_settings_that_its_step_declares(path):
     assert used & set(Settings.model_fields) <= {*deciding_parameters(path.stem), *EXECUTION_PARAMETERS}
 
 
+@pytest.mark.parametrize("module", ["virtual", "world"])
+def test_data_preparation_declares_the_settings_that_its_modules_read(module):
+    """They are handed all settings; one that is not declared could change without a new cube."""
+    nodes = ast.walk(ast.parse((ROOT / "src" / "helpers" / f"{module}.py").read_text(encoding="utf-8")))
+    used = {node.attr for node in nodes if isinstance(node, ast.Attribute) and _is_settings(node.value)}
+    assert used and used & set(Settings.model_fields) <= set(deciding_parameters("01_data_preparation"))
+
+
 def _is_settings(node: ast.expr) -> bool:
     """Tell whether an expression is ``settings`` or ``book_run.settings``."""
     return getattr(node, "id", getattr(node, "attr", None)) == "settings"
