@@ -61,6 +61,8 @@ __all__ = [
 
 SIMULATED = "simulated (virtual plateau)"
 WORLDS_WITH_TRUTH = frozenset({"virtual"})
+#: Cells with these tags belong to some worlds only; elsewhere they are left out before a notebook is executed.
+WORLDS_OF_TAG = {"truth": WORLDS_WITH_TRUTH, "yearly": frozenset({"virtual"}), "open-world": frozenset({"open"})}
 EXECUTION_PARAMETERS = ("config", "run", "threads", "block_cells")
 FIGURE_DPI = 160
 
@@ -513,7 +515,8 @@ def execute(notebook: str | Path, config: str | Path, overrides: Mapping[str, An
     """Execute a notebook by papermill into ``runs/<run>/notebooks/``.
 
     The parameters are checked before the kernel starts. The executed copy appears under the notebook's name
-    only when every cell ran. Cells tagged ``truth`` are left out where the world has no known truth.
+    only when every cell ran. Cells tagged ``truth``, ``yearly`` or ``open-world`` are left out where the world
+    has no known truth, no single years, or is simulated.
 
     Parameters
     ----------
@@ -577,7 +580,8 @@ def _injected(notebook: str, config: str | Path, overrides: Mapping[str, Any] | 
 
 def _belongs(cell: Mapping[str, Any], settings: Settings) -> bool:
     """Tell whether a cell is executed in this world."""
-    return settings.world in WORLDS_WITH_TRUTH or "truth" not in cell.get("metadata", {}).get("tags", [])
+    tags = cell.get("metadata", {}).get("tags", [])
+    return all(settings.world in WORLDS_OF_TAG.get(tag, (settings.world,)) for tag in tags)
 
 
 def _run_by_papermill(template: Any, output: Path, parameters: Mapping[str, Any], source: Path) -> None:
