@@ -620,8 +620,11 @@ def _own_interpreter() -> type:
 
         @default("transport")
         def _sockets(self) -> str:
-            room = 50  # systems allow the path of a socket about 100 characters; its own name takes half
-            return "ipc" if len(os.environ["JUPYTER_RUNTIME_DIR"]) < room else "tcp"
+            return "ipc"
+
+        @default("ip")
+        def _place(self) -> str:
+            return os.path.join(os.environ["JUPYTER_RUNTIME_DIR"], "k")
 
     return OwnInterpreter
 
@@ -638,7 +641,7 @@ def _kernel_environment() -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="kernel-") as state:
         os.environ |= {
             "IPYTHONDIR": f"{state}/ipython",
-            "JUPYTER_RUNTIME_DIR": f"{state}/runtime",
+            "JUPYTER_RUNTIME_DIR": state,
             "MPLBACKEND": "module://matplotlib_inline.backend_inline",
             "PYTHONWARNINGS": "ignore:IProgress not found",  # tqdm misses widgets, which a book cannot show
             "MPLCONFIGDIR": os.environ.get("MPLCONFIGDIR") or str(root / "_build" / "cache" / "matplotlib"),

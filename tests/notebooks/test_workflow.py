@@ -22,10 +22,10 @@ IMPORTS = {"02_npp_random_forest": "forest", "03_rs_random_forest": "forest", "0
 
 
 def snakemake(checkout: Path, *arguments: str, **settings: object) -> subprocess.CompletedProcess[str]:
-    """Run the workflow's notebooks in a checkout with one core."""
+    """Run the workflow's notebooks in a checkout, two at a time where the graph allows."""
     pairs = [f"{key}={value}" for key, value in {"config": "virtual", **settings}.items()]
     return subprocess.run(
-        [sys.executable, "-m", "snakemake", "-s", "workflow/Snakefile", "--cores", "1", *arguments]
+        [sys.executable, "-m", "snakemake", "-s", "workflow/Snakefile", "--cores", "2", *arguments]
         + ["--runtime-source-cache-path", "_build/cache", "--config", *pairs, "--", "run"],
         cwd=checkout,
         env=os.environ | {"QTP_BOOK_ROOT": str(checkout), "PYTHONPATH": str(ROOT / "src"), "HOME": str(checkout)},
