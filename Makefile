@@ -19,7 +19,7 @@ SNAKEMAKE = $(BIN)/python -m snakemake -s workflow/Snakefile --cores $(JOBS) --r
 absolute = for name in QTP_DATA_MIRROR QTP_DATA_DIR QTP_RUNS_DIR; do \
 	value="$${!name:-}"; case "$$value" in ''|/*|*://*) ;; *) export "$$name=$$PWD/$$value" ;; esac; done
 
-.PHONY: help book run test lint lab data lock clean environment
+.PHONY: help book run test lint lab data readme lock clean environment
 
 help: ## list the targets
 	@echo "make TARGET [CONFIG=$(CONFIG)] [JOBS=$(JOBS)] [PYTHON=$(PYTHON)]"
@@ -60,6 +60,9 @@ $(STAMP):
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
+
+readme: $(STAMP) ## renew the README's result from the open run
+	@$(absolute); $(BIN)/python workflow/readme_result.py
 
 lock: ## renew requirements.lock from pyproject.toml (for maintainers; asks the package index)
 	@uv="$$(command -v uv || true)"; \

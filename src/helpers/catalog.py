@@ -16,17 +16,21 @@ import os
 import shutil
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
-import pooch
 import requests
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from helpers.config import project_root
+
+with warnings.catch_warnings():  # pooch asks tqdm for a notebook's widget; the plain progress bar serves everywhere
+    warnings.filterwarnings("ignore", message="IProgress not found")
+    import pooch
 
 __all__ = [
     "CatalogError",

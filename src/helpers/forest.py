@@ -15,6 +15,7 @@ nodesize      ``min_samples_split``  R splits a node of more than ``nodesize`` r
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -165,8 +166,9 @@ class RandomForest:
             random_state=self.seed,
             n_jobs=self.threads,
         ).fit(encoded.to_numpy("float32"), values)
-        self.oob_prediction = self._out_of_bag(encoded.to_numpy("float32"))
-        self.importance = self._importance()
+        self._trained_on = np.ascontiguousarray(encoded.to_numpy("float32"))
+        for late in ("oob_prediction", "importance"):  # of an earlier fit
+            self.__dict__.pop(late, None)
         # One thread adds up the trees in one order: the same prediction to the last digit on any machine.
         self.estimator.set_params(n_jobs=1)
         return self
@@ -244,17 +246,21 @@ class RandomForest:
         classes = {f"{LAND_COVER}_{int(k)}": (table[LAND_COVER] == k).astype("float32") for k in self._class_mean.index}
         return pd.concat([table.drop(columns=LAND_COVER), pd.DataFrame(classes, index=table.index)], axis=1)
 
-    def _out_of_bag(self, encoded: np.ndarray) -> np.ndarray:
-        total = np.zeros(len(encoded))
-        count = np.zeros(len(encoded))
+    @cached_property
+    def oob_prediction(self) -> np.ndarray:
+        """For each training row the mean of the trees that did not see it; NaN where every tree did."""
+        total = np.zeros(len(self._trained_on))
+        count = np.zeros(len(self._trained_on))
         for tree, in_bag in zip(self.estimator.estimators_, self.estimator.estimators_samples_, strict=True):
-            out = np.ones(len(encoded), dtype=bool)
+            out = np.ones(len(total), dtype=bool)
             out[in_bag] = False
-            total[out] += tree.predict(encoded[out]) if out.any() else 0.0
+            total[out] += tree.tree_.predict(self._trained_on[out])[:, 0] if out.any() else 0.0
             count[out] += 1
-        return np.divide(total, count, out=np.full(len(encoded), np.nan), where=count > 0)
+        return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
 
-    def _importance(self) -> pd.DataFrame:
+    @cached_property
+    def importance(self) -> pd.DataFrame:
+        """How much of the decrease in squared error each predictor's splits make, greatest first."""
         by_tree = pd.DataFrame([tree.feature_importances_ for tree in self.estimator.estimators_], columns=self.columns)
         one_hot = {column: LAND_COVER for column in self.columns if column.startswith(f"{LAND_COVER}_")}
         shares = by_tree.rename(columns=one_hot).T.groupby(level=0).sum()

@@ -61,6 +61,8 @@ __all__ = [
 
 SIMULATED = "simulated (virtual plateau)"
 WORLDS_WITH_TRUTH = frozenset({"virtual"})
+#: Cells with these tags belong to some worlds only; elsewhere they are left out before a notebook is executed.
+WORLDS_OF_TAG = {"truth": WORLDS_WITH_TRUTH, "yearly": frozenset({"virtual"}), "open-world": frozenset({"open"})}
 EXECUTION_PARAMETERS = ("config", "run", "threads", "block_cells")
 FIGURE_DPI = 160
 
@@ -225,21 +227,16 @@ class Run:
 
     # -- datasets, tables, frames, boundaries, figures ---------------------------------------------
 
-    def save_dataset(self, name: str, dataset: xr.Dataset) -> Path:
+    def save_dataset(self, name: str, dataset: xr.Dataset) -> None:
         """Save a dataset as ``<name>.zarr``, in place of an earlier one.
 
         Parameters
         ----------
         name : str
         dataset : xarray.Dataset
-
-        Returns
-        -------
-        pathlib.Path
         """
         with self._saving(f"{name}.zarr") as partial:
             dataset.drop_encoding().to_zarr(partial, mode="w", zarr_format=2, consolidated=True)
-        return self.folder / f"{name}.zarr"
 
     def load_dataset(self, name: str) -> xr.Dataset:
         """Open ``<name>.zarr`` of this run, lazily.
@@ -264,7 +261,7 @@ class Run:
 
         return xr.open_zarr(self._found(f"{name}.zarr", "save_dataset", name), consolidated=True)
 
-    def save_table(self, name: str, table: pd.DataFrame) -> Path:
+    def save_table(self, name: str, table: pd.DataFrame) -> None:
         """Save a result as ``tables/<name>.csv``; a named index becomes the first columns.
 
         Parameters
@@ -272,15 +269,10 @@ class Run:
         name : str
         table : pandas.DataFrame
             Column names carry their units, for example ``rmse_gC_m2_yr``.
-
-        Returns
-        -------
-        pathlib.Path
         """
         flat = table.reset_index() if any(level is not None for level in table.index.names) else table
         with self._saving(f"tables/{name}.csv") as partial:
             flat.to_csv(partial, index=False, encoding="utf-8")
-        return self.folder / "tables" / f"{name}.csv"
 
     def load_table(self, name: str) -> pd.DataFrame:
         """Read ``tables/<name>.csv`` of this run; an empty field is a missing value.
@@ -303,21 +295,16 @@ class Run:
         path = self._found(f"tables/{name}.csv", "save_table", name)
         return pd.read_csv(path, keep_default_na=False, na_values=[""])
 
-    def save_frame(self, name: str, frame: pd.DataFrame) -> Path:
+    def save_frame(self, name: str, frame: pd.DataFrame) -> None:
         """Save rows that later notebooks read as ``<name>.parquet``: types and index stay.
 
         Parameters
         ----------
         name : str
         frame : pandas.DataFrame
-
-        Returns
-        -------
-        pathlib.Path
         """
         with self._saving(f"{name}.parquet") as partial:
             frame.to_parquet(partial)
-        return self.folder / f"{name}.parquet"
 
     def load_frame(self, name: str) -> pd.DataFrame:
         """Read ``<name>.parquet`` of this run.
@@ -339,23 +326,18 @@ class Run:
 
         return pd.read_parquet(self._found(f"{name}.parquet", "save_frame", name))
 
-    def save_boundary(self, name: str, geometry: BaseGeometry) -> Path:
+    def save_boundary(self, name: str, geometry: BaseGeometry) -> None:
         """Save a boundary polygon (degrees, EPSG:4326) as ``<name>.geojson``.
 
         Parameters
         ----------
         name : str
         geometry : shapely.geometry.base.BaseGeometry
-
-        Returns
-        -------
-        pathlib.Path
         """
         import shapely
 
         with self._saving(f"{name}.geojson") as partial:
             partial.write_text(shapely.to_geojson(geometry), encoding="utf-8")
-        return self.folder / f"{name}.geojson"
 
     def load_boundary(self, name: str) -> BaseGeometry:
         """Read ``<name>.geojson`` of this run.
@@ -378,7 +360,7 @@ class Run:
         path = self._found(f"{name}.geojson", "save_boundary", name)
         return shapely.from_geojson(path.read_text(encoding="utf-8"))
 
-    def save_figure(self, name: str, figure: Figure, alt: str = "") -> Path:
+    def save_figure(self, name: str, figure: Figure, alt: str = "") -> None:
         """Save a figure as ``figures/<name>.png``, show that file in the notebook, and close the figure.
 
         In a world that is simulated the figure says so: this is the one place that stamps it.
@@ -389,10 +371,6 @@ class Run:
         figure : matplotlib.figure.Figure
         alt : str
             What the figure shows, for readers who cannot see it.
-
-        Returns
-        -------
-        pathlib.Path
         """
         from IPython.display import Image, display
         from matplotlib import pyplot
@@ -406,7 +384,21 @@ class Run:
         image = Image(filename=str(path), alt=alt or name.replace("_", " "))
         image.width = round(_png_width(path) * 96 / FIGURE_DPI)
         display(image)
-        return path
+
+    def show(self, table: pd.DataFrame) -> None:
+        """Show a table in the notebook: a named index becomes columns, numbers have four digits, gaps stay empty.
+
+        The saved table keeps all digits; see :meth:`save_table`.
+
+        Parameters
+        ----------
+        table : pandas.DataFrame
+        """
+        from IPython.display import HTML, display
+
+        flat = table.reset_index() if any(level is not None for level in table.index.names) else table
+        words = flat.astype(object).where(flat.notna(), "")
+        display(HTML(words.to_html(index=False, border=0, float_format="{:.4g}".format)))
 
     # -- numbers in the prose, truth, the end ------------------------------------------------------
 
@@ -532,8 +524,8 @@ def execute(
     """Execute a notebook by papermill into ``runs/<run>/notebooks/``.
 
     The parameters are checked before the kernel starts. The executed copy appears under the notebook's name
-    only when every cell ran. Cells tagged ``truth`` are left out where the world has no known truth, those tagged
-    ``sweep`` where the sweep was not run.
+    only when every cell ran. Cells tagged ``truth``, ``yearly`` or ``open-world`` are left out where the world
+    has no known truth, no single years, or is simulated; those tagged ``sweep`` where the sweep was not run.
 
     Parameters
     ----------
@@ -599,12 +591,11 @@ def _injected(notebook: str, config: str | Path, overrides: Mapping[str, Any] | 
 
 def _belongs(cell: Mapping[str, Any], settings: Settings, without: Collection[str]) -> bool:
     """Tell whether a cell is executed: in this world, with the sweep's results there, and with these tags left out."""
-    left_out = set(without)
-    if settings.world not in WORLDS_WITH_TRUTH:
-        left_out.add("truth")
-    if not (runs_folder() / "sweeps" / settings.sweep / "results.parquet").is_file():
-        left_out.add("sweep")
-    return left_out.isdisjoint(cell.get("metadata", {}).get("tags", []))
+    tags = cell.get("metadata", {}).get("tags", [])
+    if "sweep" in tags and not (runs_folder() / "sweeps" / settings.sweep / "results.parquet").is_file():
+        return False
+    of_this_world = all(settings.world in WORLDS_OF_TAG.get(tag, (settings.world,)) for tag in tags)
+    return of_this_world and set(without).isdisjoint(tags)
 
 
 def _run_by_papermill(template: Any, output: Path, parameters: Mapping[str, Any], source: Path) -> None:

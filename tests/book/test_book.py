@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
 from helpers import book
-from helpers.config import Settings, resolve
+from helpers.config import Settings, project_root, resolve
+
+ROOT = project_root()
 
 NAMES = ["01_data_preparation", "02_npp_random_forest"]
 
@@ -143,3 +146,13 @@ def test_the_command_ends_with_the_message_not_a_traceback(checkout, capsys):
     (checkout / "config" / "open.yml").write_text("world: open\nresolution: 0.5\n")
     assert book.main(["--config", "open"]) == 1
     assert "ran with resolution" in capsys.readouterr().err
+
+
+def test_the_code_reference_holds_every_module_once():
+    text = (ROOT / "book" / "api.md").read_text(encoding="utf-8")
+    listed = re.findall(r"automodule:: helpers\.(\w+)", text)
+    package = ROOT / "src" / "helpers"
+    modules = {path.stem for path in package.glob("*.py")} | {
+        path.parent.name for path in package.glob("*/__init__.py")
+    }
+    assert sorted(listed) == sorted(modules - {"__init__"})

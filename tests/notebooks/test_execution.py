@@ -69,9 +69,18 @@ def test_the_totals_of_the_budgets_are_mean_times_area(run_folder):
     pd.testing.assert_series_equal(budgets["total_TgC_yr"], product, check_names=False, rtol=1e-6)
 
 
-def test_a_world_without_truth_shows_no_truth(open_run):
-    cells = [cell for path in (open_run / "notebooks").glob("*.ipynb") for cell in nbformat.read(path, 4).cells]
-    assert not [cell for cell in cells if "truth" in cell.metadata.get("tags", [])]
+def tags_of(folder: Path) -> set[str]:
+    cells = [cell for path in (folder / "notebooks").glob("*.ipynb") for cell in nbformat.read(path, 4).cells]
+    return {tag for cell in cells for tag in cell.metadata.get("tags", [])}
+
+
+@pytest.mark.real_data
+def test_a_world_without_truth_shows_no_truth_and_no_single_years(open_run):
+    assert tags_of(open_run) & {"truth", "yearly", "open-world"} == {"open-world"}
+
+
+def test_a_simulated_world_shows_its_truth_and_no_check_of_real_products(virtual_run):
+    assert tags_of(virtual_run) & {"truth", "yearly", "open-world"} == {"truth", "yearly"}
 
 
 def test_papermill_alone_runs_a_notebook_as_the_readme_says(virtual_run, tmp_path):

@@ -68,7 +68,16 @@ def test_a_loaded_dataset_can_be_changed_and_saved_in_other_chunks(begin, cube):
 
 def test_a_table_has_its_named_index_as_first_column(begin):
     table = pd.DataFrame({"rmse_gC_m2_yr": [1.5]}, index=pd.Index(["MODIS"], name="product"))
-    assert begin().save_table("budgets", table).read_text() == "product,rmse_gC_m2_yr\nMODIS,1.5\n"
+    book_run = begin()
+    book_run.save_table("budgets", table)
+    assert (book_run.folder / "tables" / "budgets.csv").read_text() == "product,rmse_gC_m2_yr\nMODIS,1.5\n"
+
+
+def test_a_shown_table_is_short_and_has_no_words_in_gaps(begin, monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda html: shown.append(html.data))
+    begin().show(pd.DataFrame({"product": ["MODIS"], "mean": [132.28712], "gap": [None]}, index=[7]))
+    assert ">132.3<" in shown[0] and "None" not in shown[0] and ">7<" not in shown[0]
 
 
 def test_a_table_keeps_words_that_pandas_takes_for_missing_values(begin):

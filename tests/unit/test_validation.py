@@ -69,6 +69,7 @@ def test_every_scheme_and_part_has_its_own_rows(sites):
         ("in_sample", "all"): 80,
         ("random_split", "training"): 56,
         ("random_split", "verification"): 24,
+        ("random_split", "pooled"): 80,
         ("out_of_bag", "all"): 78,
         ("random", "all"): 80,
     }

@@ -18,7 +18,7 @@ def virtual_world():
 
 @pytest.fixture(scope="module")
 def real_world(real_data):
-    return open_world(load_config("open", {"resolution": 0.5}))
+    return open_world(load_config("open", {"resolution": 0.1}))
 
 
 def check_names(here):

@@ -67,9 +67,7 @@ def sites_versus_map(samples: pd.DataFrame, cube: xr.Dataset, names: Sequence[st
     for axes, name, letter in zip(panels, names, letters(len(names)), strict=False):
         area = flat(cube["cell_area"]).where(flat(cube["plateau"]))
         values = flat(cube[name]).where(np.isfinite(area))
-        share = _distributions(
-            axes, samples[name].to_numpy(float), values.values.ravel(), area.values.ravel()
-        )
+        share = _distributions(axes, samples[name].to_numpy(float), values.values.ravel(), area.values.ravel())
         panel_letter(axes, letter, f"{100 * share:.0f} % of the plateau beyond the sites")
         axes.set_xlabel(with_units(predictor_name(name), cube[name].attrs.get("units", "")))
         if axes.get_subplotspec().is_first_col():
@@ -175,9 +173,7 @@ def validation_scores(table: pd.DataFrame) -> Figure:
         If a column is missing.
     """
     require_columns(table, ["target", "scheme", "score", "value"], "validation_scores")
-    targets, scores, schemes = (
-        list(dict.fromkeys(table[column])) for column in ("target", "score", "scheme")
-    )
+    targets, scores, schemes = (list(dict.fromkeys(table[column])) for column in ("target", "score", "scheme"))
     places = {scheme: i for i, scheme in enumerate(reversed(schemes))}
     colours = series_colours(schemes)
     figure = blank(0.5 + (0.75 + 0.27 * len(schemes)) * len(targets))
@@ -209,12 +205,8 @@ def _distributions(
     order = np.argsort(cells[known])
     cells, area = cells[known][order], area[known][order]
     if not sites.size or not cells.size:
-        raise ValueError(
-            "sites_versus_map: a predictor has no value at any site or in any cell of the plateau"
-        )
-    axes.step(
-        sites, np.arange(1, sites.size + 1) / sites.size, where="post", color=_SITES, label="sites", zorder=3
-    )
+        raise ValueError("sites_versus_map: a predictor has no value at any site or in any cell of the plateau")
+    axes.step(sites, np.arange(1, sites.size + 1) / sites.size, where="post", color=_SITES, label="sites", zorder=3)
     axes.plot(cells, np.cumsum(area) / area.sum(), color=_MAP, label="plateau, by area", zorder=2)
     ends = np.array([min(sites[0], cells[0]), max(sites[-1], cells[-1])])
     room = 0.02 * (ends[1] - ends[0])

@@ -16,8 +16,7 @@ _DATA, _MODEL, _FLUX, _RESULT = "#dcebf7", "#fdf0d5", "#e3f1e1", "#f3e3ee"
 _BOXES = {
     "spatial": (
         *(0.17, 0.87, 0.31, 0.2, _DATA, "Maps"),
-        "precipitation, temperature,\nshortwave radiation, land\n"
-        "cover, elevation, leaf area\nindex, NPP of MODIS",
+        "precipitation, temperature,\nshortwave radiation, land\ncover, elevation, leaf area\nindex, NPP of MODIS",
     ),
     "ground": (
         0.5,

@@ -101,9 +101,7 @@ def fig1_study_area(
 
 
 @styled
-def fig3_npp(
-    npp: Mapping[str, xr.DataArray], boundary: BaseGeometry, reference: str = "Random forest"
-) -> Figure:
+def fig3_npp(npp: Mapping[str, xr.DataArray], boundary: BaseGeometry, reference: str = "Random forest") -> Figure:
     """Figure 3: NPP of the forest (a), of the products (left), and forest minus product (right).
 
     With three products the letters are the paper's: b-d the products, e-g the differences.
@@ -258,9 +256,7 @@ def covariates(cube: xr.Dataset, boundary: BaseGeometry, names: Sequence[str]) -
             continue
         cmap = _PREDICTOR_MAPS.get(name, "cmc.batlow")
         norm = sequential_norm([shown[name]])
-        panels.map_panel(
-            axes, shown[name], boundary, cmap=cmap, norm=norm, letter=letter, title=title, **edges
-        )
+        panels.map_panel(axes, shown[name], boundary, cmap=cmap, norm=norm, letter=letter, title=title, **edges)
         label = with_units("", cube[name].attrs.get("units", "")).strip()
         panels.colour_bar(axes, cmap, norm, [shown[name]], label, cax=_beside(axes))
     entries = [*classes, *panels.no_data_entry(list(shown.values()))]
@@ -320,8 +316,7 @@ def _pairs_figure(
     """Return a figure of maps and of their differences from the reference, after checking both."""
     if reference not in fields or len(fields) < 2:
         raise ValueError(
-            f"{name}: expected a map {reference!r} and at least one other; "
-            f"there are: {', '.join(fields) or 'none'}"
+            f"{name}: expected a map {reference!r} and at least one other; there are: {', '.join(fields) or 'none'}"
         )
     maps = panels.shared_grid({reference: fields[reference], **fields})
     figure = blank(0.4 + 2.35 * len(maps))
@@ -407,9 +402,7 @@ def _draw_land_cover(
     classes, counts = np.unique(shown.values[np.isfinite(shown.values)], return_counts=True)
     unknown = sorted(set(classes) - set(LAND_COVER))
     if unknown:
-        raise ValueError(
-            f"land_cover: expected IGBP classes 0 to 17, found {unknown}; check the legend of the source"
-        )
+        raise ValueError(f"land_cover: expected IGBP classes 0 to 17, found {unknown}; check the legend of the source")
     cmap = ListedColormap([colour for _, colour in LAND_COVER.values()])
     norm = BoundaryNorm(np.arange(len(LAND_COVER) + 1) - 0.5, len(LAND_COVER))
     panels.map_panel(axes, shown, boundary, cmap=cmap, norm=norm, letter=letter, title=title, **edges)
@@ -467,15 +460,11 @@ def _cell_by_cell(axes: Axes, estimate: xr.DataArray, truth: xr.DataArray, name:
     panel_letter(axes, "d", "cell by cell")
 
 
-def _error_by_class(
-    axes: Axes, error: xr.DataArray, land_cover: xr.DataArray, units: str, most: int = 9
-) -> None:
+def _error_by_class(axes: Axes, error: xr.DataArray, land_cover: xr.DataArray, units: str, most: int = 9) -> None:
     """Draw the spread of the error within the most frequent land-cover classes, the largest on top."""
     table = pd.DataFrame({"error": error.values.ravel(), "cover": land_cover.values.ravel()}).dropna()
     if table.empty:
-        raise ValueError(
-            "no cell with an error has a land cover; check that land_cover lies on the same grid"
-        )
+        raise ValueError("no cell with an error has a land cover; check that land_cover lies on the same grid")
     table["name"] = [LAND_COVER[int(cover)][0] for cover in table["cover"]]
     kept = table["name"].value_counts().index[:most][::-1]
     groups = [table.loc[table["name"] == name, "error"] for name in kept]
@@ -499,6 +488,4 @@ def _error_by_class(
 def _require_variables(cube: xr.Dataset, names: Sequence[str], figure: str) -> None:
     missing = [name for name in names if name not in cube]
     if missing:
-        raise ValueError(
-            f"{figure}: the cube lacks {', '.join(missing)}; it has {', '.join(map(str, cube.data_vars))}"
-        )
+        raise ValueError(f"{figure}: the cube lacks {', '.join(missing)}; it has {', '.join(map(str, cube.data_vars))}")

@@ -106,11 +106,7 @@ def on_plateau(field: xr.DataArray, boundary: BaseGeometry) -> xr.DataArray:
     columns = (field.longitude >= west) & (field.longitude <= east)
     rows = (field.latitude >= south) & (field.latitude <= north)
     cut = field.isel(latitude=np.flatnonzero(rows), longitude=np.flatnonzero(columns))
-    inside = (
-        shapely.contains_xy(boundary, *np.meshgrid(cut.longitude, cut.latitude))
-        if cut.size
-        else np.zeros(0, bool)
-    )
+    inside = shapely.contains_xy(boundary, *np.meshgrid(cut.longitude, cut.latitude)) if cut.size else np.zeros(0, bool)
     if not inside.any():
         raise ValueError(
             f"map {field.name!r}: no cell lies within the outline ({west:.1f} to {east:.1f} E, "
@@ -260,9 +256,7 @@ def _frame(axes: GeoAxes, boundary: BaseGeometry, margin: float = 0.03) -> None:
     axes.spines["geo"].set_linewidth(0.7)
 
 
-def _project(
-    projection: ccrs.Projection, longitude: np.ndarray, latitude: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _project(projection: ccrs.Projection, longitude: np.ndarray, latitude: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     projected = projection.transform_points(_LONLAT, longitude, latitude)
     return projected[..., 0], projected[..., 1]
 
@@ -278,9 +272,7 @@ def _edges(centres: np.ndarray) -> np.ndarray:
     return np.concatenate([[2 * centres[0] - middle[0]], middle, [2 * centres[-1] - middle[-1]]])
 
 
-def _edge_ticks(
-    axes: GeoAxes, side: str, ticks: dict[float, str], limits: tuple[float, float], labelled: bool
-) -> None:
+def _edge_ticks(axes: GeoAxes, side: str, ticks: dict[float, str], limits: tuple[float, float], labelled: bool) -> None:
     within = {place: text for place, text in ticks.items() if limits[0] < place < limits[1]}
     axis = axes.xaxis if side == "x" else axes.yaxis
     axis.set_visible(True)

@@ -99,9 +99,7 @@ def figS1_rs_rh(
 
 
 @styled
-def fit_scatter(
-    observed: ArrayLike, predicted: ArrayLike, subset: ArrayLike, name: str, units: str
-) -> Figure:
+def fit_scatter(observed: ArrayLike, predicted: ArrayLike, subset: ArrayLike, name: str, units: str) -> Figure:
     """Figures S2 and S3: what a forest says against what was observed, training and verification set apart.
 
     The table beside the points gives, for each set and for both together as in the paper, the number of
@@ -208,9 +206,7 @@ def _paired(x: ArrayLike, y: ArrayLike, figure: str) -> tuple[NDArray[np.float64
     """Return two series of one length as arrays; a pair with a missing value is refused."""
     first, second = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     if first.shape != second.shape or first.ndim != 1:
-        raise ValueError(
-            f"{figure}: expected two series of one length, got shapes {first.shape} and {second.shape}"
-        )
+        raise ValueError(f"{figure}: expected two series of one length, got shapes {first.shape} and {second.shape}")
     missing = int(np.sum(~np.isfinite(first) | ~np.isfinite(second)))
     if missing or first.size < 2:
         raise ValueError(
@@ -233,9 +229,7 @@ def _statistics_table(axes: Axes, rows: Mapping[str, FitStatistics], units: str)
     axes.set_axis_off()
     cells = [[f"{row.n}", f"{row.r2:.2f}", f"{row.slope:.2f}", f"{row.rmse:.3g}"] for row in rows.values()]
     heads = ["n", "R²", "slope", "RMSE"]
-    table = axes.table(
-        cells, rowLabels=list(rows), colLabels=heads, bbox=(0.3, 0.2, 0.7, 0.3), edges="horizontal"
-    )
+    table = axes.table(cells, rowLabels=list(rows), colLabels=heads, bbox=(0.3, 0.2, 0.7, 0.3), edges="horizontal")
     table.auto_set_font_size(False)
     table.set_fontsize(8.5)
     if units != "1":

@@ -158,9 +158,7 @@ def pretty_units(units: str) -> str:
     if units in {"1", ""}:
         return ""
     raised = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-    return re.sub(
-        r"(?<=[A-Za-z])-?\d+", lambda found: found[0].translate(raised), units.replace("degC", "°C")
-    )
+    return re.sub(r"(?<=[A-Za-z])-?\d+", lambda found: found[0].translate(raised), units.replace("degC", "°C"))
 
 
 def predictor_name(name: str) -> str:
@@ -277,9 +275,7 @@ def stamp(figure: Figure, text: str) -> Figure:
     """
     band = 0.28 / figure.get_figheight()
     figure.get_layout_engine().set(rect=(0, band, 1, 1 - band))
-    figure.text(
-        0.995, 0.15 * band, text, ha="right", va="bottom", fontsize=8, style="italic", color="#555555"
-    )
+    figure.text(0.995, 0.15 * band, text, ha="right", va="bottom", fontsize=8, style="italic", color="#555555")
     return figure
 
 
@@ -287,7 +283,5 @@ def _pooled(fields: Sequence[xr.DataArray]) -> np.ndarray:
     values = np.concatenate([np.asarray(field, dtype=float).ravel() for field in fields])
     values = values[np.isfinite(values)]
     if not values.size:
-        raise ValueError(
-            "no map holds a single value to draw; check the plateau mask and the step that made the maps"
-        )
+        raise ValueError("no map holds a single value to draw; check the plateau mask and the step that made the maps")
     return values
