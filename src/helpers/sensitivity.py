@@ -24,6 +24,7 @@ __all__ = [
     "choices",
     "complete",
     "convergence",
+    "count_cells",
     "headline",
     "one_change",
     "read_results",
@@ -80,6 +81,12 @@ def headline(results: pd.DataFrame, sweep: str) -> str:
     if counts.get("not run", 0):
         text += f" {counts['not run']} were not run yet: {command} goes on."
     return text
+
+
+def count_cells(results: pd.DataFrame) -> pd.DataFrame:
+    """Return the number of cells by status: columns ``status`` and ``cells``; zeros where nothing was run."""
+    counts = results["status"].value_counts()
+    return pd.DataFrame([{"status": name, "cells": int(counts.get(name, 0))} for name in ("done", "failed", "not run")])
 
 
 def complete(results: pd.DataFrame) -> pd.DataFrame:
@@ -198,18 +205,12 @@ def variance_shares(done: pd.DataFrame, outcome: str = NEP) -> pd.DataFrame:
     pandas.DataFrame
         Columns ``term`` (a parameter, ``a x b``, or ``larger groups``), ``parameters`` (their number, 0 for the rest)
         and ``share`` of the sum of squares; greatest first.
-
-    Raises
-    ------
-    SensitivityError
-        If fewer than two choices are crossed, or the outcome does not vary.
+        Without rows where fewer than two choices are crossed, or the outcome does not vary.
     """
     crossed = done[done["crossed"]]
     keys = choices(crossed)
     if len(keys) < 2 or len(crossed[outcome].unique()) < 2:
-        raise SensitivityError(
-            f"{len(crossed)} cells cross {len(keys)} choices: variance needs two choices that matter"
-        )
+        return pd.DataFrame({"term": [], "parameters": [], "share": []})
     coded = {f"choice_{i}": pd.factorize(crossed[key])[0] for i, key in enumerate(keys)}
     frame = pd.DataFrame({"outcome": crossed[outcome].to_numpy(), **coded})
     main = " + ".join(f"C({name}, Sum)" for name in coded)

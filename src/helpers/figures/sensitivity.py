@@ -49,7 +49,9 @@ def _sides(axes: Axes, along: str) -> None:
 
 
 @styled
-def specification_curve(nep: pd.Series, chosen: pd.DataFrame, base: object, paper: float | None) -> Figure:
+def specification_curve(
+    nep: pd.Series, chosen: pd.DataFrame, base: object, reference: tuple[str, float] | None = None
+) -> Figure:
     """Draw every cell's NEP in order, and below it the choices that each cell makes.
 
     Each row of the lower part is one value of a choice; a mark stands below each cell that has it. To its right stands
@@ -63,8 +65,8 @@ def specification_curve(nep: pd.Series, chosen: pd.DataFrame, base: object, pape
         Same index; columns (parameter, value), see :func:`helpers.sensitivity.choice_table`.
     base : label
         Index of the cell of the paper's path, which is marked.
-    paper : float or None
-        The paper's own value, g C m-2 yr-1.
+    reference : tuple of str and float, optional
+        A value to compare with and its name, such as the paper's own, g C m-2 yr-1.
 
     Returns
     -------
@@ -92,11 +94,10 @@ def specification_curve(nep: pd.Series, chosen: pd.DataFrame, base: object, pape
         textcoords="offset points",
         fontsize=8.5,
     )
-    if paper is not None:
-        top.axhline(paper, color=INK, linestyle=(0, (4, 3)), linewidth=1)
-        top.text(
-            0.0, paper, f"the paper: {paper:+.0f} ", transform=top.get_yaxis_transform(), va="bottom", fontsize=8.5
-        )
+    if reference is not None:
+        name, value = reference
+        top.axhline(value, color=INK, linestyle=(0, (4, 3)), linewidth=1)
+        top.text(0.01, value, f"{name}: {value:+.0f}", transform=top.get_yaxis_transform(), va="bottom", fontsize=8.5)
     top.set_ylabel(_NEP)
     top.tick_params(axis="x", bottom=False)
     _choice_rows(below, place, nep, chosen)
