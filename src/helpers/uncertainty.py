@@ -18,7 +18,7 @@ source            what a draw varies
 
 What no draw can vary stands beside the interval as scenarios (:data:`SCENARIOS`): how ln Rs is brought back, which
 line, what becomes of cells without a covariate. The interval does not carry a bias that all sites share: sites that
-chose, or land unlike any site. Neither cross-validation nor resampling shows that (Wadoux et al. 2021,
+people chose, or land unlike any site. Neither cross-validation nor resampling shows that (Wadoux et al. 2021,
 https://doi.org/10.1016/j.ecolmodel.2021.109692).
 """
 
