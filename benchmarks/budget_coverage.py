@@ -30,12 +30,19 @@ from helpers.cube import NPP_PREDICTORS, RS_PREDICTORS
 from helpers.world import World, open_world
 
 PREDICTORS = {"npp": NPP_PREDICTORS, "rs": RS_PREDICTORS}
-TREES, DRAW_TREES = 200, 40
+TREES, DRAW_TREES = 200, 30
 
 
-def world_settings(seed: int, design: str) -> Settings:
+def world_settings(seed: int, design: str, block_km: float) -> Settings:
     """Return the settings of one small virtual world."""
-    changes = {"seed": seed, "resolution": 0.5, "n_trees": TREES, "sampling_design": design, "threads": 1}
+    changes = {
+        "block_km": block_km,
+        "seed": seed,
+        "resolution": 0.5,
+        "n_trees": TREES,
+        "sampling_design": design,
+        "threads": 1,
+    }
     return load_config("virtual", changes)
 
 
@@ -81,9 +88,9 @@ def true_means(truth: xr.Dataset, cells: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).rename_axis("quantity")
 
 
-def one_world(seed: int, design: str, n_draws: int, level: float) -> pd.DataFrame:
+def one_world(seed: int, design: str, n_draws: int, level: float, block_km: float) -> pd.DataFrame:
     """Return the rows of one world: interval, truth, and whether the one holds the other."""
-    settings = world_settings(seed, design)
+    settings = world_settings(seed, design, block_km)
     world = open_world(settings)
     chain = chain_of(settings, world)
     drawn = uncertainty.draws(chain, settings.seed, n_draws, alone=())
@@ -126,13 +133,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--design", default="clustered", choices=["clustered", "uniform", "stratified"])
     parser.add_argument("--draws", type=int, default=60)
+    parser.add_argument("--block-km", type=float, default=Settings.model_fields["block_km"].default)
     parser.add_argument("--level", type=float, default=0.9)
     parser.add_argument("--output", type=Path, default=Path("data/virtual/coverage.csv"))
     options = parser.parse_args(arguments)
     tables = []
     for seed in range(options.first_seed, options.first_seed + options.worlds):
         begun = time.monotonic()
-        tables.append(one_world(seed, options.design, options.draws, options.level))
+        tables.append(one_world(seed, options.design, options.draws, options.level, options.block_km))
         print(f"world {seed}: {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
         command = "python benchmarks/budget_coverage.py " + " ".join(sys.argv[1:] if arguments is None else arguments)
         text = header(command.strip()) + pd.concat(tables).to_csv(index=False, lineterminator="\n")

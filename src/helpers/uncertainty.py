@@ -358,8 +358,8 @@ def line_pairs(pairs: pd.DataFrame, line: str) -> pd.DataFrame:
     return pairs if line == "records" else observations.pair_site_means(pairs)
 
 
-def budget_cells(cube: xr.Dataset, predictors: Sequence[str], block_km: float, n_years: int = 4) -> pd.DataFrame:
-    """Return the cells that the budget is summed over, in some of their years, with what each stands for.
+def budget_cells(cube: xr.Dataset, predictors: Sequence[str], block_km: float, n_years: int = 20) -> pd.DataFrame:
+    """Return the cells that the budget is summed over, in their years, with what each row stands for.
 
     Parameters
     ----------
@@ -371,7 +371,8 @@ def budget_cells(cube: xr.Dataset, predictors: Sequence[str], block_km: float, n
     block_km : float
         Edge of a region, km.
     n_years : int
-        Years of a yearly cube that are taken, evenly spread from the first to the last.
+        Years of a yearly cube that are taken, evenly spread from the first to the last; all if it has no more. Few
+        years are quick and miss: with 4 of 19 years the virtual plateau's mean NPP is off by 3 g C m-2 yr-1.
 
     Returns
     -------
