@@ -333,7 +333,7 @@ def coverage_checks(table: pd.DataFrame, level: float) -> Figure:
         axes.set_xlabel(f"share of records in their {100 * level:.0f} % interval")
         panel_letter(axes, letter, model)
     band = Patch(facecolor="#e3e3e3", label="within 5 points of the promise")
-    figure.legend(handles=[*raw, *new, band], loc="outside lower center", ncols=3)
+    figure.legend(handles=[*raw, *new, band], loc="outside upper center", ncols=3)
     return figure
 
 
