@@ -18,10 +18,26 @@ from helpers.figures.maps import (
 )
 from helpers.figures.scatter import figS1_rs_rh, fit_scatter, modis_check
 from helpers.figures.style import stamp
+from helpers.figures.uncertainty import (
+    accumulated_effects,
+    applicability_map,
+    budget_interval,
+    coverage_checks,
+    distance_curves,
+    error_maps,
+    variance_bars,
+    worlds_held,
+)
 
 __all__ = [
+    "accumulated_effects",
+    "applicability_map",
+    "budget_interval",
     "covariates",
+    "coverage_checks",
+    "distance_curves",
     "error_against_truth",
+    "error_maps",
     "fig1_study_area",
     "fig2_flow",
     "fig3_npp",
@@ -38,5 +54,7 @@ __all__ = [
     "sites_versus_map",
     "stamp",
     "validation_scores",
+    "variance_bars",
+    "worlds_held",
     "yearly_budget",
 ]
