@@ -1,6 +1,7 @@
 # Every target makes the environment that it needs: .venv, from requirements.lock. `make help` lists the targets.
 
 CONFIG ?= virtual
+SWEEP ?= config/sweeps/ci.yml
 JOBS ?= 2
 PYTHON ?= python3
 
@@ -19,7 +20,7 @@ SNAKEMAKE = $(BIN)/python -m snakemake -s workflow/Snakefile --cores $(JOBS) --r
 absolute = for name in QTP_DATA_MIRROR QTP_DATA_DIR QTP_RUNS_DIR; do \
 	value="$${!name:-}"; case "$$value" in ''|/*|*://*) ;; *) export "$$name=$$PWD/$$value" ;; esac; done
 
-.PHONY: help book run test lint lab data readme lock clean environment
+.PHONY: help book run sweep test lint lab data readme lock clean environment
 
 help: ## list the targets
 	@echo "make TARGET [CONFIG=$(CONFIG)] [JOBS=$(JOBS)] [PYTHON=$(PYTHON)]"
@@ -33,6 +34,10 @@ book: $(STAMP) ## run what is stale of CONFIG, then build the book
 run: $(STAMP) ## run what is stale of the notebooks of CONFIG
 	@$(absolute); $(SNAKEMAKE) -- run
 	@echo "The notebooks of '$(CONFIG)' are up to date: runs/$(CONFIG)/notebooks"
+
+sweep: $(STAMP) ## run what is missing of SWEEP, then collect; DRY=1 lists, RETRY=1 repeats failures, PART=1/4, PROFILE=
+	@$(absolute); $(BIN)/python -m helpers.sweep_run run $(SWEEP) --jobs $(JOBS) $(if $(DRY),--dry-run) \
+		$(if $(RETRY),--retry-failed) $(if $(PART),--part $(PART)) $(if $(PROFILE),-- --profile $(PROFILE))
 
 test: lint ## check style, then run the tests
 	@$(absolute); $(BIN)/python -m pytest

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import KDTree
 from scipy.spatial.distance import pdist
@@ -23,6 +24,7 @@ __all__ = [
     "ApplicabilityError",
     "ErrorProfile",
     "TrainingSpace",
+    "applicable_cells",
     "dissimilarity",
     "error_profile",
     "expected_rmse",
@@ -198,6 +200,32 @@ def inside(space: TrainingSpace, di: ArrayLike) -> NDArray[np.bool_]:
         In the shape of ``di``.
     """
     return np.asarray(di, dtype=float) <= space.threshold
+
+
+def applicable_cells(space: TrainingSpace, cells: pd.DataFrame, grid: xr.DataArray) -> xr.DataArray:
+    """Return the cells of a map where the model may be used: like the training rows, and of a class that they have.
+
+    Parameters
+    ----------
+    space : TrainingSpace
+        Of the training table.
+    cells : pandas.DataFrame
+        Cells to judge, by :func:`helpers.training.map_table`: ``latitude``, ``longitude`` and the predictors.
+    grid : xarray.DataArray, shape (latitude, longitude)
+        Gives the coordinates of the map.
+
+    Returns
+    -------
+    xarray.DataArray of bool, shape (latitude, longitude)
+        False also at the cells that are not in the table.
+    """
+    judged = inside(space, dissimilarity(space, cells)) & ~unseen_classes(space, cells)
+    found = xr.full_like(grid, False, dtype=bool).drop_attrs()
+    rows = grid.get_index("latitude").get_indexer(cells["latitude"])
+    columns = grid.get_index("longitude").get_indexer(cells["longitude"])
+    values = found.to_numpy().copy()
+    values[rows, columns] = judged
+    return found.copy(data=values).rename("applicable").assign_attrs(long_name="inside the area of applicability")
 
 
 def local_point_density(

@@ -10,11 +10,13 @@ import pandas as pd
 import pymannkendall
 import statsmodels.api as sm
 import xarray as xr
+from numpy.typing import ArrayLike
 
 __all__ = [
     "PAPER_LINE",
     "CarbonError",
     "Line",
+    "back_transform",
     "budget",
     "fit_line",
     "heterotrophic_respiration",
@@ -144,6 +146,50 @@ def line_from_table(table: pd.DataFrame, line: str) -> Line:
 
 
 _LINE_FLUXES = ("intercept", "intercept_se", "residual_sd")
+
+
+def back_transform(ln_rs: xr.DataArray, residuals: ArrayLike, how: str) -> xr.DataArray:
+    """Return Rs from its predicted logarithm, by the exponential alone or with the smearing factor.
+
+    The exponential of a mean logarithm is nearer to a median than to a mean: it is too low by the scatter about the
+    prediction. Duan's smearing estimate, Rs = exp(ln Rs) x mean(exp(residual)), puts the mean back without a law for
+    the scatter (Duan 1983, https://doi.org/10.1080/01621459.1983.10478017). It takes one scatter for all cells.
+
+    Parameters
+    ----------
+    ln_rs : xarray.DataArray
+        Predicted ln Rs, with Rs in g C m-2 yr-1.
+    residuals : array_like, shape (n_rows,)
+        Observed less predicted ln Rs of the training rows, of trees that did not see them: those of the sample are
+        too small for a forest. Missing ones, of rows that every tree saw, do not count.
+    how : {"exponential", "smearing"}
+        ``exponential``, as the paper; it needs no residuals.
+
+    Returns
+    -------
+    xarray.DataArray
+        Soil respiration, g C m-2 yr-1; missing where ``ln_rs`` is.
+
+    Raises
+    ------
+    CarbonError
+        If ``how`` is none of the two, or smearing has no residual.
+
+    Examples
+    --------
+    >>> float(back_transform(xr.DataArray(np.log(500.0)), [np.log(0.8), np.log(1.4)], "smearing").round(6))
+    550.0
+    """
+    if how not in {"exponential", "smearing"}:
+        raise CarbonError(f"back_transformation is {how!r}; expected exponential or smearing")
+    median = np.exp(ln_rs).rename("rs")
+    if how == "smearing":
+        scatter = np.asarray(residuals, dtype="float64")
+        scatter = scatter[np.isfinite(scatter)]
+        if not scatter.size:
+            raise CarbonError("smearing needs residuals of ln Rs, and all are missing: grow more trees")
+        median = median * float(np.exp(scatter).mean())
+    return median.assign_attrs(units="g C m-2 yr-1", long_name="soil respiration", back_transformation=how)
 
 
 def heterotrophic_respiration(rs: xr.DataArray, line: Line = PAPER_LINE) -> xr.DataArray:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import ast
 import difflib
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -52,12 +53,22 @@ class Settings(BaseModel):
     last_year: int = Field(2018, ge=1900, le=2100, description="last year of a yearly world")
     block_cells: int = Field(100_000, ge=100, description="cells predicted at a time")
 
+    plateau_mask: Literal["boundary", "above_2500m", "above_3000m"] = Field(
+        "boundary", description="cells that are the plateau: in the boundary, or in the paper's box and this high"
+    )
+    soc_depth: Literal[30, 100] = Field(30, description="depth of the soil carbon stock, cm (100: open only)")
     training_domain: Literal["china", "plateau"] = Field("plateau", description="sites that train the forests")
     npp_aggregation: Literal["rows", "site_mean", "site_median"] = Field(
         "rows", description="how the NPP records of one site enter the training table"
     )
     rs_aggregation: Literal["rows", "site_mean", "site_median"] = Field(
         "rows", description="how the Rs records of one site enter the training table"
+    )
+    rs_filter: Literal["paper", "boundary", "coverage"] = Field(
+        "paper", description="Rs records that train: the paper's 62, those inside the boundary, half a year or more"
+    )
+    site_resample: int = Field(
+        0, ge=0, le=2**32 - 1, description="seed of a bootstrap of the sites that train; 0: each site once"
     )
     extra_observations: list[str] = Field(
         default_factory=list,
@@ -71,14 +82,26 @@ class Settings(BaseModel):
     land_cover_encoding: Literal["integer", "target_mean", "one_hot"] = Field(
         "target_mean", description="how a forest of trees sees the land-cover classes"
     )
+    left_out: Literal[
+        "none", "precipitation", "temperature", "srad", "land_cover", "elevation", "lai", "npp_modis", "soc"
+    ] = Field("none", description="predictor that neither forest sees; mtry is then at most what is left")
     training_fraction: float = Field(
         0.7, gt=0.1, lt=0.95, description="share of sites in the training set of figures S2 and S3"
     )
     validation_trees: int = Field(200, ge=1, le=100_000, description="trees of each forest that is grown to validate")
     validation_seeds: int = Field(1, ge=1, le=100, description="repetitions of each validation scheme")
     n_folds: int = Field(5, ge=2, le=50, description="folds of each cross-validation scheme")
+    validation_schemes: Literal["all", "fast"] = Field(
+        "all", description="schemes that validate; fast: only the kNNDM folds beside those that need no folds"
+    )
+    back_transformation: Literal["exponential", "smearing"] = Field(
+        "exponential", description="from ln Rs to Rs: the exponential alone, or with Duan's smearing factor"
+    )
     rs_rh_line: Literal["paper", "site_means", "records"] = Field(
         "paper", description="line from Rs to Rh: the paper's Eq. 3, or our own fit"
+    )
+    outside_applicability: Literal["keep", "drop"] = Field(
+        "keep", description="cells that are unlike the training sites of either forest"
     )
 
     draw_count: int = Field(100, ge=4, le=100_000, description="draws of the budget's interval")
@@ -92,7 +115,9 @@ class Settings(BaseModel):
     npp_sites: int = Field(394, ge=10, description="NPP records on the virtual plateau (virtual only)")
     rs_sites: int = Field(62, ge=10, description="Rs records on the virtual plateau (virtual only)")
 
-    @field_validator("config", "run")
+    sweep: str = Field("", description="sweep that notebook 07 reads, a file of config/sweeps/; empty: none")
+
+    @field_validator("config", "run", "sweep")
     @classmethod
     def _plain_path(cls, value: str) -> str:
         if value.startswith("/") or ".." in Path(value).parts:
@@ -108,6 +133,10 @@ class Settings(BaseModel):
                 low != "first_year" and getattr(self, low) == getattr(self, high)
             ):
                 raise ValueError(f"{low} ({getattr(self, low)}) lies beyond {high} ({getattr(self, high)})")
+        if self.world != "open":
+            for key, only in (("rs_filter", "paper"), ("soc_depth", 30)):
+                if getattr(self, key) != only:
+                    raise ValueError(f"{key} is {getattr(self, key)!r}, which only world: open knows; here {only!r}")
         for key, most in (("npp_mtry", 7), ("rs_mtry", 8)):
             if getattr(self, key) > most:
                 raise ValueError(f"{key} is {getattr(self, key)}, but this forest has {most} predictors")
@@ -180,6 +209,9 @@ def resolve(values: Mapping[str, Any], where: str = "the parameters") -> Setting
             given = "" if problem["type"] == "missing" else f" (given: {problem['input']!r})"
             if not problem["loc"]:
                 given = ""
+            if problem["type"] == "literal_error":
+                valid = re.findall(r"'([^']*)'", problem["ctx"]["expected"])
+                given += _did_you_mean(str(problem["input"]), valid)
             problems.append(f"{key}: {problem['msg']}{given}")
         raise ConfigError(f"{where}: " + "; ".join(problems)) from None
 
@@ -257,6 +289,10 @@ def _injected_names(cells: Sequence[str]) -> dict[str, None]:
 def _refuse_unknown(values: Mapping[str, Any], where: str) -> None:
     for key in values:
         if key not in Settings.model_fields:
-            near = difflib.get_close_matches(str(key), Settings.model_fields, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}?" if near else "known keys: " + ", ".join(Settings.model_fields)
-            raise ConfigError(f"{where}: unknown key {key!r}; {hint}")
+            hint = _did_you_mean(str(key), Settings.model_fields) or "; known keys: " + ", ".join(Settings.model_fields)
+            raise ConfigError(f"{where}: unknown key {key!r}{hint}")
+
+
+def _did_you_mean(given: str, valid: Iterable[str]) -> str:
+    near = difflib.get_close_matches(given, list(valid), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""

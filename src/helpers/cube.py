@@ -11,6 +11,7 @@ import xarray as xr
 
 from helpers import grid as grids
 from helpers import sources
+from helpers.site_databases import PAPER_BOX
 
 __all__ = [
     "BOUNDS",
@@ -24,6 +25,7 @@ __all__ = [
     "modis_check",
     "open_cube",
     "open_products",
+    "replace_plateau",
     "sample",
     "summary",
 ]
@@ -166,7 +168,43 @@ def sample(cube: xr.Dataset, sites: pd.DataFrame, names: Sequence[str] | None = 
     )
 
 
-def open_cube(grid: xr.Dataset, plateau: xr.DataArray) -> xr.Dataset:
+#: Lowest elevation of the plateau, m, by the values of the parameter ``plateau_mask``; ``boundary`` has none.
+_LOWEST = {"boundary": None, "above_2500m": 2500.0, "above_3000m": 3000.0}
+
+
+def replace_plateau(cube: xr.Dataset, mask: str) -> xr.Dataset:
+    """Return a cube whose plateau is the one inside the boundary, or all high land of the paper's box.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        With ``elevation`` and, as ``plateau``, the cells inside the boundary.
+    mask : {"boundary", "above_2500m", "above_3000m"}
+        ``boundary`` leaves the cube as it is. The others take the cells of
+        :data:`helpers.site_databases.PAPER_BOX` at that elevation or higher, wherever the boundary runs.
+
+    Returns
+    -------
+    xarray.Dataset
+
+    Raises
+    ------
+    CubeError
+        If there is no such mask.
+    """
+    if mask not in _LOWEST:
+        raise CubeError(f"plateau_mask is {mask!r}; expected one of {', '.join(_LOWEST)}")
+    lowest = _LOWEST[mask]
+    if lowest is None:
+        return cube
+    west, south, east, north = PAPER_BOX
+    longitude, latitude = cube["longitude"], cube["latitude"]
+    in_box = (longitude >= west) & (longitude <= east) & (latitude >= south) & (latitude <= north)
+    high = (cube["elevation"] >= lowest) & in_box
+    return cube.assign(plateau=high.transpose(*cube["plateau"].dims).assign_attrs(cube["plateau"].attrs))
+
+
+def open_cube(grid: xr.Dataset, plateau: xr.DataArray, soc_depth: int = 30) -> xr.Dataset:
     """Build the cube of the ``open`` configuration from the catalogue.
 
     Parameters
@@ -175,6 +213,8 @@ def open_cube(grid: xr.Dataset, plateau: xr.DataArray) -> xr.Dataset:
         As :func:`helpers.grid.target_grid` returns.
     plateau : xarray.DataArray of bool
         As :func:`helpers.grid.mask_from_polygon` returns.
+    soc_depth : {30, 100}
+        The soil carbon is the stock down to this depth, cm.
 
     Returns
     -------
@@ -185,7 +225,7 @@ def open_cube(grid: xr.Dataset, plateau: xr.DataArray) -> xr.Dataset:
     Notes
     -----
     Every product is resampled to the nearest cell, as in the paper. Shortwave radiation is derived on the target grid,
-    where sunshine (0.5 degree) meets elevation (1/12 degree). Soil carbon is the stock of the upper 30 cm.
+    where sunshine (0.5 degree) meets elevation (1/12 degree).
     """
 
     def on_grid(field: xr.DataArray) -> xr.DataArray:
@@ -202,7 +242,7 @@ def open_cube(grid: xr.Dataset, plateau: xr.DataArray) -> xr.Dataset:
     static = {
         "land_cover": on_grid(sources.open_source("land_cover")),
         "elevation": elevation,
-        "soc": on_grid(sources.open_source("soc_0_30cm")),
+        "soc": on_grid(sources.open_source(f"soc_0_{soc_depth}cm")),
     }
     step = pd.DatetimeIndex(["2010-01-01"], name="time")
     cube = assemble({name: field.expand_dims(time=step) for name, field in yearly.items()} | static, grid, plateau)

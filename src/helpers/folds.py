@@ -453,6 +453,7 @@ def schemes(
     k: int = 5,
     block_sizes_km: tuple[float, ...] = (100, 250, 500),
     regions: ArrayLike | None = None,
+    which: str = "all",
 ) -> dict[str, Scheme]:
     """Return the schemes of the validation chapter by name, from the kindest to the strictest.
 
@@ -468,6 +469,8 @@ def schemes(
         Edges of the spatial blocks, km. A size that gives fewer blocks than folds makes a fold of each block.
     regions : array_like, shape (n,), optional
         Region of each row, for leave-region-out; without it k compact regions are made by :func:`region_labels`.
+    which : {"all", "fast"}
+        ``fast`` gives ``knndm`` alone, for a sweep of many forests.
 
     Returns
     -------
@@ -492,11 +495,17 @@ def schemes(
         return group_folds(label, None, seed)
 
     matched = knndm(longitude, latitude, target_longitude, target_latitude, k, seed=0)
+
+    def _matched(seed: int) -> NDArray[np.int64]:
+        return matched.fold if matched.clusters else group_folds(site, k, seed)
+
+    if which == "fast":
+        return {"knndm": _matched}
     return {
         "random": lambda seed: random_folds(n, k, seed),
         "site": lambda seed: group_folds(site, k, seed),
         **{f"block_{size:g}_km": _blocks(size) for size in block_sizes_km},
-        "knndm": lambda seed: matched.fold if matched.clusters else group_folds(site, k, seed),
+        "knndm": _matched,
         "region": _regions,
     }
 

@@ -25,7 +25,7 @@ from sklearn.ensemble import RandomForestRegressor
 from helpers.config import Settings
 from helpers.cube import NPP_PREDICTORS, RS_PREDICTORS
 
-__all__ = ["ForestError", "RandomForest", "from_settings", "minimum_split"]
+__all__ = ["ForestError", "RandomForest", "from_settings", "minimum_split", "predictors"]
 
 LAND_COVER = "land_cover"
 _DISTINCT_SHARE = 1.0 - np.exp(-1.0)  # of the rows, in a bootstrap sample of as many rows
@@ -276,13 +276,32 @@ class RandomForest:
         return table.rename_axis("predictor").sort_values("importance", ascending=False).reset_index()
 
 
+def predictors(settings: Settings, variable: str) -> tuple[str, ...]:
+    """Return what one of the paper's two forests sees: the predictors of Eq. 1 or 2, less the one left out.
+
+    Parameters
+    ----------
+    settings : Settings
+        ``left_out`` names a predictor, or is ``"none"``. Soil carbon is none of NPP's: leaving it out changes Rs only.
+    variable : {"npp", "rs"}
+        The forest.
+
+    Returns
+    -------
+    tuple of str
+    """
+    every = {"npp": NPP_PREDICTORS, "rs": RS_PREDICTORS}[variable]
+    return tuple(name for name in every if name != settings.left_out)
+
+
 def from_settings(settings: Settings, variable: str, n_trees: int, seed: int) -> RandomForest:
     """Return one of the paper's two forests, not grown yet.
 
     Parameters
     ----------
     settings : Settings
-        Give mtry, nodesize, the encoding of land cover and the threads.
+        Give mtry, nodesize, the encoding of land cover, the predictor left out and the threads. With a predictor left
+        out, mtry is at most the number of those that remain.
     variable : {"npp", "rs"}
         ``npp`` is the forest of Eq. 1, ``rs`` that of Eq. 2, whose target is ln Rs.
     n_trees : int
@@ -294,7 +313,6 @@ def from_settings(settings: Settings, variable: str, n_trees: int, seed: int) ->
     -------
     RandomForest
     """
-    predictors, mtry = {"npp": (NPP_PREDICTORS, settings.npp_mtry), "rs": (RS_PREDICTORS, settings.rs_mtry)}[variable]
-    return RandomForest(
-        predictors, n_trees, mtry, settings.nodesize, settings.land_cover_encoding, seed, settings.threads
-    )
+    seen = predictors(settings, variable)
+    mtry = min({"npp": settings.npp_mtry, "rs": settings.rs_mtry}[variable], len(seen))
+    return RandomForest(seen, n_trees, mtry, settings.nodesize, settings.land_cover_encoding, seed, settings.threads)

@@ -25,7 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -84,8 +84,8 @@ class Step:
 
 
 _FOREST_PARAMETERS = (
-    *("training_domain", "n_trees", "nodesize", "land_cover_encoding"),
-    *("training_fraction", "validation_trees", "validation_seeds", "n_folds"),
+    *("training_domain", "site_resample", "n_trees", "nodesize", "land_cover_encoding", "left_out"),
+    *("training_fraction", "validation_trees", "validation_seeds", "n_folds", "validation_schemes"),
 )
 
 STEPS: dict[str, Step] = {
@@ -93,21 +93,25 @@ STEPS: dict[str, Step] = {
         needs=(),
         parameters=(
             *("world", "seed", "west", "south", "east", "north", "resolution", "first_year", "last_year"),
-            *("extra_observations", "sampling_design", "npp_sites", "rs_sites"),
+            *("plateau_mask", "soc_depth", "extra_observations", "sampling_design", "npp_sites", "rs_sites"),
         ),
     ),
     "02_npp_random_forest": Step(
         needs=("01_data_preparation",), parameters=("npp_aggregation", "npp_mtry", *_FOREST_PARAMETERS)
     ),
     "03_rs_random_forest": Step(
-        needs=("01_data_preparation",), parameters=("rs_aggregation", "rs_mtry", *_FOREST_PARAMETERS)
+        needs=("01_data_preparation",),
+        parameters=("rs_filter", "rs_aggregation", "rs_mtry", "back_transformation", *_FOREST_PARAMETERS),
     ),
-    "04_rh_and_nep": Step(needs=("02_npp_random_forest", "03_rs_random_forest"), parameters=("rs_rh_line",)),
+    "04_rh_and_nep": Step(
+        needs=("02_npp_random_forest", "03_rs_random_forest"), parameters=("rs_rh_line", "outside_applicability")
+    ),
     "05_comparison": Step(needs=("04_rh_and_nep",), parameters=()),
     "06_uncertainty": Step(
         needs=("05_comparison",),
         parameters=("validation_trees", "n_folds", "draw_count", "draw_trees", "block_km", "interval_level"),
     ),
+    "07_sensitivity": Step(needs=(), parameters=("sweep",)),
 }
 
 
@@ -515,12 +519,17 @@ class Run:
 # -- execution by papermill ------------------------------------------------------------------------
 
 
-def execute(notebook: str | Path, config: str | Path, overrides: Mapping[str, Any] | None = None) -> Path:
+def execute(
+    notebook: str | Path,
+    config: str | Path,
+    overrides: Mapping[str, Any] | None = None,
+    without: Collection[str] = (),
+) -> Path:
     """Execute a notebook by papermill into ``runs/<run>/notebooks/``.
 
     The parameters are checked before the kernel starts. The executed copy appears under the notebook's name
     only when every cell ran. Cells tagged ``truth``, ``yearly`` or ``open-world`` are left out where the world
-    has no known truth, no single years, or is simulated.
+    has no known truth, no single years, or is simulated; those tagged ``sweep`` where the sweep was not run.
 
     Parameters
     ----------
@@ -530,6 +539,8 @@ def execute(notebook: str | Path, config: str | Path, overrides: Mapping[str, An
         Name of a configuration, or path of a YAML file.
     overrides : mapping, optional
         Parameters that replace those of the configuration.
+    without : collection of str
+        Cells with one of these tags are left out. ``figure`` marks cells that only draw: a sweep goes without.
 
     Returns
     -------
@@ -555,7 +566,7 @@ def execute(notebook: str | Path, config: str | Path, overrides: Mapping[str, An
     for old in (executed, failed):
         old.unlink(missing_ok=True)
     template = nbformat.read(source, as_version=4)
-    template.cells = [cell for cell in template.cells if _belongs(cell, settings)]
+    template.cells = [cell for cell in template.cells if _belongs(cell, settings, without)]
     with written_whole(executed) as partial, _kernel_environment(), _log_file(folder, source.stem) as log:
         try:
             _run_by_papermill(template, partial, _injected(source.stem, config, overrides), source)
@@ -582,10 +593,13 @@ def _injected(notebook: str, config: str | Path, overrides: Mapping[str, Any] | 
     return values | {"config": str(path.resolve()) if is_file else str(config)}
 
 
-def _belongs(cell: Mapping[str, Any], settings: Settings) -> bool:
-    """Tell whether a cell is executed in this world."""
+def _belongs(cell: Mapping[str, Any], settings: Settings, without: Collection[str]) -> bool:
+    """Tell whether a cell is executed: in this world, with the sweep's results there, and with these tags left out."""
     tags = cell.get("metadata", {}).get("tags", [])
-    return all(settings.world in WORLDS_OF_TAG.get(tag, (settings.world,)) for tag in tags)
+    if "sweep" in tags and not (runs_folder() / "sweeps" / settings.sweep / "results.parquet").is_file():
+        return False
+    of_this_world = all(settings.world in WORLDS_OF_TAG.get(tag, (settings.world,)) for tag in tags)
+    return of_this_world and set(without).isdisjoint(tags)
 
 
 def _run_by_papermill(template: Any, output: Path, parameters: Mapping[str, Any], source: Path) -> None:

@@ -182,6 +182,7 @@ def read_srdb(path: str | Path, contains: Contains, elevation_rule: bool = True)
             "possible_duplicate": srdb["Duplicate_record"] != "",
             "record": "SRDB " + srdb["Record_number"],
             "note": "",
+            "annual_coverage": srdb["Annual_coverage"],
         }
     )
     tables = [

@@ -4,22 +4,88 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike
 
 from helpers import cube as covariates
 from helpers import observations
+from helpers.site_databases import PAIR_COVERAGE
 
-__all__ = ["TrainingError", "cell_map", "map_table", "training_table"]
+__all__ = ["TrainingError", "cell_map", "choose_rs", "map_table", "resample_sites", "training_table"]
 
 
 class TrainingError(ValueError):
     """Observations of which nothing is left to train on; the message names the step."""
 
 
+def choose_rs(used: pd.DataFrame, rule: str) -> pd.DataFrame:
+    """Return the observations with those records of Rs that a rule takes; the other fluxes stay.
+
+    Parameters
+    ----------
+    used : pandas.DataFrame
+        Observations after :func:`helpers.observations.quality_control`.
+    rule : {"paper", "boundary", "coverage"}
+        ``paper``: all of them. ``boundary``: on the plateau is what lies inside its boundary, not also high land of
+        the paper's box outside of it, by the column ``inside_boundary``. ``coverage``: what was measured over half
+        of the year or more, by the column ``annual_coverage``; where that is unknown the record is left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+
+    Raises
+    ------
+    TrainingError
+        If there is no such rule, or the column that it needs is missing.
+    """
+    if rule == "paper":
+        return used
+    needed = {"boundary": "inside_boundary", "coverage": "annual_coverage"}.get(rule)
+    if needed is None:
+        raise TrainingError(f"rs_filter is {rule!r}; expected paper, boundary or coverage")
+    if needed not in used:
+        raise TrainingError(f"rs_filter {rule!r} needs the column {needed!r}, which these observations lack")
+    is_rs = used["variable"] == "rs"
+    if rule == "coverage":
+        return used[~is_rs | (used[needed] >= PAIR_COVERAGE)]
+    known = is_rs & used[needed].notna()
+    return used.assign(on_plateau=used["on_plateau"].where(~known, used[needed].eq(True)))
+
+
+def resample_sites(table: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Draw as many sites as there are, with replacement, each with all its rows: a bootstrap of the sites.
+
+    Rows of one site are no independent evidence, so sites are drawn and not rows.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        With a column ``site``.
+    seed : int
+        Seed of the draw.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A site drawn twice has its rows twice.
+    """
+    rows = table.groupby("site", sort=True).indices
+    names = list(rows)
+    drawn = np.random.default_rng(seed).integers(len(names), size=len(names))
+    return table.iloc[np.concatenate([rows[names[number]] for number in drawn])].reset_index(drop=True)
+
+
 def training_table(
-    cube: xr.Dataset, used: pd.DataFrame, variable: str, predictors: Sequence[str], domain: str, aggregation: str
+    cube: xr.Dataset,
+    used: pd.DataFrame,
+    variable: str,
+    predictors: Sequence[str],
+    domain: str,
+    aggregation: str,
+    site_resample: int = 0,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Join the observations of one flux to the covariates of their cells.
 
@@ -37,6 +103,8 @@ def training_table(
         Sites that count.
     aggregation : {"rows", "site_mean", "site_median"}
         What a row is, see :func:`helpers.observations.aggregate`.
+    site_resample : int
+        Seed of :func:`resample_sites`; 0 leaves the sites as they are.
 
     Returns
     -------
@@ -73,6 +141,10 @@ def training_table(
             f"{variable}: {len(table)} rows left to train on:\n{flow.to_string(index=False)}\n"
             "choose training_domain: china, or add observations with extra_observations"
         )
+    if site_resample:
+        drawn = resample_sites(table, site_resample)
+        step = (variable, f"sites drawn with seed {site_resample}", len(drawn), len(table) - len(drawn), "bootstrap")
+        return drawn, pd.concat([flow, pd.DataFrame([step], columns=flow.columns)], ignore_index=True)
     return table, flow
 
 

@@ -67,6 +67,7 @@ def open_world(settings: Settings) -> World:
         If a table of ``extra_observations`` is not in the schema.
     """
     opened = _virtual(settings) if settings.world == "virtual" else _open(settings)
+    opened = replace(opened, cube=cube.replace_plateau(opened.cube, settings.plateau_mask))
     if not settings.extra_observations:
         return opened
 
@@ -95,7 +96,7 @@ def _open(settings: Settings) -> World:
     """Open the real world, from the files of the catalogue."""
     boundary = grid.read_boundary(catalog.fetch("boundary")["DBATP_Polygon.shp"])
     target = grid.target_grid(settings.west, settings.south, settings.east, settings.north, settings.resolution)
-    layers = cube.open_cube(target, grid.mask_from_polygon(boundary, target))
+    layers = cube.open_cube(target, grid.mask_from_polygon(boundary, target), settings.soc_depth)
     products = xr.Dataset({"npp_modis": layers["npp_modis"].mean("time"), **cube.open_products(target)})
     srdb = catalog.fetch("srdb")["srdb-data.csv"]
     records = observations.read_open(

@@ -124,6 +124,25 @@ def test_a_line_that_the_table_lacks_is_named():
         carbon.line_from_table(carbon.line_table({"paper": carbon.PAPER_LINE}), "other")
 
 
+def test_smearing_recovers_the_mean_of_skewed_fluxes_that_the_exponential_misses():
+    residuals = np.random.default_rng(3).normal(0, 0.6, 20_000)
+    ln_rs = flux(np.full((2, 3), np.log(400.0)))
+    mean = 400 * np.exp(0.6**2 / 2)
+    assert carbon.back_transform(ln_rs, residuals, "smearing").values == pytest.approx(mean, rel=0.02)
+    assert carbon.back_transform(ln_rs, residuals, "exponential").values == pytest.approx(400.0)
+
+
+def test_smearing_passes_over_rows_that_every_tree_saw():
+    ln_rs = flux(np.zeros((2, 3)))
+    assert carbon.back_transform(ln_rs, [np.nan, np.log(3.0)], "smearing").values == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize(("residuals", "how"), [([np.nan], "smearing"), ([0.1], "bootstrap")])
+def test_a_back_transformation_that_cannot_be_is_refused(residuals, how):
+    with pytest.raises(carbon.CarbonError, match="all are missing|expected exponential or smearing"):
+        carbon.back_transform(flux(np.zeros((2, 3))), residuals, how)
+
+
 def test_trend_of_a_straight_rise_is_its_slope():
     yearly = pd.DataFrame({"quantity": "NPP", "year": range(2000, 2019), "total_TgC_yr": 800 + 2.5 * np.arange(19.0)})
     trend = carbon.trends(yearly).iloc[0]

@@ -17,6 +17,14 @@ from helpers.figures.maps import (
     flux_map,
 )
 from helpers.figures.scatter import figS1_rs_rh, fit_scatter, modis_check
+from helpers.figures.sensitivity import (
+    choice_effects,
+    score_against_budget,
+    specification_curve,
+    tree_convergence,
+    truth_by_design,
+    variance_by_choice,
+)
 from helpers.figures.style import stamp
 from helpers.figures.uncertainty import (
     accumulated_effects,
@@ -33,6 +41,7 @@ __all__ = [
     "accumulated_effects",
     "applicability_map",
     "budget_interval",
+    "choice_effects",
     "covariates",
     "coverage_checks",
     "distance_curves",
@@ -51,10 +60,15 @@ __all__ = [
     "land_cover_balance",
     "modis_check",
     "recovered_versus_true",
+    "score_against_budget",
     "sites_versus_map",
+    "specification_curve",
     "stamp",
+    "tree_convergence",
+    "truth_by_design",
     "validation_scores",
     "variance_bars",
     "worlds_held",
+    "variance_by_choice",
     "yearly_budget",
 ]

@@ -1,0 +1,163 @@
+"""A sweep from its file to its table: shared, resumed, repeated, and told of its failures."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+BASE = {
+    "resolution": 1.0,
+    "first_year": 2018,
+    "n_trees": 4,
+    "validation_trees": 4,
+    "validation_schemes": "fast",
+    "n_folds": 3,
+}
+SWEEP = {
+    "config": "virtual",
+    "base": BASE,
+    "axes": {"rs_rh_line": ["paper", "site_means"]},
+    "cells": [{"n_folds": 50}],  # 62 records of Rs are at fewer sites
+}
+MEASURED = ["wall_seconds", "peak_memory_bytes"]
+
+
+def environment(runs: Path) -> dict[str, str]:
+    return os.environ | {"QTP_RUNS_DIR": str(runs), "PYTHONPATH": str(ROOT / "src")}
+
+
+def call(file: Path, runs: Path) -> list[str]:
+    return [sys.executable, "-m", "helpers.sweep_run", "run", str(file), "--jobs", "2"]
+
+
+def run(file: Path, runs: Path) -> list[str]:
+    """Run a sweep to its end; return what it says."""
+    done = subprocess.run(
+        call(file, runs), cwd=ROOT, env=environment(runs), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.splitlines()
+
+
+def written(folder: Path, **changes: object) -> Path:
+    path = folder / "tiny.yml"
+    path.write_text(yaml.safe_dump(SWEEP | changes))
+    return path
+
+
+def executed(report: list[str]) -> list[str]:
+    """Return the notebooks of the stages that a report says were executed."""
+    return [line.split("] ")[1][:2] for line in report if line.startswith("[")]
+
+
+def results(runs: Path) -> pd.DataFrame:
+    return pd.read_parquet(runs / "sweeps" / "tiny" / "results.parquet").set_index("cell")
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[str]]:
+    """File, runs' folder and report of a sweep that was not disturbed."""
+    folder = tmp_path_factory.mktemp("sweep")
+    file = written(folder)
+    return file, folder / "runs", run(file, folder / "runs")
+
+
+def test_data_preparation_runs_once_for_all_cells(swept):
+    assert sorted(executed(swept[2])) == ["01", "02", "02", "03", "03", "04", "04", "04"]
+
+
+def test_cells_that_are_done_have_budgets_and_scores(swept):
+    done = results(swept[1]).loc[["base", "rs_rh_line=site_means"]]
+    numbers = ["nep_mean_gC_m2_yr", "nep_total_TgC_yr", "nep_valid_area_Mkm2", "npp_r2_knndm", "rs_rmse_out_of_bag"]
+    assert (done["status"] == "done").all() and done[[*numbers, "true_nep_mean_gC_m2_yr", *MEASURED]].notna().all(
+        axis=None
+    )
+
+
+def test_cells_differ_in_what_their_choice_decides_alone(swept):
+    base, other = (results(swept[1]).loc[name] for name in ("base", "rs_rh_line=site_means"))
+    assert base["npp_mean_gC_m2_yr"] == other["npp_mean_gC_m2_yr"]
+    assert base["rh_mean_gC_m2_yr"] != other["rh_mean_gC_m2_yr"]
+
+
+def test_an_impossible_cell_is_a_row_with_its_error(swept):
+    failed = results(swept[1]).loc["n_folds=50"]
+    assert failed["status"] == "failed" and "cannot be split into 50 folds" in failed["error"]
+
+
+def test_a_cells_folder_is_a_whole_run(swept):
+    cell = swept[1] / "sweeps" / "tiny" / "cells" / "base"
+    assert (cell / "cube.zarr").exists() and (cell / "tables" / "validation_npp.csv").exists()
+    assert (cell / "nep.zarr").exists() and not (cell / "figures").exists()
+
+
+def test_a_finished_sweep_does_nothing_and_says_so(swept):
+    report = run(swept[0], swept[1])
+    assert executed(report) == [] and "finished, nothing to do" in report[0]
+
+
+def test_a_changed_value_runs_its_own_cells_alone(swept, tmp_path):
+    runs = tmp_path / "runs"
+    shutil.copytree(swept[1], runs, symlinks=True)
+    report = run(written(tmp_path, axes={"rs_rh_line": ["paper", "records"]}), runs)
+    assert executed(report) == ["04"] and "rs_rh_line=records" in results(runs).index
+
+
+def test_a_killed_sweep_goes_on_to_the_same_table(swept, tmp_path):
+    file, runs = swept[0], tmp_path / "runs"
+    shutil.copytree(swept[1], runs, symlinks=True)
+    stages = runs / "sweeps" / "tiny" / "stages"
+    for name in ("03_rs_random_forest", "04_rh_and_nep"):
+        shutil.rmtree(stages / name)
+    (runs / "sweeps" / "tiny" / "results.csv").unlink()
+    (runs / "sweeps" / "tiny" / "results.parquet").unlink()
+    process = subprocess.Popen(
+        call(file, runs), cwd=ROOT, env=environment(runs), stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    deadline = time.monotonic() + 300
+    while not list(stages.glob("03*/*/status.json")) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert len(list(stages.glob("*/*/status.json"))) < 8
+    run(file, runs)
+    pd.testing.assert_frame_equal(results(runs).drop(columns=MEASURED), results(swept[1]).drop(columns=MEASURED))
+
+
+def test_papermill_alone_runs_a_cell(swept, tmp_path):
+    """The calls are those of the README, and of ``helpers.sweep_run show``."""
+    show = [sys.executable, "-m", "helpers.sweep_run", "show", str(swept[0]), "rs_rh_line=site_means"]
+    shown = subprocess.run(show, cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True, check=True).stdout
+    commands = shown.splitlines()
+    assert len(commands) == 4
+    for command in commands:
+        line = command.replace("papermill", f"{sys.executable} -m papermill --log-level ERROR --no-progress-bar", 1)
+        line = line.replace(".out.ipynb", ".out.ipynb -k python3").replace(" notebooks/", f" {ROOT}/notebooks/")
+        done = subprocess.run(
+            line.replace("--cwd notebooks", f"--cwd {ROOT}/notebooks").split(),
+            cwd=tmp_path,
+            env=environment(tmp_path),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    table = pd.read_csv(tmp_path / "cell-rs_rh_line=site_means" / "tables" / "budget_forests.csv").set_index("quantity")
+    expected = results(swept[1]).loc["rs_rh_line=site_means", "nep_mean_gC_m2_yr"]
+    assert table.loc["NEP", "mean_gC_m2_yr"] == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_misspelt_axis_is_refused_before_anything_starts(tmp_path):
+    file = written(tmp_path, axes={"rs_rh_lien": ["paper"]})
+    done = subprocess.run(call(file, tmp_path), cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True)
+    assert done.returncode == 1 and "did you mean 'rs_rh_line'" in done.stderr and not (tmp_path / "sweeps").exists()

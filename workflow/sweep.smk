@@ -1,0 +1,55 @@
+# The stages of a sweep. `make sweep` calls it; by hand, or on a cluster, from the repository's root:
+#
+#     snakemake -s workflow/sweep.smk --cores 2 --keep-going --config sweep=config/sweeps/ci.yml
+#     snakemake -s workflow/sweep.smk --profile workflow/profiles/slurm --config sweep=config/sweeps/full-open.yml
+#
+# A stage is one notebook with the parameters that decide it; cells that agree on them share it. Its folder is named by
+# a digest of these parameters and of the code, so a stage is either there or not: nothing has to be compared.
+
+import sys
+
+from helpers import sweep, sweep_run
+from helpers.config import ConfigError
+
+try:
+    PLAN = sweep.plan(sweep.read_sweep(config.get("sweep", "ci")))
+    CHOSEN = sweep.part_of(PLAN, *map(int, config["part"].split("/"))) if "part" in config else PLAN
+except (ConfigError, sweep.SweepError) as error:
+    raise WorkflowError(str(error)) from None
+
+FOLDER = sweep.sweep_folder(PLAN.sweep.name)
+PLAN_FILE = sweep_run.write_plan(PLAN)
+
+
+def status_of(notebook, digest):
+    return FOLDER / "stages" / notebook / digest / "status.json"
+
+
+rule collect:
+    input:
+        [status_of(sweep.FINAL, cell.stages[sweep.FINAL]) for cell in CHOSEN.cells],
+    params:
+        sweep=config.get("sweep", "ci"),
+    output:
+        FOLDER / "results.parquet",
+        FOLDER / "results.csv",
+    shell:
+        "{sys.executable:q} -m helpers.sweep_run collect {params.sweep:q}"
+
+
+rule stage:
+    input:
+        lambda wildcards: [
+            ancient(status_of(*need)) for need in PLAN.stages[wildcards.notebook, wildcards.digest].needs
+        ],
+    output:
+        FOLDER / "stages" / "{notebook}" / "{digest}" / "status.json",
+    wildcard_constraints:
+        notebook="[a-z0-9_]+",
+        digest="[0-9a-f]+",
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    shell:
+        "{sys.executable:q} -m helpers.sweep_run stage {PLAN_FILE:q} {wildcards.notebook} {wildcards.digest}"
