@@ -21,6 +21,7 @@ __all__ = [
     "paper_claims",
     "paper_means",
     "paper_table",
+    "published_sinks",
 ]
 
 
@@ -307,3 +308,23 @@ def _verdict(implied: float, stated: str) -> str:
 
 def _paper_file(name: str) -> Path:
     return project_root() / "data" / "paper" / name
+
+
+def published_sinks() -> pd.DataFrame:
+    """Return what others published as the plateau's sink, from ``data/paper/published_estimates.csv``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``label``, ``low`` and ``high`` [Tg C yr-1] (equal where a work gives one number), ``source``,
+        ``period`` and ``read`` (how much of the work was read). Only rows with a number in Tg C yr-1 of NEP or net
+        uptake.
+    """
+    table = pd.read_csv(project_root() / "data" / "paper" / "published_estimates.csv", dtype=str)
+    net = table["quantity"].str.startswith(("NEP", "net uptake")) & (table["unit"] == "Tg C yr-1")
+    found = table[net & table["value"].notna()].reset_index(drop=True)
+    ends = found["value"].str.extract(r"^(-?[\d.]+)(?:-([\d.]+))?$").astype(float)
+    period = found["period"].map(lambda years: f", {years}" if isinstance(years, str) else "")
+    return found[["source", "period", "read"]].assign(
+        label=found["source"] + period, low=ends[0], high=ends[1].fillna(ends[0])
+    )[["label", "low", "high", "source", "period", "read"]]

@@ -299,7 +299,7 @@ def _catalogue_page() -> str:
     table = catalog.catalogue_table().reset_index()
     rows = [
         (
-            f"**{_cell(row['title'])}**<br>`{row['key']}`",
+            f"**{row['title']}**<br>`{row['key']}`",
             row["variable"],
             row["licence"],
             _citations(row["citation"]),

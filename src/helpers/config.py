@@ -104,6 +104,11 @@ class Settings(BaseModel):
         "keep", description="cells that are unlike the training sites of either forest"
     )
 
+    draw_count: int = Field(100, ge=4, le=100_000, description="draws of the budget's interval")
+    draw_trees: int = Field(30, ge=1, le=100_000, description="trees of each forest that is grown for a draw")
+    block_km: float = Field(100.0, gt=0, le=5000, description="edge of the blocks of sites that a draw resamples, km")
+    interval_level: float = Field(0.9, gt=0, lt=1, description="probability that the intervals are to hold")
+
     sampling_design: Literal["clustered", "uniform", "stratified"] = Field(
         "clustered", description="how the virtual world's sites are placed (virtual only)"
     )

@@ -86,11 +86,6 @@ class RandomForest:
 
     Attributes
     ----------
-    oob_prediction : numpy.ndarray, shape (n_rows,)
-        After ``fit``: for each training row the mean of the trees that did not see it; NaN where every tree did.
-    importance : pandas.DataFrame
-        After ``fit``: columns ``predictor``, ``importance`` (share of the decrease in squared error by the predictor's
-        splits, R's IncNodePurity scaled to a sum of 1) and ``sd`` (over the trees); greatest first.
     estimator : sklearn.ensemble.RandomForestRegressor
         After ``fit``: the fitted forest, over the encoded columns ``columns``.
 
@@ -248,7 +243,13 @@ class RandomForest:
 
     @cached_property
     def oob_prediction(self) -> np.ndarray:
-        """For each training row the mean of the trees that did not see it; NaN where every tree did."""
+        """Return for each training row the mean of the trees that did not see it; NaN where every tree did.
+
+        Returns
+        -------
+        numpy.ndarray, shape (n_rows,)
+            In the units of the target.
+        """
         total = np.zeros(len(self._trained_on))
         count = np.zeros(len(self._trained_on))
         for tree, in_bag in zip(self.estimator.estimators_, self.estimator.estimators_samples_, strict=True):
@@ -260,7 +261,14 @@ class RandomForest:
 
     @cached_property
     def importance(self) -> pd.DataFrame:
-        """How much of the decrease in squared error each predictor's splits make, greatest first."""
+        """Return how much of the decrease in squared error each predictor's splits make, greatest first.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``predictor``, ``importance`` (share of the decrease by the predictor's splits, R's IncNodePurity
+            scaled to a sum of 1) and ``sd`` (over the trees).
+        """
         by_tree = pd.DataFrame([tree.feature_importances_ for tree in self.estimator.estimators_], columns=self.columns)
         one_hot = {column: LAND_COVER for column in self.columns if column.startswith(f"{LAND_COVER}_")}
         shares = by_tree.rename(columns=one_hot).T.groupby(level=0).sum()

@@ -107,6 +107,10 @@ STEPS: dict[str, Step] = {
         needs=("02_npp_random_forest", "03_rs_random_forest"), parameters=("rs_rh_line", "outside_applicability")
     ),
     "05_comparison": Step(needs=("04_rh_and_nep",), parameters=()),
+    "06_uncertainty": Step(
+        needs=("05_comparison",),
+        parameters=("validation_trees", "n_folds", "draw_count", "draw_trees", "block_km", "interval_level"),
+    ),
     "07_sensitivity": Step(needs=(), parameters=("sweep",)),
 }
 

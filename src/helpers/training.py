@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from helpers import cube as covariates
 from helpers import observations
 from helpers.site_databases import PAIR_COVERAGE
 
-__all__ = ["TrainingError", "choose_rs", "map_table", "resample_sites", "training_table"]
+__all__ = ["TrainingError", "cell_map", "choose_rs", "map_table", "resample_sites", "training_table"]
 
 
 class TrainingError(ValueError):
@@ -167,3 +168,27 @@ def map_table(cube: xr.Dataset, predictors: Sequence[str]) -> pd.DataFrame:
     table = flat.assign(cell_area=cube["cell_area"]).to_dataframe().reset_index()
     columns = ["latitude", "longitude", "cell_area", *predictors]
     return table[columns].dropna(ignore_index=True)
+
+
+def cell_map(cells: pd.DataFrame, values: ArrayLike, like: xr.DataArray) -> xr.DataArray:
+    """Return values of the rows of :func:`map_table` as a map.
+
+    Parameters
+    ----------
+    cells : pandas.DataFrame, n rows
+        With ``latitude`` and ``longitude``.
+    values : array_like, shape (n,)
+        One value a row.
+    like : xarray.DataArray, shape (latitude, longitude)
+        A map on the grid that the cells come from.
+
+    Returns
+    -------
+    xarray.DataArray, shape (latitude, longitude)
+        Missing where no row is.
+    """
+    rows = like.get_index("latitude").get_indexer(cells["latitude"])
+    columns = like.get_index("longitude").get_indexer(cells["longitude"])
+    found = xr.full_like(like, float("nan"), dtype="float64")
+    found.values[rows, columns] = values
+    return found

@@ -44,7 +44,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Climate:
-    """Temperature [degC], precipitation [mm yr-1] and shortwave radiation [W m-2], shape (years, *places)."""
+    """Temperature [degC], precipitation [mm yr-1] and shortwave radiation [W m-2], shape (years, places)."""
 
     temperature: Array
     precipitation: Array
@@ -185,7 +185,7 @@ def clear_sky(latitude: ArrayLike, elevation: ArrayLike) -> Array:
 
 
 def leaf_area(cover: ArrayLike, weather: Climate, longitude: ArrayLike, latitude: ArrayLike, seed: int) -> Array:
-    r"""Return the annual mean leaf area index [m2 m-2], shape (years, \*places); NaN on water.
+    r"""Return the annual mean leaf area index [m2 m-2], shape (years, places); NaN on water.
 
     .. math:: L = L_{max}(\mathrm{class}) \, (1 - e^{-P / 500}) \, / \, (1 + e^{-(T + 2) / 5}),
 
@@ -226,7 +226,7 @@ def soil_carbon(cover: ArrayLike, longitude: ArrayLike, latitude: ArrayLike, see
 
 
 def fertility(longitude: ArrayLike, latitude: ArrayLike, seed: int) -> Array:
-    r"""Return the hidden fertility (nitrogen) factor of NPP [1], mean 1, shape (1, \*places)."""
+    r"""Return the hidden fertility (nitrogen) factor of NPP [1], mean 1, shape (1, places)."""
     return lognormal_noise(longitude, latitude, "fertility", LAWS.fertility_sd, LAWS.fertility_range, seed)
 
 
@@ -259,7 +259,7 @@ def lognormal_noise(
     Returns
     -------
     numpy.ndarray
-        Shape (years, \*places).
+        Shape (years, places).
     """
     field = np.clip(gaussian_field(longitude, latitude, range_km, seed, name, years), -3, 3)
     return np.exp(sd * field - np.square(sd) / 2)

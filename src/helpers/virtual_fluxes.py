@@ -60,7 +60,7 @@ class State:
 
 @dataclass(frozen=True, eq=False)
 class Fluxes:
-    """The true NPP, Rs and Rh [g C m-2 yr-1], shape (years, *places); NaN on water."""
+    """The true NPP, Rs and Rh [g C m-2 yr-1], shape (years, places); NaN on water."""
 
     npp: Array
     rs: Array

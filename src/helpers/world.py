@@ -63,7 +63,7 @@ def open_world(settings: Settings) -> World:
     ------
     CatalogError
         If a file of the open world cannot be had.
-    ObservationError
+    helpers.observations.ObservationError
         If a table of ``extra_observations`` is not in the schema.
     """
     opened = _virtual(settings) if settings.world == "virtual" else _open(settings)

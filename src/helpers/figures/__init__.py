@@ -26,11 +26,27 @@ from helpers.figures.sensitivity import (
     variance_by_choice,
 )
 from helpers.figures.style import stamp
+from helpers.figures.uncertainty import (
+    accumulated_effects,
+    applicability_map,
+    budget_interval,
+    coverage_checks,
+    distance_curves,
+    error_maps,
+    variance_bars,
+    worlds_held,
+)
 
 __all__ = [
+    "accumulated_effects",
+    "applicability_map",
+    "budget_interval",
     "choice_effects",
     "covariates",
+    "coverage_checks",
+    "distance_curves",
     "error_against_truth",
+    "error_maps",
     "fig1_study_area",
     "fig2_flow",
     "fig3_npp",
@@ -51,6 +67,8 @@ __all__ = [
     "tree_convergence",
     "truth_by_design",
     "validation_scores",
+    "variance_bars",
+    "worlds_held",
     "variance_by_choice",
     "yearly_budget",
 ]

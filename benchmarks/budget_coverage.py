@@ -1,0 +1,151 @@
+"""Does the interval of the budget hold the truth? Count it over many virtual worlds.
+
+For each seed a virtual world is made, the chain of two forests, a line and a difference is run on it as the notebooks
+do, and the interval of :mod:`helpers.uncertainty` is drawn. A row of the table tells whether it held the true mean.
+
+    python benchmarks/budget_coverage.py --worlds 30 --output data/virtual/coverage.csv
+
+The worlds are small (0.5 degree, small forests): about half a minute each. The table is committed because notebook 06
+shows it and cannot make it in its time; the lines above its header say how and when it was made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import platform
+import sys
+import time
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from helpers import applicability, folds, forest, observations, training, uncertainty
+from helpers.config import Settings, load_config
+from helpers.cube import NPP_PREDICTORS, RS_PREDICTORS
+from helpers.world import World, open_world
+
+PREDICTORS = {"npp": NPP_PREDICTORS, "rs": RS_PREDICTORS}
+TREES, DRAW_TREES = 200, 30
+
+
+def world_settings(seed: int, design: str, block_km: float) -> Settings:
+    """Return the settings of one small virtual world."""
+    changes = {
+        "block_km": block_km,
+        "seed": seed,
+        "resolution": 0.5,
+        "n_trees": TREES,
+        "sampling_design": design,
+        "threads": 1,
+    }
+    return load_config("virtual", changes)
+
+
+def chain_of(settings: Settings, world: World) -> uncertainty.Chain:
+    """Run notebooks 01 to 04 on a world, as far as the interval needs them."""
+    used, _ = observations.quality_control(world.observations)
+    cells = uncertainty.budget_cells(world.cube, RS_PREDICTORS, settings.block_km)
+    places = training.map_table(world.cube, RS_PREDICTORS)
+    parts, usable = {}, np.ones(len(places), dtype=bool)
+    for name, predictors in PREDICTORS.items():
+        how = getattr(settings, f"{name}_aggregation")
+        table, _ = training.training_table(world.cube, used, name, predictors, settings.training_domain, how)
+        target = table["value"] if name == "npp" else np.log(table["value"])
+        make = partial(forest.from_settings, settings, name)
+        model = make(settings.n_trees, settings.seed).fit(table, target)
+        where = (table["longitude"], table["latitude"], places["longitude"], places["latitude"])
+        importance = model.importance.set_index("predictor")["importance"]
+        space = applicability.training_space(
+            table, importance, folds.knndm(*where, settings.n_folds, settings.seed).fold
+        )
+        usable &= uncertainty.usable(space, places)
+        parts[name] = uncertainty.flux(
+            model, partial(make, DRAW_TREES), table, target, settings.block_km, settings.seed, name == "rs"
+        )
+    pairs = uncertainty.line_pairs(world.rs_rh_pairs, settings.rs_rh_line)
+    cells = uncertainty.with_applicability(cells, places, usable)
+    return uncertainty.Chain(parts["npp"], parts["rs"], pairs, cells, settings.block_km)
+
+
+def true_means(truth: xr.Dataset, cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the true means over all years of the cells that the budget is summed over, by part and quantity."""
+    place = {axis: xr.DataArray(cells[axis].to_numpy(), dims="cell") for axis in ("latitude", "longitude")}
+    fields = truth[["npp", "rs", "rh", "nep"]].mean("time").sel(place).to_dataframe()
+    parts = {"plateau": np.ones(len(cells), bool), "inside": cells["inside"], "outside": ~cells["inside"]}
+    rows = {
+        part: {
+            name.upper() if name[0] == "n" else name.capitalize(): np.average(fields[name][mask], weights=area)
+            for name in ("npp", "rs", "rh", "nep")
+        }
+        for part, mask in parts.items()
+        if (area := cells["area"].to_numpy()[np.asarray(mask)]).size
+    }
+    return pd.DataFrame(rows).rename_axis("quantity")
+
+
+def one_world(seed: int, design: str, n_draws: int, level: float, block_km: float) -> pd.DataFrame:
+    """Return the rows of one world: interval, truth, and whether the one holds the other."""
+    settings = world_settings(seed, design, block_km)
+    world = open_world(settings)
+    chain = chain_of(settings, world)
+    drawn = uncertainty.draws(chain, settings.seed, n_draws, alone=())
+    found = uncertainty.budget_intervals(drawn, level)
+    truth = true_means(world.truth, chain.cells)
+    found = found[found["scenario"].isin(["main", "naive"])]
+    true = [truth.loc[row.quantity, row.part] for row in found.itertuples()]
+    kept = [
+        "scenario",
+        "part",
+        "quantity",
+        "level",
+        "valid_area_Mkm2",
+        "mean_gC_m2_yr",
+        "low_gC_m2_yr",
+        "high_gC_m2_yr",
+    ]
+    table = found[kept].assign(true_gC_m2_yr=true)
+    held = table["true_gC_m2_yr"].between(table["low_gC_m2_yr"], table["high_gC_m2_yr"])
+    table = table.assign(held=held.astype(int)).round(3)
+    table.insert(0, "seed", seed)
+    table.insert(0, "sampling_design", design)
+    return table
+
+
+def header(command: str) -> str:
+    """Return the lines that say how the table was made."""
+    packages = ("numpy", "scikit-learn", "xarray", "quantile-forest", "verde")
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
+    return (
+        f"# {command}\n# made {datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {versions}\n"
+        f"# virtual worlds at 0.5 degree; forests of {TREES} trees, {DRAW_TREES} a draw; fluxes in g C m-2 yr-1\n"
+    )
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Draw the interval of every world and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--worlds", type=int, default=30, help="number of seeds, from --first-seed on")
+    parser.add_argument("--first-seed", type=int, default=1)
+    parser.add_argument("--design", default="clustered", choices=["clustered", "uniform", "stratified"])
+    parser.add_argument("--draws", type=int, default=60)
+    parser.add_argument("--block-km", type=float, default=Settings.model_fields["block_km"].default)
+    parser.add_argument("--level", type=float, default=0.9)
+    parser.add_argument("--output", type=Path, default=Path("data/virtual/coverage.csv"))
+    options = parser.parse_args(arguments)
+    tables = []
+    for seed in range(options.first_seed, options.first_seed + options.worlds):
+        begun = time.monotonic()
+        tables.append(one_world(seed, options.design, options.draws, options.level, options.block_km))
+        print(f"world {seed}: {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
+        command = "python benchmarks/budget_coverage.py " + " ".join(sys.argv[1:] if arguments is None else arguments)
+        text = header(command.strip()) + pd.concat(tables).to_csv(index=False, lineterminator="\n")
+        options.output.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
