@@ -23,6 +23,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -332,11 +333,12 @@ def _snakemake(sweep_file: str, planned: Plan, jobs: int, further: Sequence[str]
     root, folder = project_root(), sweep_folder(planned.sweep.name)
     options = ["--cores", str(jobs), "--keep-going", "--rerun-incomplete", "--rerun-triggers", "mtime"]
     options += ["--nolock", "--directory", str(folder), "--quiet", "all"]
-    options += ["--runtime-source-cache-path", str(root / "_build" / "cache" / "snakemake")]
     options += ["--config", f"sweep={Path(sweep_file).resolve() if Path(sweep_file).is_file() else sweep_file}"]
     options += [f"part={part}"] if part else []
-    command = [sys.executable, "-m", "snakemake", "-s", str(root / "workflow" / "sweep.smk"), *options, *further]
-    return subprocess.run(command, check=False, env=os.environ | {"QTP_SWEEP_JOBS": str(jobs)}).returncode
+    command = [sys.executable, "-m", "snakemake", "-s", str(root / "workflow" / "sweep.smk")]
+    with tempfile.TemporaryDirectory(prefix="snakemake-") as sources:  # one that stays would keep an old sweep.smk
+        command += [*options, "--runtime-source-cache-path", sources, *further]
+        return subprocess.run(command, check=False, env=os.environ | {"QTP_SWEEP_JOBS": str(jobs)}).returncode
 
 
 def _run(given: argparse.Namespace) -> int:
