@@ -143,3 +143,21 @@ def test_an_executed_notebook(executed, checkout):
     assert str(checkout / "mirror") in executed, "a folder is seen from where the command was given"
     assert "the truth" not in executed, "cells tagged truth are left out where the world has none"
     assert "open trial" in executed, "configuration and overrides reach the notebook"
+
+
+def test_cells_are_left_out_by_their_tags_and_without_a_sweep(checkout, monkeypatch):
+    monkeypatch.setenv("QTP_RUNS_DIR", str(checkout / "runs"))
+    cells = [("kept = 1", "other"), ("raise ValueError('drawn')", "figure"), ("raise ValueError('swept')", "sweep")]
+    path = write_notebook(checkout / "notebooks" / "09_tags.ipynb", *cells)
+    executed = nbformat.read(run.execute(path, "virtual", without=("figure",)), as_version=4)
+    assert [cell.source for cell in executed.cells][-1] == "kept = 1"
+
+
+def test_cells_of_a_sweep_are_executed_where_its_results_are(checkout, monkeypatch):
+    monkeypatch.setenv("QTP_RUNS_DIR", str(checkout / "runs"))
+    results = checkout / "runs" / "sweeps" / "mine" / "results.parquet"
+    results.parent.mkdir(parents=True)
+    results.touch()
+    path = write_notebook(checkout / "notebooks" / "09_tags.ipynb", ("raise ValueError('swept')", "sweep"))
+    with pytest.raises(run.ExecutionError, match="swept"):
+        run.execute(path, "virtual", {"sweep": "mine"})

@@ -19,6 +19,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -217,3 +218,17 @@ def test_no_error_is_promised_beyond_what_was_tried(errors):
 def test_pairs_without_a_profile_are_refused(di, observed, message):
     with pytest.raises(aoa.ApplicabilityError, match=message):
         aoa.error_profile(di, observed, observed)
+
+
+def test_applicable_cells_come_back_to_their_place_on_the_map(worked):
+    grid = xr.DataArray(np.ones((2, 2), bool), {"latitude": [36.0, 35.0], "longitude": [90.0, 91.0]})
+    cells = CELLS.assign(latitude=[35.0, 36.0, 36.0], longitude=[91.0, 91.0, 90.0])
+    assert aoa.applicable_cells(worked, cells, grid).values.tolist() == [[False, False], [False, True]]
+
+
+def test_a_cell_of_a_class_that_no_site_has_is_not_applicable():
+    table = pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0], "land_cover": [10, 10, 16, 16]})
+    space = aoa.training_space(table, {"a": 1, "land_cover": 0.01}, fold=[0, 1, 0, 1])
+    cells = pd.DataFrame({"a": [2.0, 2.0], "land_cover": [10, 5], "latitude": [30.0, 30.0], "longitude": [90.0, 91.0]})
+    grid = xr.DataArray(np.ones((1, 2), bool), {"latitude": [30.0], "longitude": [90.0, 91.0]})
+    assert aoa.applicable_cells(space, cells, grid).values.tolist() == [[True, False]]

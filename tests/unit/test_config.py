@@ -36,6 +36,10 @@ def test_none_leaves_the_files_value():
         ({"west": 120.0, "east": 100.0}, "west .120.0. lies beyond east .100.0."),
         ({"first_year": 2018, "last_year": 2000}, "first_year .2018. lies beyond last_year .2000."),
         ({"run": "../elsewhere"}, "run: .*plain name"),
+        ({"sweep": "../elsewhere"}, "sweep: .*plain name"),
+        ({"left_out": "srda"}, "left_out: .*given: 'srda'.; did you mean 'srad'"),
+        ({"world": "virtual", "soc_depth": 100}, "soc_depth is 100, which only world: open knows; here 30"),
+        ({"world": "virtual", "rs_filter": "coverage"}, "rs_filter is 'coverage', which only world: open knows"),
     ],
 )
 def test_values_that_cannot_be_are_refused(values, message):

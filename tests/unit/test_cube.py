@@ -146,3 +146,24 @@ def test_products_to_compare_with_cover_the_plateau(open_world) -> None:
     for name, field in products.items():
         assert plateau_share(open_world, np.isfinite(field)) > 0.99, name
         assert 100 < plateau_mean(open_world, field) < 300, name
+
+
+def test_a_plateau_by_elevation_is_all_high_land_of_the_papers_box() -> None:
+    made = small_cube()
+    made["elevation"][:] = np.array([[2400.0, 2500.0, 3000.0, 4000.0]] * 3)
+    assert cube.replace_plateau(made, "above_2500m")["plateau"].values.tolist() == [[False, True, True, True]] * 3
+    assert cube.replace_plateau(made, "above_3000m")["plateau"].values.tolist() == [[False, False, True, True]] * 3
+
+
+def test_high_land_outside_the_papers_box_is_no_plateau() -> None:
+    cells = grid.target_grid(104, 30, 106, 31, 0.5)
+    high = xr.full_like(grid.cell_area(cells.latitude, cells.longitude), 5000.0)
+    made = xr.Dataset({"elevation": high, "plateau": high > 0})
+    assert cube.replace_plateau(made, "above_3000m")["plateau"].values[0].tolist() == [True, False, False, False]
+
+
+def test_the_boundary_stays_the_plateau_unless_another_mask_is_chosen() -> None:
+    made = small_cube()
+    assert cube.replace_plateau(made, "boundary") is made
+    with pytest.raises(cube.CubeError, match="expected one of boundary"):
+        cube.replace_plateau(made, "above_2000m")

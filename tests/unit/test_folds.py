@@ -194,3 +194,9 @@ def test_knndm_says_so_where_one_site_holds_most_rows():
     longitude = np.r_[np.full(80, 90.0), np.linspace(91, 100, 20)]
     with pytest.raises(folds.FoldError, match="raise largest_share or lower k"):
         folds.knndm(longitude, np.full(100, 30.0), *_uniform(200, 0), k=5, seed=0)
+
+
+def test_the_fast_schemes_are_the_distance_matched_folds_of_all():
+    place, cells = _clustered(80, 1), _uniform(300, 2)
+    every, fast = (folds.schemes(*place, *cells, k=4, which=which) for which in ("all", "fast"))
+    assert list(fast) == ["knndm"] and np.array_equal(fast["knndm"](3), every["knndm"](3))

@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from helpers import forest
+from helpers.config import load_config
 from helpers.forest import ForestError, RandomForest, minimum_split
 
 PREDICTORS = ["precipitation", "temperature", "land_cover"]
@@ -128,3 +130,16 @@ def test_mtry_beyond_the_predictors_is_refused(mtry):
 def test_forest_that_is_not_grown_says_so():
     with pytest.raises(ForestError, match="call fit first"):
         RandomForest(PREDICTORS, mtry=2).predict(made_table()[0])
+
+
+@pytest.mark.parametrize(("left_out", "npp", "rs"), [("none", 7, 8), ("soc", 7, 7), ("lai", 6, 7)])
+def test_a_predictor_left_out_is_seen_by_neither_forest(left_out, npp, rs):
+    chosen = load_config("virtual", {"left_out": left_out})
+    seen = {variable: forest.predictors(chosen, variable) for variable in ("npp", "rs")}
+    assert (len(seen["npp"]), len(seen["rs"])) == (npp, rs) and left_out not in seen["npp"] + seen["rs"]
+
+
+def test_mtry_is_at_most_the_number_of_predictors_that_are_left():
+    chosen = load_config("virtual", {"left_out": "lai", "npp_mtry": 7, "rs_mtry": 3})
+    mtry = [forest.from_settings(chosen, variable, 10, 1).mtry for variable in ("npp", "rs")]
+    assert mtry == [6, 3]

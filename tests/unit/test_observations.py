@@ -594,3 +594,8 @@ def test_root_biomass_taken_for_production_is_left_out_of_the_grassland_table():
     counts = flow.set_index("step")["excluded"]
     assert flow["n"].iloc[0] == 234
     assert (counts["value given"], counts["production, not biomass"]) == (20, 19)
+
+
+def test_srdb_tells_how_much_of_the_year_was_measured(tmp_path):
+    read = obs.read_srdb(srdb_file(tmp_path, [{"Annual_coverage": 0.4}, {"Annual_coverage": None}]), nowhere)
+    assert read["annual_coverage"].tolist() == [pytest.approx(0.4), pytest.approx(np.nan, nan_ok=True)]

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from helpers.training import TrainingError, map_table, training_table
+from helpers.training import TrainingError, choose_rs, map_table, resample_sites, training_table
 
 PREDICTORS = ("elevation", "temperature")
 
@@ -85,3 +85,60 @@ def test_map_table_holds_the_plateaus_complete_cells_with_their_means(cube):
     cube["elevation"][0, 0] = np.nan
     table = map_table(cube, PREDICTORS)
     assert table["longitude"].tolist() == [91.0, 90.0, 91.0] and set(table["temperature"]) == {2.0}
+
+
+@pytest.fixture
+def rs_records(used):
+    """Three records of Rs on the plateau: inside the boundary, outside of it, and of another source."""
+    kept = (
+        used.iloc[[4, 4, 4]]
+        .reset_index(drop=True)
+        .assign(value=[1.0, 2.0, 3.0], inside_boundary=[True, False, np.nan], annual_coverage=[0.5, 0.4, np.nan])
+    )
+    return pd.concat([used.iloc[:4], kept], ignore_index=True)
+
+
+def test_the_papers_rule_takes_every_record_of_rs(rs_records):
+    assert choose_rs(rs_records, "paper") is rs_records
+
+
+def test_only_records_inside_the_boundary_are_on_the_plateau_if_so_chosen(rs_records):
+    chosen = choose_rs(rs_records, "boundary")
+    assert chosen.loc[chosen["on_plateau"] & (chosen["variable"] == "rs"), "value"].tolist() == [1.0, 3.0]
+
+
+def test_records_of_less_than_half_a_year_or_of_unknown_length_can_be_left_out(rs_records):
+    chosen = choose_rs(rs_records, "coverage")
+    assert chosen.loc[chosen["variable"] == "rs", "value"].tolist() == [1.0]
+
+
+@pytest.mark.parametrize("rule", ["boundary", "coverage"])
+def test_a_rule_for_rs_leaves_npp_alone(rs_records, rule):
+    chosen, before = (table[table["variable"] == "npp"] for table in (choose_rs(rs_records, rule), rs_records))
+    pd.testing.assert_frame_equal(chosen, before, check_dtype=False)
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"), [("coverage", "'annual_coverage', which these"), ("flags", "expected paper")]
+)
+def test_a_rule_that_cannot_be_followed_is_refused(used, rule, message):
+    with pytest.raises(TrainingError, match=message):
+        choose_rs(used, rule)
+
+
+def test_a_bootstrap_draws_whole_sites_as_many_as_there_are():
+    table = pd.DataFrame({"site": list("aaabbc"), "value": range(6)})
+    drawn = resample_sites(table, seed=1)
+    counts = drawn.groupby("site").size() / table.groupby("site").size()
+    assert counts.sum() == 3 and (counts.dropna() % 1 == 0).all()
+
+
+def test_a_bootstrap_follows_its_seed():
+    table = pd.DataFrame({"site": [str(i) for i in range(30)], "value": range(30)})
+    one, again, other = (resample_sites(table, seed)["value"].tolist() for seed in (1, 1, 2))
+    assert one == again != other
+
+
+def test_a_resampled_table_says_so_in_its_flow(cube, used):
+    table, flow = training_table(cube, used, "npp", PREDICTORS, "plateau", "rows", site_resample=4)
+    assert flow.iloc[-1]["step"] == "sites drawn with seed 4" and flow.iloc[-1]["n"] == len(table)

@@ -64,3 +64,16 @@ def test_own_observations_that_are_not_there_are_named():
     settings = load_config("virtual", COARSE | {"extra_observations": ["nowhere.csv"]})
     with pytest.raises(observations.ObservationError, match="nowhere.csv: no such file"):
         open_world(settings)
+
+
+def test_the_plateau_of_a_world_follows_its_mask(virtual_world):
+    high = open_world(load_config("virtual", COARSE | {"plateau_mask": "above_3000m"})).cube
+    inside = high["plateau"]
+    assert float(high["elevation"].where(inside).min()) >= 3000
+    assert int(inside.sum()) != int(virtual_world.cube["plateau"].sum())
+
+
+@pytest.mark.real_data
+def test_the_upper_metre_holds_more_carbon_than_the_upper_30_cm(real_world):
+    metre = open_world(load_config("open", {"resolution": 0.1, "soc_depth": 100})).cube["soc"]
+    assert bool((metre.where(real_world.cube["plateau"]) >= real_world.cube["soc"]).sum() > 20_000)
