@@ -13,6 +13,13 @@ import pytest
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests that share a run of the notebooks on one worker: a second one would run them all again."""
+    for item in items:
+        if {"notebooks", "book"} & set(item.path.relative_to(item.config.rootpath).parts):
+            item.add_marker(pytest.mark.xdist_group("runs"))
+
+
 @pytest.fixture(scope="session")
 def real_data() -> None:
     """Skip, and say so, where the files of the open configuration are neither mirrored nor cached."""
@@ -25,12 +32,20 @@ def real_data() -> None:
         )
 
 
-SMALL_FORESTS = {"n_trees": 50, "validation_trees": 20, "validation_seeds": 1, "resolution": 0.5}
+SMALL_FORESTS = {
+    "n_trees": 50,
+    "validation_trees": 20,
+    "validation_seeds": 1,
+    "resolution": 0.5,
+    "draw_count": 8,
+    "draw_trees": 5,
+}
 PARALLEL_STEPS = (
     ["01_data_preparation"],
     ["02_npp_random_forest", "03_rs_random_forest"],
     ["04_rh_and_nep"],
     ["05_comparison", "07_sensitivity"],
+    ["06_uncertainty"],
 )
 
 

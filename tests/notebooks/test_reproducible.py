@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
+
+from helpers.config import load_config
 
 ROOT = Path(__file__).resolve().parents[2]
 OTHER_WAY = {"threads": 1, "block_cells": 500}
-SMALL = {"n_trees": 50, "validation_trees": 20, "validation_seeds": 1, "resolution": 0.5}
 TABLES = ["validation_npp", "truth_npp", "validation_rs", "truth_rs"]
 
 
@@ -22,7 +24,10 @@ def again(virtual_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The forests of the virtual run once more: one thread, small blocks."""
     runs = tmp_path_factory.mktemp("again")
     shutil.copytree(virtual_run, runs / "virtual")
-    options = [part for pair in (SMALL | OTHER_WAY).items() for part in ("-p", *map(str, pair))]
+    used = yaml.safe_load((virtual_run / "config.yml").read_text(encoding="utf-8"))
+    usual = load_config("virtual").model_dump()
+    changed = {key: value for key, value in used.items() if value != usual[key]} | OTHER_WAY
+    options = [part for pair in changed.items() for part in ("-p", *map(str, pair))]
     for name in ("02_npp_random_forest", "03_rs_random_forest"):
         command = [sys.executable, "-m", "helpers.run", "execute", f"notebooks/{name}.ipynb", "--config", "virtual"]
         environment = os.environ | {"QTP_RUNS_DIR": str(runs), "PYTHONPATH": str(ROOT / "src")}
