@@ -1,6 +1,6 @@
 # The stages of a sweep. `make sweep` calls it; by hand, or on a cluster, from the repository's root:
 #
-#     snakemake -s workflow/sweep.smk --cores 2 --keep-going --config sweep=config/sweeps/ci.yml
+#     snakemake -s workflow/sweep.smk --cores 2 --keep-going --ignore-incomplete --config sweep=config/sweeps/ci.yml
 #     snakemake -s workflow/sweep.smk --profile workflow/profiles/slurm --config sweep=config/sweeps/full-open.yml
 #
 # A stage is one notebook with the parameters that decide it; cells that agree on them share it. Its folder is named by
@@ -36,7 +36,7 @@ rule collect:
     params:
         sweep=config.get("sweep", "ci"),
     shell:
-        "{sys.executable:q} -m helpers.sweep_run collect {params.sweep:q}"
+        "{sys.executable:q} -m helpers.sweep_run collect --silent {params.sweep:q}"
 
 
 rule stage:

@@ -180,8 +180,9 @@ def _link_cells(root: Path, cells: dict[str, str], digest: str) -> None:
     for name in [name for name, final in cells.items() if final == digest]:
         link = root / "cells" / name
         link.parent.mkdir(parents=True, exist_ok=True)
-        with written_whole(link) as partial:
-            partial.symlink_to(Path("..") / "stages" / FINAL / digest)
+        new = link.with_name(f".{os.getpid()}.{name}")
+        new.symlink_to(Path("..") / "stages" / FINAL / digest)
+        new.replace(link)
 
 
 @contextlib.contextmanager
@@ -339,17 +340,17 @@ def _numbers(folder: Path) -> dict[str, float]:
 # -- commands --------------------------------------------------------------------------------------
 
 
-def _snakemake(sweep_file: str, planned: Plan, jobs: int, further: Sequence[str], part: str) -> int:
-    """Let Snakemake execute the stages that have not ended; return its exit code."""
+def _snakemake(sweep_file: str, planned: Plan, jobs: int, further: Sequence[str], part: str) -> None:
+    """Let Snakemake execute the stages that have not ended."""
     root, folder = project_root(), sweep_folder(planned.sweep.name)
-    options = ["--cores", str(jobs), "--keep-going", "--rerun-incomplete", "--rerun-triggers", "mtime"]
+    options = ["--cores", str(jobs), "--keep-going", "--ignore-incomplete", "--rerun-triggers", "mtime"]
     options += ["--nolock", "--directory", str(folder), "--quiet", "all"]
     options += ["--config", f"sweep={Path(sweep_file).resolve() if Path(sweep_file).is_file() else sweep_file}"]
     options += [f"part={part}"] if part else []
     command = [sys.executable, "-m", "snakemake", "-s", str(root / "workflow" / "sweep.smk")]
     with tempfile.TemporaryDirectory(prefix="snakemake-") as sources:  # one that stays would keep an old sweep.smk
         command += [*options, "--runtime-source-cache-path", sources, *further]
-        return subprocess.run(command, check=False, env=os.environ | {"QTP_SWEEP_JOBS": str(jobs)}).returncode
+        subprocess.run(command, check=False, env=os.environ | {"QTP_SWEEP_JOBS": str(jobs)})
 
 
 def _run(given: argparse.Namespace) -> int:
@@ -367,12 +368,13 @@ def _run(given: argparse.Namespace) -> int:
             done = ended.get((FINAL, cell.stages[FINAL]), {"status": "to run"})["status"]
             print(f"  {done:8}{cell.name}")
         return 0
-    code = 0
     if len(ended) < len(planned.stages):
-        code = _snakemake(given.sweep, planned, given.jobs, given.further, given.part)
-    table = collect(whole)
-    print(_outcome(whole, table))
-    return code
+        _snakemake(given.sweep, planned, given.jobs, given.further, given.part)
+    print(_outcome(whole, collect(whole)))
+    missing = len(planned.stages) - len(state(planned))
+    if missing:
+        print(f"{missing} stages were not executed, see above; the same command goes on", file=sys.stderr)
+    return 1 if missing else 0
 
 
 def _headline(planned: Plan, ended: dict, minutes: float, jobs: int) -> str:
@@ -388,7 +390,12 @@ def _headline(planned: Plan, ended: dict, minutes: float, jobs: int) -> str:
 def _outcome(planned: Plan, table: pd.DataFrame) -> str:
     counts = table["status"].value_counts().to_dict()
     told = ", ".join(f"{counts[name]} {name}" for name in ("done", "failed", "not run") if name in counts)
-    return f"{planned.sweep.name}: {told} -> {sweep_folder(planned.sweep.name) / 'results.csv'}"
+    return f"{planned.sweep.name}: {told} -> {_shown(sweep_folder(planned.sweep.name) / 'results.csv')}"
+
+
+def _shown(path: Path) -> str:
+    root = project_root()
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
 def _chosen_part(planned: Plan, part: str) -> Plan:
@@ -421,7 +428,9 @@ def _stage(given: argparse.Namespace) -> int:
 
 def _collect(given: argparse.Namespace) -> int:
     planned = plan(read_sweep(given.sweep))
-    print(_outcome(planned, collect(planned)))
+    told = _outcome(planned, collect(planned))
+    if not given.silent:
+        print(told)
     return 0
 
 
@@ -439,6 +448,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run.set_defaults(call=_run)
     collecting = commands.add_parser("collect", help="write the table of results of what has ended")
     collecting.add_argument("sweep")
+    collecting.add_argument("--silent", action="store_true", help="say nothing")
     collecting.set_defaults(call=_collect)
     show = commands.add_parser("show", help="print the papermill calls of one cell")
     show.add_argument("sweep")
