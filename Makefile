@@ -13,7 +13,8 @@ SHELL := bash
 # The stamp's name changes with the lock, and with the folder: pip writes the checkout's address into .venv.
 STAMP := .venv/made-from-$(shell { cat requirements.lock; pwd; } | cksum | cut -d ' ' -f 1)
 BIN := .venv/bin
-SNAKEMAKE = $(BIN)/python -m snakemake -s workflow/Snakefile --cores $(JOBS) --rerun-incomplete --nolock \
+# Snakemake reads its Snakefile from this cache, and an old one where it is there.
+SNAKEMAKE = rm -rf _build/cache/snakemake && $(BIN)/python -m snakemake -s workflow/Snakefile --cores $(JOBS) --rerun-incomplete --nolock \
 	--runtime-source-cache-path _build/cache/snakemake --quiet host reason rules --config config=$(CONFIG)
 
 # A folder in these variables is seen from here, whatever folder a notebook runs in.

@@ -38,6 +38,7 @@ __all__ = [
     "Sweep",
     "SweepError",
     "cell_name",
+    "code_files",
     "part_of",
     "plan",
     "read_sweep",
@@ -434,15 +435,31 @@ def _stage_digest(notebook: str, settings: Settings) -> str:
 
 
 @cache
-def _code_digest(notebook: str) -> str:
-    """Return the digest of what a notebook executes and reads from the checkout: an edit of it makes new stages."""
+def code_files(notebook: str) -> tuple[Path, ...]:
+    """Return what a notebook executes and reads from the checkout: itself, helper modules, data files.
+
+    Parameters
+    ----------
+    notebook : str
+        Name without folder and ``.ipynb``.
+
+    Returns
+    -------
+    tuple of pathlib.Path
+    """
     root = project_root()
     spec = importlib.util.spec_from_file_location("dependencies", root / "workflow" / "dependencies.py")
     dependencies = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(dependencies)
     path = root / "notebooks" / f"{notebook}.ipynb"
     modules = dependencies.helper_modules(path, root / "src" / "helpers")
-    files = [path, *modules, *dependencies.data_files(path, modules, root / "data")]
+    return (path, *modules, *dependencies.data_files(path, modules, root / "data"))
+
+
+@cache
+def _code_digest(notebook: str) -> str:
+    """Return the digest of a notebook's code: an edit of it makes new stages."""
+    root, files = project_root(), code_files(notebook)
     parts = [f"{file.relative_to(root).as_posix()} {hashlib.sha256(file.read_bytes()).hexdigest()}" for file in files]
     return _digest("\n".join(parts))
 

@@ -23,6 +23,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -30,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 from helpers.config import ConfigError, project_root
 from helpers.run import ExecutionError, deciding_parameters, execute, runs_folder, written_whole
-from helpers.sweep import FINAL, NOTEBOOKS, Plan, SweepError, part_of, plan, read_sweep, sweep_folder
+from helpers.sweep import FINAL, NOTEBOOKS, Plan, SweepError, code_files, part_of, plan, read_sweep, sweep_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,6 +61,7 @@ def write_plan(planned: Plan) -> Path:
     content = {
         "sweep": planned.sweep.name,
         "config": planned.sweep.config,
+        "code": {str(path): path.stat().st_mtime_ns for name in NOTEBOOKS for path in code_files(name)},
         "cells": {cell.name: cell.stages[FINAL] for cell in planned.cells},
         "stages": [
             {"notebook": stage.notebook, "digest": stage.digest, "parameters": stage.parameters, "needs": stage.needs}
@@ -96,12 +98,13 @@ def execute_stage(plan_file: Path, notebook: str, digest: str) -> dict[str, Any]
     Raises
     ------
     SweepError
-        If the plan has no such stage.
+        If the plan has no such stage, or the code was edited since the plan was made.
     """
     content = json.loads(plan_file.read_text(encoding="utf-8"))
     found = [s for s in content["stages"] if (s["notebook"], s["digest"]) == (notebook, digest)]
     if not found:
         raise SweepError(f"{plan_file} has no stage {notebook} {digest}: start the sweep again")
+    _refuse_edited_code(content["code"])
     root = plan_file.parent
     folder = _stage_folder(root, notebook, digest)
     with _alone(folder):
@@ -114,6 +117,15 @@ def execute_stage(plan_file: Path, notebook: str, digest: str) -> dict[str, Any]
         _link_cells(root, content["cells"], digest)
     _say_progress(root, content, found[0], ended)
     return ended
+
+
+def _refuse_edited_code(code: dict[str, int]) -> None:
+    """Raise if a file was edited since the plan was made: its results would stand under the digest of the old code."""
+    edited = [
+        path for path, time_ns in code.items() if not Path(path).is_file() or Path(path).stat().st_mtime_ns != time_ns
+    ]
+    if edited:
+        raise SweepError(f"{edited[0]} was edited while the sweep ran: start the sweep again")
 
 
 def _execute(root: Path, folder: Path, stage: dict[str, Any], config: str) -> dict[str, Any]:
@@ -332,11 +344,12 @@ def _snakemake(sweep_file: str, planned: Plan, jobs: int, further: Sequence[str]
     root, folder = project_root(), sweep_folder(planned.sweep.name)
     options = ["--cores", str(jobs), "--keep-going", "--rerun-incomplete", "--rerun-triggers", "mtime"]
     options += ["--nolock", "--directory", str(folder), "--quiet", "all"]
-    options += ["--runtime-source-cache-path", str(root / "_build" / "cache" / "snakemake")]
     options += ["--config", f"sweep={Path(sweep_file).resolve() if Path(sweep_file).is_file() else sweep_file}"]
     options += [f"part={part}"] if part else []
-    command = [sys.executable, "-m", "snakemake", "-s", str(root / "workflow" / "sweep.smk"), *options, *further]
-    return subprocess.run(command, check=False, env=os.environ | {"QTP_SWEEP_JOBS": str(jobs)}).returncode
+    command = [sys.executable, "-m", "snakemake", "-s", str(root / "workflow" / "sweep.smk")]
+    with tempfile.TemporaryDirectory(prefix="snakemake-") as sources:  # one that stays would keep an old sweep.smk
+        command += [*options, "--runtime-source-cache-path", sources, *further]
+        return subprocess.run(command, check=False, env=os.environ | {"QTP_SWEEP_JOBS": str(jobs)}).returncode
 
 
 def _run(given: argparse.Namespace) -> int:
@@ -345,6 +358,8 @@ def _run(given: argparse.Namespace) -> int:
     if given.retry_failed:
         print(f"{planned.sweep.name}: {forget_failures(planned)} failed stages are executed again")
     ended = state(planned)
+    if ended and len(ended) < len(planned.stages) and not given.dry_run:
+        collect(whole)
     minutes = expected_minutes(list(planned.stages), ended, given.jobs)
     print(_headline(planned, ended, minutes, given.jobs), flush=True)
     if given.dry_run:
@@ -439,6 +454,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ConfigError, SweepError) as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

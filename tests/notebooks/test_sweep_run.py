@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +16,9 @@ import pandas as pd
 import pytest
 import yaml
 
+from helpers.sweep import SweepError
+from helpers.sweep_run import execute_stage
+
 ROOT = Path(__file__).resolve().parents[2]
 BASE = {
     "resolution": 1.0,
@@ -22,12 +27,13 @@ BASE = {
     "validation_trees": 4,
     "validation_schemes": "fast",
     "n_folds": 3,
+    "rs_sites": 20,
 }
 SWEEP = {
     "config": "virtual",
     "base": BASE,
     "axes": {"rs_rh_line": ["paper", "site_means"]},
-    "cells": [{"n_folds": 50}],  # 62 records of Rs are at fewer sites
+    "cells": [{"n_folds": 50}],  # there are 20 records of Rs
 }
 MEASURED = ["wall_seconds", "peak_memory_bytes"]
 
@@ -132,6 +138,37 @@ def test_a_killed_sweep_goes_on_to_the_same_table(swept, tmp_path):
     assert len(list(stages.glob("*/*/status.json"))) < 8
     run(file, runs)
     pd.testing.assert_frame_equal(results(runs).drop(columns=MEASURED), results(swept[1]).drop(columns=MEASURED))
+
+
+def test_a_cluster_would_be_given_every_stage(tmp_path):
+    """The profile of SLURM, as far as a dry run with the executor of this machine goes."""
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "-s",
+        str(ROOT / "workflow" / "sweep.smk"),
+        "--dry-run",
+        "--cores",
+        "2",
+    ]
+    command += ["--profile", str(ROOT / "workflow" / "profiles" / "slurm"), "--executor", "local"]
+    command += ["--directory", str(tmp_path), "--config", f"sweep={written(tmp_path)}"]
+    done = subprocess.run(command, env=environment(tmp_path), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^stage +8$", done.stdout + done.stderr, flags=re.MULTILINE)
+
+
+def test_code_that_is_edited_while_a_sweep_runs_stops_it(swept, tmp_path):
+    folder = tmp_path / "tiny"
+    shutil.copytree(swept[1] / "sweeps" / "tiny", folder, symlinks=True)
+    plan_file = folder / "plan.json"
+    content = json.loads(plan_file.read_text())
+    content["code"] = {path: 0 for path in content["code"]}
+    plan_file.write_text(json.dumps(content))
+    stage = content["stages"][0]
+    with pytest.raises(SweepError, match="was edited while the sweep ran"):
+        execute_stage(plan_file, stage["notebook"], stage["digest"])
 
 
 def test_papermill_alone_runs_a_cell(swept, tmp_path):
