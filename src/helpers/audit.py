@@ -238,7 +238,7 @@ def our_claims(
         A claim about a product that this run has not is left out. The fit pools training and verification sites, as
         the paper's does.
     """
-    score = validation.set_index(["model", "scheme", "part", "metric"])
+    score = validation.set_index(["model", "scheme", "part", "metric"]).sort_index()
     found = budgets.set_index(["quantity", "product"])
     line = fits.set_index("line").loc["site_means"]
     ours = {

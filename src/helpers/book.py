@@ -369,7 +369,8 @@ def _run_jupyter_book(source: Path, output: Path) -> None:
         report = log.read_text(encoding="utf-8", errors="replace").splitlines()
         report = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in report]
         telling = [line for line in report if "WARNING" in line or "ERROR" in line] or report[-15:]
-        raise BookError("\n".join(["Jupyter Book did not build the book:", *telling, f"full report: {log}"]))
+        how = f"was ended by signal {-done.returncode}" if done.returncode < 0 else "did not build the book"
+        raise BookError("\n".join([f"Jupyter Book {how}:", *telling, f"full report: {log}"]))
 
 
 def _drop_unused_mathjax(folder: Path) -> None:

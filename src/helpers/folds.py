@@ -437,7 +437,7 @@ def knndm(
     _check_folds(site.max() + 1, k, "sites")
     to_sample = sample_distances(longitude, latitude)
     to_target = target_distances(longitude, latitude, target_longitude, target_latitude)
-    if ks_2samp(to_sample, to_target, alternative="greater").pvalue >= 0.05:
+    if ks_2samp(to_sample, to_target, alternative="greater", method="asymp").pvalue >= 0.05:
         clusters, fold = 0, group_folds(site, k, seed)
     else:
         clusters, fold = _best_merge(xyz, site, to_target, k, largest_share, candidates)

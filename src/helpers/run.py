@@ -733,12 +733,12 @@ def written_whole(path: Path) -> Iterator[Path]:
     old = path.with_name(f".{os.getpid()}.old.{path.name}")
     try:
         yield partial
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             path.rename(old)
         partial.replace(path)
     finally:
         for leftover in (partial, old):
-            if leftover.is_dir():
+            if leftover.is_dir() and not leftover.is_symlink():
                 shutil.rmtree(leftover)
             else:
                 leftover.unlink(missing_ok=True)
