@@ -540,7 +540,8 @@ def execute(
     overrides : mapping, optional
         Parameters that replace those of the configuration.
     without : collection of str
-        Cells with one of these tags are left out. ``figure`` marks cells that only draw: a sweep goes without.
+        Cells with one of these tags are left out. ``figure`` marks cells that only draw, ``glue`` those that only
+        hand numbers to the pages: a sweep goes without both.
 
     Returns
     -------

@@ -41,6 +41,9 @@ __all__ = ["collect", "execute_stage", "expected_minutes", "forget_failures", "s
 #: Seconds of a stage before any was measured: two light stages side by side on two cores.
 USUAL_SECONDS = {"01_data_preparation": 20.0, "02_npp_random_forest": 15.0, "03_rs_random_forest": 15.0, FINAL: 9.0}
 
+#: Tags of cells that serve the pages of the book alone: figures, and numbers for its prose.
+NOT_IN_SWEEPS = ("figure", "glue")
+
 METRICS = {"r2_explained": "r2", "r": "r", "rmse": "rmse", "pbias": "pbias"}
 
 
@@ -140,7 +143,7 @@ def _execute(root: Path, folder: Path, stage: dict[str, Any], config: str) -> di
         parameters["run"] = folder.relative_to(runs_folder()).as_posix()
         source = project_root() / "notebooks" / f"{stage['notebook']}.ipynb"
         try:
-            execute(source, config, parameters, without=("figure",))
+            execute(source, config, parameters, without=NOT_IN_SWEEPS)
         except (ConfigError, ExecutionError) as problem:
             error = f"{stage['notebook']}: {_in_short(problem)}"
     record = folder / "provenance" / f"{stage['notebook']}.json"
