@@ -339,6 +339,10 @@ def _numbers(folder: Path) -> dict[str, float]:
 # -- commands --------------------------------------------------------------------------------------
 
 
+#: Snakemake that finds a job cut off by a kill repeats that job, and may end before those that wait for it.
+_PASSES = 3
+
+
 def _snakemake(sweep_file: str, planned: Plan, jobs: int, further: Sequence[str], part: str) -> int:
     """Let Snakemake execute the stages that have not ended; return its exit code."""
     root, folder = project_root(), sweep_folder(planned.sweep.name)
@@ -368,7 +372,9 @@ def _run(given: argparse.Namespace) -> int:
             print(f"  {done:8}{cell.name}")
         return 0
     code = 0
-    if len(ended) < len(planned.stages):
+    for _ in range(_PASSES):
+        if code or len(state(planned)) == len(planned.stages):
+            break
         code = _snakemake(given.sweep, planned, given.jobs, given.further, given.part)
     table = collect(whole)
     print(_outcome(whole, table))
