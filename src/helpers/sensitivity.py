@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 import statsmodels.formula.api as smf
+from statsmodels.regression.linear_model import RegressionResultsWrapper
 from statsmodels.stats.anova import anova_lm
 
 from helpers.config import Settings
@@ -205,7 +207,8 @@ def variance_shares(done: pd.DataFrame, outcome: str = NEP) -> pd.DataFrame:
     pandas.DataFrame
         Columns ``term`` (a parameter, ``a x b``, or ``larger groups``), ``parameters`` (their number, 0 for the rest)
         and ``share`` of the sum of squares; greatest first.
-        Without rows where fewer than two choices are crossed, or the outcome does not vary.
+        Without rows where fewer than two choices are crossed, the outcome does not vary, or the cells that are
+        done cannot tell the choices apart.
     """
     crossed = done[done["crossed"]]
     keys = choices(crossed)
@@ -213,9 +216,9 @@ def variance_shares(done: pd.DataFrame, outcome: str = NEP) -> pd.DataFrame:
         return pd.DataFrame({"term": [], "parameters": [], "share": []})
     coded = {f"choice_{i}": pd.factorize(crossed[key])[0] for i, key in enumerate(keys)}
     frame = pd.DataFrame({"outcome": crossed[outcome].to_numpy(), **coded})
-    main = " + ".join(f"C({name}, Sum)" for name in coded)
-    formula = f"({main}) ** 2" if _columns_of_pairs(frame.drop(columns="outcome")) < len(frame) else main
-    fit = smf.ols(f"outcome ~ {formula}", frame).fit()
+    fit = _effects(frame)
+    if fit is None:
+        return pd.DataFrame({"term": [], "parameters": [], "share": []})
     squares = anova_lm(fit, typ=2)["sum_sq"]
     total = float(((frame["outcome"] - frame["outcome"].mean()) ** 2).sum())
     rows = []
@@ -226,10 +229,14 @@ def variance_shares(done: pd.DataFrame, outcome: str = NEP) -> pd.DataFrame:
     return pd.DataFrame(rows).sort_values("share", ascending=False, ignore_index=True)
 
 
-def _columns_of_pairs(frame: pd.DataFrame) -> int:
-    """Return the number of coefficients of all main effects and pairs."""
-    free = frame.nunique().to_numpy() - 1
-    return int(1 + free.sum() + (free.sum() ** 2 - (free**2).sum()) // 2)
+def _effects(frame: pd.DataFrame) -> RegressionResultsWrapper | None:
+    """Fit main effects and pairs, else main effects alone; None where the cells do not tell the choices apart."""
+    main = " + ".join(f"C({name}, Sum)" for name in frame.columns.drop("outcome"))
+    for formula in (f"({main}) ** 2", main):
+        model = smf.ols(f"outcome ~ {formula}", frame)
+        if np.linalg.matrix_rank(model.exog) == model.exog.shape[1] < len(frame):
+            return model.fit()
+    return None
 
 
 def convergence(done: pd.DataFrame) -> pd.DataFrame:

@@ -183,9 +183,8 @@ def _link_cells(root: Path, cells: dict[str, str], digest: str) -> None:
     for name in [name for name, final in cells.items() if final == digest]:
         link = root / "cells" / name
         link.parent.mkdir(parents=True, exist_ok=True)
-        new = link.with_name(f".{os.getpid()}.{name}")
-        new.symlink_to(Path("..") / "stages" / FINAL / digest)
-        new.replace(link)
+        with written_whole(link) as partial:
+            partial.symlink_to(Path("..") / "stages" / FINAL / digest)
 
 
 @contextlib.contextmanager

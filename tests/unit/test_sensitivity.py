@@ -118,6 +118,16 @@ def test_variance_of_one_choice_is_not_shared_out():
     assert sensitivity.variance_shares(swept(additive).query("rs_rh_line == 'paper' and n_trees == 500")).empty
 
 
+def test_the_first_cells_of_a_sweep_that_still_runs_share_out_no_variance():
+    assert sensitivity.variance_shares(swept(additive).query("cell in ['base', 'china-records-500']")).empty
+
+
+@pytest.mark.parametrize("missing", ["base", "china-records-50"])
+def test_a_failed_cell_leaves_the_main_effects(missing):
+    shares = sensitivity.variance_shares(swept(additive).query("cell != @missing"))
+    assert sensitivity.top_choices(shares, 2) == ["rs_rh_line", "training_domain"]
+
+
 def test_the_top_choices_are_single_ones_in_order():
     assert sensitivity.top_choices(sensitivity.variance_shares(swept(additive)), 2) == ["rs_rh_line", "training_domain"]
 
