@@ -13,14 +13,12 @@ import pytest
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 
-@pytest.hookimpl(tryfirst=True)  # before the workers read the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Keep the tests that share a run of the notebooks on one worker: a second one would run them all again."""
-    for item in items:
-        if item.path.stem in {"test_sweep_run", "test_workflow"}:  # which have runs of their own
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
-        elif {"notebooks", "book"} & set(item.path.relative_to(item.config.rootpath).parts):
-            item.add_marker(pytest.mark.xdist_group("runs"))
+    if item.path.stem in {"test_sweep_run", "test_workflow"}:  # which have runs of their own
+        item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    elif {"notebooks", "book"} & set(item.path.relative_to(item.config.rootpath).parts):
+        item.add_marker(pytest.mark.xdist_group("runs"))
 
 
 @pytest.fixture(scope="session")
