@@ -41,7 +41,7 @@ sweep: $(STAMP) ## run what is missing of SWEEP, then collect; DRY=1 lists, RETR
 		$(if $(RETRY),--retry-failed) $(if $(PART),--part $(PART)) $(if $(PROFILE),-- --profile $(PROFILE))
 
 test: lint ## check style, then run the tests
-	@$(absolute); $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+	@$(absolute); $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 lint: $(STAMP) ## check style
 	@$(BIN)/ruff check .

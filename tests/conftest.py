@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 # Estimators on two threads must agree with one; a test machine's own setting must not decide.
 os.environ.setdefault("MPLBACKEND", "Agg")
-
-
-@pytest.hookimpl(tryfirst=True)  # before the workers read the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests that share a run of the notebooks on one worker: a second one would run them all again."""
-    for item in items:
-        if item.path.stem in {"test_sweep_run", "test_workflow"}:  # which have runs of their own
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
-        elif {"notebooks", "book"} & set(item.path.relative_to(item.config.rootpath).parts):
-            item.add_marker(pytest.mark.xdist_group("runs"))
 
 
 @pytest.fixture(scope="session")
@@ -55,13 +47,13 @@ PARALLEL_STEPS = (
 @pytest.fixture(scope="session")
 def virtual_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run of all notebooks in the virtual world: small forests on a coarse grid."""
-    return _run_notebooks(tmp_path_factory.mktemp("virtual"), "virtual")
+    return _once(tmp_path_factory, "virtual", lambda runs: _run_notebooks(runs, "virtual")) / "virtual"
 
 
 @pytest.fixture(scope="session")
 def open_run(real_data: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same of the open world, on the real files."""
-    return _run_notebooks(tmp_path_factory.mktemp("open"), "open")
+    return _once(tmp_path_factory, "open", lambda runs: _run_notebooks(runs, "open")) / "open"
 
 
 @pytest.fixture(scope="session")
@@ -70,13 +62,29 @@ def virtual_book(virtual_run: Path, tmp_path_factory: pytest.TempPathFactory) ->
     from helpers import book
     from helpers.config import load_config
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("QTP_RUNS_DIR", str(virtual_run.parent))
-        return book.build(load_config("virtual", SMALL_FORESTS), tmp_path_factory.mktemp("book")).parent
+    def make(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("QTP_RUNS_DIR", str(virtual_run.parent))
+            book.build(load_config("virtual", SMALL_FORESTS), folder)
+
+    return _once(tmp_path_factory, "book", make) / "html"
 
 
-def _run_notebooks(runs: Path, config: str) -> Path:
-    """Execute the notebooks in their order, as the workflow does; return the run's folder."""
+def _once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """Return a folder that is filled once, by the first worker that asks for it; the others wait."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.with_suffix(".whole").is_file():
+            folder.mkdir(exist_ok=True)
+            make(folder)
+            folder.with_suffix(".whole").touch()
+    return folder
+
+
+def _run_notebooks(runs: Path, config: str) -> None:
+    """Execute the notebooks in their order, as the workflow does."""
     root = Path(__file__).resolve().parents[1]
     options = ["--config", config, *(part for pair in SMALL_FORESTS.items() for part in ("-p", *map(str, pair)))]
     for names in PARALLEL_STEPS:
@@ -92,4 +100,3 @@ def _run_notebooks(runs: Path, config: str) -> Path:
         failed = [report for process, report in zip(running, reports, strict=True) if process.returncode]
         if failed:
             pytest.fail("\n".join(failed), pytrace=False)
-    return runs / config
