@@ -38,7 +38,7 @@ run: $(STAMP) ## run what is stale of the notebooks of CONFIG
 
 sweep: $(STAMP) ## run what is missing of SWEEP, then collect; DRY=1 lists, RETRY=1 repeats failures, PART=1/4, PROFILE=
 	@$(absolute); $(BIN)/python -m helpers.sweep_run run $(SWEEP) --jobs $(JOBS) $(if $(DRY),--dry-run) \
-		$(if $(RETRY),--retry-failed) $(if $(PART),--part $(PART)) $(if $(PROFILE),-- --profile $(PROFILE))
+		$(if $(RETRY),--retry-failed) $(if $(PART),--part $(PART)) $(if $(PROFILE),--profile $(PROFILE))
 
 test: lint ## check style, then run the tests
 	@$(absolute); $(BIN)/python -m pytest -n $(JOBS) --dist loadfile

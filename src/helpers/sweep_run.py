@@ -342,17 +342,30 @@ def _numbers(folder: Path) -> dict[str, float]:
 # -- commands --------------------------------------------------------------------------------------
 
 
-def _snakemake(sweep_file: str, planned: Plan, jobs: int, further: Sequence[str], part: str) -> None:
+def _snakemake(sweep_file: str, planned: Plan, jobs: int, profile: str, part: str) -> None:
     """Let Snakemake execute the stages that have not ended."""
     root, folder = project_root(), sweep_folder(planned.sweep.name)
     options = ["--cores", str(jobs), "--keep-going", "--ignore-incomplete", "--rerun-triggers", "mtime"]
     options += ["--nolock", "--directory", str(folder), "--quiet", "all"]
     options += ["--config", f"sweep={Path(sweep_file).resolve() if Path(sweep_file).is_file() else sweep_file}"]
     options += [f"part={part}"] if part else []
+    options += ["--profile", str(Path(profile).resolve())] if profile else []
     command = [sys.executable, "-m", "snakemake", "-s", str(root / "workflow" / "sweep.smk")]
     with tempfile.TemporaryDirectory(prefix="snakemake-") as sources:  # one that stays would keep an old sweep.smk
-        command += [*options, "--runtime-source-cache-path", sources, *further]
-        subprocess.run(command, check=False, env=os.environ | {"QTP_SWEEP_JOBS": str(jobs)})
+        command += [*options, "--runtime-source-cache-path", sources]
+        subprocess.run(command, check=False, env=_environment(jobs))
+
+
+def _environment(jobs: int) -> dict[str, str]:
+    """Return the environment of Snakemake, which works in the sweep's folder: paths are absolute there."""
+    own = {"QTP_SWEEP_JOBS": str(jobs), "QTP_BOOK_ROOT": str(project_root()), "QTP_RUNS_DIR": str(runs_folder())}
+    for name in ("QTP_DATA_DIR", "QTP_DATA_MIRROR"):
+        value = os.environ.get(name)
+        if value:
+            own[name] = value if "://" in value else os.path.abspath(value)
+    paths = [str(Path(__file__).resolve().parents[1]), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    own["PYTHONPATH"] = os.pathsep.join(os.path.abspath(path) for path in paths if path)
+    return os.environ | own
 
 
 def _run(given: argparse.Namespace) -> int:
@@ -371,7 +384,7 @@ def _run(given: argparse.Namespace) -> int:
             print(f"  {done:8}{cell.name}")
         return 0
     if len(ended) < len(planned.stages):
-        _snakemake(given.sweep, planned, given.jobs, given.further, given.part)
+        _snakemake(given.sweep, planned, given.jobs, given.profile, given.part)
     print(_outcome(whole, collect(whole)))
     missing = len(planned.stages) - len(state(planned))
     if missing:
@@ -446,7 +459,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run.add_argument("--dry-run", action="store_true", help="list the cells and the expected minutes")
     run.add_argument("--retry-failed", action="store_true", help="execute failed stages again")
     run.add_argument("--part", default="", help="a part of the cells, for several machines: 1/4")
-    run.add_argument("further", nargs="*", help="after --: options for Snakemake, such as --profile")
+    run.add_argument("--profile", default="", help="folder of a Snakemake profile, for a cluster")
     run.set_defaults(call=_run)
     collecting = commands.add_parser("collect", help="write the table of results of what has ended")
     collecting.add_argument("sweep")
