@@ -5,9 +5,11 @@ in cells of 0.1 degree and leaf area in cells of 0.08 degree, both resampled to 
 elevation, soil carbon, land cover and MODIS NPP on the grid itself. Rows are its cells in raster order, year by year.
 
 Engines take turns in each round, so that whatever else the machine does meets all of them; the ratio is the median over
-rounds of an engine's speed by that of scikit-learn on the stacked array in the same round. Peak memory is that of a
-process of its own, or of its child if that needs more. R grows its own forests on the same sites and predicts a tenth
-of the rows, being slower.
+rounds of an engine's speed by that of scikit-learn on the stacked array in the same round. The ratio of processor time
+is given too: on a machine that others use, it is the steadier one. What is done once for a forest, before its first
+row, is timed apart. Peak memory is that of a process of its own and its children, sampled
+every 20 ms, with libraries, forest and rows. R grows its own forests on the same sites and predicts a tenth of the
+rows, being slower.
 
 Run ``python benchmarks/engines.py`` (about 10 minutes on 2 cores), or with ``--quick`` (under 3 minutes). It writes
 ``engines.csv`` next to this file, or where ``--output`` says.
@@ -21,7 +23,6 @@ import multiprocessing
 import os
 import pickle
 import platform
-import resource
 import shutil
 import subprocess
 import sys
@@ -34,6 +35,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 from scipy.ndimage import gaussian_filter
 from sklearn.ensemble import RandomForestRegressor
 
@@ -57,9 +59,8 @@ if (package == "ranger") {
   suppressMessages(library(randomForest))
   forest <- randomForest(target ~ ., sites, ntree = n_trees, mtry = mtry, nodesize = 5)
 }
-start <- Sys.time()
-predicted <- predict(forest, rows)
-cat(sprintf('{"seconds": %f}', as.numeric(Sys.time() - start, units = "secs")))
+spent <- system.time(predicted <- predict(forest, rows))
+cat(sprintf('{"wall": %f, "cpu": %f}', spent[["elapsed"]], spent[["user.self"]] + spent[["sys.self"]]))
 """
 
 
@@ -116,48 +117,68 @@ def grown(sites: np.ndarray, target: np.ndarray, n_trees: int, mtry: int, thread
 
 
 def stacked(forest: RandomForestRegressor, rows: np.ndarray, threads: int) -> np.ndarray:
-    """Predict all rows in one call."""
+    """Predict all rows in one call of scikit-learn."""
     return forest.set_params(n_jobs=threads).predict(rows)
 
 
 def by_blocks(forest: RandomForestRegressor, rows: np.ndarray, threads: int) -> np.ndarray:
-    """Predict blocks of rows, each on one thread."""
+    """Predict blocks of rows, each on one thread of scikit-learn."""
     forest.set_params(n_jobs=1)
     blocks = np.array_split(rows, max(threads, len(rows) // BLOCK_ROWS))
     with ThreadPoolExecutor(threads) as pool:
         return np.concatenate(list(pool.map(forest.predict, blocks)))
 
 
-def pruned(forest: RandomForestRegressor, rows: np.ndarray, threads: int) -> np.ndarray:
-    """Compile the forest and predict all rows by groups."""
-    return CompiledForest.from_estimator(forest).predict(rows, threads)
+def as_it_is(forest: RandomForestRegressor) -> RandomForestRegressor:
+    """Return the forest: scikit-learn prepares nothing."""
+    return forest
 
 
-ENGINES: dict[str, Callable] = {REFERENCE: stacked, "scikit-learn, blocks": by_blocks, "pruned groups": pruned}
+# engine: what is done once for a forest, and what is done for rows
+ENGINES: dict[str, tuple[Callable, Callable]] = {
+    REFERENCE: (as_it_is, stacked),
+    "scikit-learn, blocks": (as_it_is, by_blocks),
+    "pruned groups": (CompiledForest.from_estimator, CompiledForest.predict),
+}
 R_ENGINES = {"R randomForest": "randomForest", "R ranger": "ranger"}
 
 
-def r_seconds(package: str, folder: Path, mtry: int, n_trees: int, threads: int) -> float | None:
-    """Return the seconds that R's predict takes for the rows in the folder; None where the package is missing."""
+def r_spent(package: str, folder: Path, mtry: int, n_trees: int, threads: int) -> tuple[float, float] | None:
+    """Return the seconds on the clock and of processors that R's predict takes; None where the package is missing."""
     command = ["Rscript", "-e", R_SCRIPT, package, str(folder), str(mtry), str(n_trees), str(threads)]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
-    return json.loads(run.stdout[run.stdout.rindex("{") :]).get("seconds")
+    spent = json.loads(run.stdout[run.stdout.rindex("{") :])
+    return None if "skipped" in spent else (spent["wall"], spent["cpu"])
 
 
 def peak_of(task: Callable, *arguments: object) -> float:
-    """Return the peak memory, in MB, of a new process that does the task, or of its child if that needs more."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_peak, (task, arguments))
+    """Return the peak memory, in MB, of a new process that does the task, together with its children."""
+    process = multiprocessing.get_context("spawn").Process(target=task, args=arguments)
+    process.start()
+    peak = 0
+    while process.is_alive():
+        peak = max(peak, _resident(process.pid))
+        time.sleep(0.02)
+    if process.exitcode != 0:
+        raise RuntimeError(f"the process whose memory is measured ended with code {process.exitcode}, see above")
+    return peak / 2**20
 
 
-def _peak(task: Callable, arguments: tuple) -> float:
-    task(*arguments)
-    return max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
+def _resident(pid: int) -> int:
+    total = 0
+    try:
+        parent = psutil.Process(pid)
+        for process in [parent, *parent.children(recursive=True)]:
+            total += process.memory_info().rss
+    except psutil.NoSuchProcess:  # it ended meanwhile
+        pass
+    return total
 
 
 def _from_files(engine: str, folder: Path, threads: int) -> None:
+    prepare, predict = ENGINES[engine]
     forest = pickle.loads((folder / "forest.pickle").read_bytes())
-    ENGINES[engine](forest, np.load(folder / "rows.npy"), threads)
+    predict(prepare(forest), np.load(folder / "rows.npy"), threads)
 
 
 def measure(name: str, grid: np.ndarray, n_rows: int, rounds: int, n_trees: int, threads: int) -> list[dict]:
@@ -176,49 +197,61 @@ def measure(name: str, grid: np.ndarray, n_rows: int, rounds: int, n_trees: int,
         names = list(COLUMNS[: shape["n_features"]])
         pd.DataFrame(sites, columns=names).assign(target=target).to_csv(folder / "sites.csv", index=False)
         pd.DataFrame(few, columns=names).to_csv(folder / "rows.csv", index=False)
-        speeds, differences = _rounds(forest, rows, len(few), folder, shape["mtry"], rounds, threads)
+        spent = _rounds(forest, rows, folder, shape["mtry"], rounds, threads)
         peaks = {engine: peak_of(_from_files, engine, folder, threads) for engine in ENGINES}
-        for engine in set(speeds) & set(R_ENGINES):
-            peaks[engine] = peak_of(r_seconds, R_ENGINES[engine], folder, shape["mtry"], n_trees, threads)
-    return [
-        {
-            "forest": name,
-            "engine": engine,
-            "trees": n_trees,
-            "threads": 1 if engine == "R randomForest" else threads,
-            "rows": len(few) if engine in R_ENGINES else len(rows),
-            "rounds": rounds,
-            "rows_per_second": round(float(np.median(speeds[engine]))),
-            "ratio": round(float(np.median(np.divide(speeds[engine], speeds[REFERENCE]))), 2),
-            "peak_mb": round(peaks[engine]),
-            "largest_difference": differences.get(engine, np.nan),
-        }
-        for engine in speeds
-    ]
+        for engine in set(spent["engine"]) & set(R_ENGINES):
+            peaks[engine] = peak_of(r_spent, R_ENGINES[engine], folder, shape["mtry"], n_trees, threads)
+    fixed = {"forest": name, "trees": n_trees, "rounds": rounds}
+    return [fixed | record for record in _summary(spent, len(rows), len(few), peaks, threads)]
 
 
 def _rounds(
-    forest: RandomForestRegressor, rows: np.ndarray, n_few: int, folder: Path, mtry: int, rounds: int, threads: int
-) -> tuple[dict[str, list[float]], dict[str, float]]:
-    speeds: dict[str, list[float]] = {}
-    differences: dict[str, float] = {}
-    pruned(forest, rows[:1000], threads)  # numba compiles, once for a machine
+    forest: RandomForestRegressor, rows: np.ndarray, folder: Path, mtry: int, rounds: int, threads: int
+) -> pd.DataFrame:
+    """Return one row a round and engine: seconds before the first row, on the clock, of processors; difference."""
+    spent = []
+    CompiledForest.from_estimator(forest).predict(rows[:1000])  # numba compiles, once for a machine
     for _ in range(rounds):
-        for engine, predict in ENGINES.items():
+        for engine, (prepare, predict) in ENGINES.items():
             start = time.perf_counter()
-            predicted = predict(forest, rows, threads)
-            speeds.setdefault(engine, []).append(len(rows) / (time.perf_counter() - start))
+            model = prepare(forest)
+            clocks = time.perf_counter(), time.process_time()
+            predicted = predict(model, rows, threads)
+            wall, cpu = time.perf_counter() - clocks[0], time.process_time() - clocks[1]
             if engine == REFERENCE:
                 reference = predicted
-            differences[engine] = float(np.abs(predicted - reference).max())
+            spent.append((engine, clocks[0] - start, wall, cpu, float(np.abs(predicted - reference).max())))
         for engine, package in R_ENGINES.items() if shutil.which("Rscript") else ():
-            seconds = r_seconds(package, folder, mtry, len(forest.estimators_), threads)
+            seconds = r_spent(package, folder, mtry, len(forest.estimators_), threads)
             if seconds is not None:
-                speeds.setdefault(engine, []).append(n_few / seconds)
-    for engine in R_ENGINES:
-        if engine not in speeds:
-            print(f"{engine} is not installed here: skipped", file=sys.stderr)
-    return speeds, differences
+                spent.append((engine, np.nan, *seconds, np.nan))
+    for engine in set(R_ENGINES) - {record[0] for record in spent}:
+        print(f"{engine} is not installed here: skipped", file=sys.stderr)
+    return pd.DataFrame(spent, columns=["engine", "preparation", "wall", "cpu", "difference"])
+
+
+def _summary(spent: pd.DataFrame, n_rows: int, n_few: int, peaks: dict[str, float], threads: int) -> list[dict]:
+    reference = spent[spent["engine"] == REFERENCE]
+    records = []
+    for engine, own in spent.groupby("engine", sort=False):
+        rows = n_few if engine in R_ENGINES else n_rows
+        speed = rows / own["wall"].to_numpy()
+        effort = own["cpu"].to_numpy() / rows
+        records.append(
+            {
+                "engine": engine,
+                "threads": 1 if engine == "R randomForest" else threads,
+                "rows": rows,
+                "rows_per_second": round(float(np.median(speed))),
+                "ratio": round(float(np.median(speed * reference["wall"] / n_rows)), 2),
+                "cpu_us_per_row": round(float(np.median(1e6 * effort)), 2),
+                "cpu_ratio": round(float(np.median(reference["cpu"] / n_rows / effort)), 2),
+                "seconds_before_first_row": round(float(own["preparation"].median()), 2),
+                "peak_mb": round(peaks[str(engine)]),
+                "largest_difference": own["difference"].max(),
+            }
+        )
+    return records
 
 
 def machine() -> dict[str, str | int]:
@@ -243,17 +276,17 @@ def main() -> None:
     parser.add_argument("--trees", type=int, default=1500)
     parser.add_argument("--years", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--quick", action="store_true", help="90,000 rows and 3 rounds: under 3 minutes")
+    parser.add_argument("--quick", action="store_true", help="60,000 rows and 3 rounds: under 3 minutes")
     parser.add_argument("--output", type=Path, default=Path(__file__).with_suffix(".csv"))
     options = parser.parse_args()
-    n_rows, rounds = (90_000, 3) if options.quick else (options.rows, options.rounds)
+    n_rows, rounds = (60_000, 3) if options.quick else (options.rows, options.rounds)
     grid = synthetic_grid(0, options.years)
     records = [
         record for name in FORESTS for record in measure(name, grid, n_rows, rounds, options.trees, options.threads)
     ]
     table = pd.DataFrame(records).assign(**machine())
     table.to_csv(options.output, index=False)
-    print(table.iloc[:, :10].to_string(index=False))
+    print(table.iloc[:, :13].to_string(index=False))
 
 
 if __name__ == "__main__":
