@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
+import pymannkendall
 import statsmodels.api as sm
 import xarray as xr
 
@@ -16,7 +18,10 @@ __all__ = [
     "budget",
     "fit_line",
     "heterotrophic_respiration",
+    "line_from_table",
+    "line_table",
     "net_ecosystem_production",
+    "trends",
     "yearly_budget",
 ]
 
@@ -103,6 +108,42 @@ def fit_line(pairs: pd.DataFrame, label: str) -> Line:
         intercept_se=float(fit.bse["const"]),
         residual_sd=float(np.sqrt(fit.mse_resid)),
     )
+
+
+def line_table(lines: Mapping[str, Line]) -> pd.DataFrame:
+    """Return lines as a table, a row a line.
+
+    Parameters
+    ----------
+    lines : mapping of str to Line
+        Lines by the names that the parameter ``rs_rh_line`` gives them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``line``, ``label``, ``slope``, ``intercept_gC_m2_yr``, ``r2``, ``n``, ``slope_se``,
+        ``intercept_se_gC_m2_yr`` and ``residual_sd_gC_m2_yr``.
+    """
+    table = pd.DataFrame([{"line": name} | asdict(line) for name, line in lines.items()])
+    return table.rename(columns={name: f"{name}_gC_m2_yr" for name in _LINE_FLUXES}).astype({"n": "Int64"})
+
+
+def line_from_table(table: pd.DataFrame, line: str) -> Line:
+    """Return a line of :func:`line_table`, as it was or as read back from CSV.
+
+    Raises
+    ------
+    CarbonError
+        If the table has no such line.
+    """
+    found = table[table["line"] == line]
+    if found.empty:
+        raise CarbonError(f"the table has no line {line!r}; it has {table['line'].tolist()}")
+    row = found.iloc[0].rename(lambda name: name.removesuffix("_gC_m2_yr")).drop("line")
+    return Line(**row.drop("n").to_dict(), n=None if pd.isna(row["n"]) else int(row["n"]))
+
+
+_LINE_FLUXES = ("intercept", "intercept_se", "residual_sd")
 
 
 def heterotrophic_respiration(rs: xr.DataArray, line: Line = PAPER_LINE) -> xr.DataArray:
@@ -213,6 +254,31 @@ def yearly_budget(field: xr.DataArray, cell_area: xr.DataArray) -> pd.DataFrame:
         raise CarbonError(f"{field.name or 'the field'} has no dimension 'time': a yearly budget needs yearly fields")
     years = field["time"].dt.year.to_numpy()
     return pd.DataFrame([{"year": int(year)} | budget(field.isel(time=i), cell_area) for i, year in enumerate(years)])
+
+
+def trends(yearly: pd.DataFrame) -> pd.DataFrame:
+    """Return the trend of each quantity's yearly totals: Sen's slope with the Mann-Kendall test.
+
+    Parameters
+    ----------
+    yearly : pandas.DataFrame
+        Columns ``quantity``, ``year`` (consecutive) and ``total_TgC_yr``; other columns before them that tell series
+        apart, such as ``source``, are kept.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a series: ``sen_slope_TgC_yr2`` (Tg C yr-1 per year), ``p_value`` of no trend, ``n_years``.
+    """
+    keys = [name for name in ("source", "quantity") if name in yearly]
+    rows = []
+    for key, series in yearly.sort_values("year").groupby(keys, sort=False):
+        test = pymannkendall.original_test(series["total_TgC_yr"].to_numpy())
+        rows.append(
+            dict(zip(keys, key, strict=True))
+            | {"sen_slope_TgC_yr2": float(test.slope), "p_value": float(test.p), "n_years": len(series)}
+        )
+    return pd.DataFrame(rows)
 
 
 def _same_grid(one: xr.DataArray, other: xr.DataArray) -> None:

@@ -1,30 +1,28 @@
-"""Our forests beside other products, beside the sites, and beside the numbers that the paper states."""
+"""Our forests beside other products: at the sites, over the plateau, and against a known truth."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from helpers import carbon, metrics
-from helpers.config import project_root
 
 __all__ = [
-    "ARITHMETIC",
-    "audit_table",
-    "Check",
     "ComparisonError",
-    "budget_table",
-    "claims_table",
-    "paper_claims",
-    "paper_table",
-    "percent_difference",
-    "product_table",
     "beside_paper",
+    "budget_by_class",
+    "budget_table",
+    "chosen",
+    "label",
+    "labelled",
+    "over_common_cells",
+    "percent_difference",
+    "product_pairs",
+    "product_table",
+    "recovery",
 ]
 
 #: The metrics of tables 1 and 2: row name in the paper, key of :func:`helpers.metrics.scores`.
@@ -33,93 +31,6 @@ TABLE_METRICS = {"r": "r", "RMSE": "rmse", "PBIAS": "pbias", "MAPE": "mape"}
 
 class ComparisonError(ValueError):
     """Tables that cannot be set side by side; the message names the column or the claim."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """One step of arithmetic on the paper's own numbers.
-
-    Parameters
-    ----------
-    claim : str
-        The claim that is checked, an ``id`` of ``data/paper/claims.csv``.
-    formula : str
-        The step, as a reader would write it, with the ids of claims in braces.
-    value : callable
-        Takes the values by id and returns what the claim should be.
-    meaning : str
-        What the step assumes, in words.
-    """
-
-    claim: str
-    formula: str
-    value: Callable[[Mapping[str, float]], float]
-    meaning: str
-
-
-def _underestimate(product: str) -> Check:
-    """Return the check of a product's NPP, which the paper gives only by way of its NEP."""
-    return Check(
-        "npp_under",
-        f"100 x (1 - ((1 - {{qrfm_under}} / 100) x {{rh_mean}} + {{nep_mean_{product}}}) / {{npp_mean}})",
-        lambda c: 100 * (1 - ((1 - c["qrfm_under"] / 100) * c["rh_mean"] + c[f"nep_mean_{product}"]) / c["npp_mean"]),
-        f"NPP of {product.upper()} is its NEP plus the Rh of QRFM",
-    )
-
-
-def _total(suffix: str, pair: str) -> Check:
-    """Return the check of a total against its mean and the plateau's area: g C m-2 x million km2 = Tg C."""
-    mean = f"nep_mean{suffix}"
-    return Check(
-        f"nep_total{suffix}",
-        f"{{{mean}}} x {{area}}",
-        lambda c: c[mean] * c["area"],
-        f"the total of {pair} is its mean times the plateau's area",
-    )
-
-
-def _area(suffix: str, pair: str) -> Check:
-    """Return the check of the area that a total and a mean imply."""
-    total, mean = f"nep_total{suffix}", f"nep_mean{suffix}"
-    return Check("area", f"{{{total}}} / {{{mean}}}", lambda c: c[total] / c[mean], f"the area that {pair} implies")
-
-
-def _fit(forest: str, table: int, figure: str) -> Check:
-    """Return the check of a forest's R2 in the supplement against its r in a table."""
-    return Check(
-        f"{forest}_fit_r2",
-        f"{{table{table}_r}}^2",
-        lambda c: c[f"table{table}_r"] ** 2,
-        f"the forest has one r at the sites, in figure {figure} and in table {table}",
-    )
-
-
-_PAIRS = {"": "the forests", "_modis": "MODIS - QRFM", "_casa": "CASA - QRFM", "_glopem": "GLOPEM - QRFM"}
-
-#: What the paper's numbers say about each other. ``table1_r`` and ``table2_r`` are the forests' r of tables 1 and 2.
-ARITHMETIC: tuple[Check, ...] = (
-    Check(
-        "nep_mean",
-        "{npp_mean} - {rh_mean}",
-        lambda c: c["npp_mean"] - c["rh_mean"],
-        "NEP is NPP less Rh, and 255.3 is Rh, as figure 6c draws it",
-    ),
-    Check(
-        "nep_mean",
-        "{npp_mean} - ({rs_rh_slope} x {rh_mean} + {rs_rh_intercept})",
-        lambda c: c["npp_mean"] - (c["rs_rh_slope"] * c["rh_mean"] + c["rs_rh_intercept"]),
-        "NEP is NPP less Rh, and 255.3 is Rs, as the text calls it",
-    ),
-    *(_total(suffix, pair) for suffix, pair in _PAIRS.items()),
-    *(_area(suffix, pair) for suffix, pair in _PAIRS.items()),
-    *(_underestimate(product) for product in ("modis", "casa", "glopem")),
-    _fit("npp", 1, "S2"),
-    _fit("rs", 2, "S3"),
-)
-
-#: Relative differences between a stated and an implied number: what rounding in print explains, and what slightly
-#: different cells might.
-ROUNDING, NEARLY = 0.01, 0.05
 
 
 def percent_difference(value: float, reference: float) -> float:
@@ -131,37 +42,6 @@ def percent_difference(value: float, reference: float) -> float:
     -10.0
     """
     return float((value - reference) / reference * 100) if reference else float("nan")
-
-
-def paper_table(number: int) -> pd.DataFrame:
-    """Return table 1 or 2 of the paper.
-
-    Parameters
-    ----------
-    number : {1, 2}
-        The table's number.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Index ``metric``; a column a model, without those that this table does not have.
-    """
-    table = pd.read_csv(_paper_file("tables.csv"))
-    chosen = table[table["table"].str.startswith(str(number))]
-    if chosen.empty:
-        raise ComparisonError(f"the paper has no table {number}; expected 1 or 2")
-    return chosen.drop(columns=["table", "unit"]).set_index("metric").dropna(axis="columns", how="all")
-
-
-def paper_claims() -> pd.DataFrame:
-    """Return the numbers that the paper states: columns ``id``, ``claim``, ``value``, ``unit`` and ``where``.
-
-    ``value`` is a float, NaN where the paper gives a range.
-    """
-    claims = pd.read_csv(_paper_file("claims.csv"))
-    claims["stated"] = claims["value"].astype(str)
-    claims["value"] = pd.to_numeric(claims["value"], errors="coerce")
-    return claims
 
 
 def product_table(
@@ -238,71 +118,161 @@ def budget_table(fields: Mapping[tuple[str, str], xr.DataArray], cell_area: xr.D
     return pd.DataFrame(rows)
 
 
-def audit_table() -> pd.DataFrame:
-    """Return every step of :data:`ARITHMETIC` on the paper's own numbers.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row a step: ``claim`` (its id), ``unit``, ``meaning``, ``arithmetic`` (with the numbers in it), ``implied``
-        (its result), ``stated`` (what the paper says) and ``agrees``: ``yes`` within rounding (1 %) or a stated range,
-        ``nearly`` within 5 %, else ``no``.
-    """
-    claims = paper_claims().set_index("id")
-    stated = claims["stated"].to_dict() | {
-        f"table{number}_r": f"{paper_table(number).loc['r', 'random_forest']:g}" for number in (1, 2)
-    }
-    values = {name: float(text) for name, text in stated.items() if _is_number(text)}
-    rows = []
-    for check in ARITHMETIC:
-        implied = check.value(values)
-        rows.append(
-            {
-                "claim": check.claim,
-                "unit": claims.loc[check.claim, "unit"],
-                "meaning": check.meaning,
-                "arithmetic": check.formula.format(**stated),
-                "implied": implied,
-                "stated": stated[check.claim],
-                "agrees": _verdict(implied, stated[check.claim]),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def claims_table(ours: Mapping[str, float]) -> pd.DataFrame:
-    """Return each claim of the paper with our value, and whether the paper's own numbers agree with it.
+def chosen(products: xr.Dataset, quantity: str, plateau: xr.DataArray) -> dict[str, xr.DataArray]:
+    """Return the products of one quantity on the plateau, means over their years.
 
     Parameters
     ----------
-    ours : mapping of str to float
-        Our values by the claims' ids; a claim without one is left open.
+    products : xarray.Dataset
+        Variables ``<quantity>_<product>``, g C m-2 yr-1.
+    quantity : {"npp", "rs", "rh"}
+        The quantity.
+    plateau : xarray.DataArray of bool, shape (latitude, longitude)
+        Cells of the plateau.
+
+    Returns
+    -------
+    dict of str to xarray.DataArray
+        Maps by product, named as the variable is without its quantity: ``modis``, ``casa_cnp``. MODIS comes first, as
+        in the paper's figures, then the others by name.
+    """
+    names = [str(name).removeprefix(f"{quantity}_") for name in products if str(name).startswith(f"{quantity}_")]
+    found = {}
+    for name in sorted(names, key=lambda name: (name != "modis", name)):
+        field = products[f"{quantity}_{name}"]
+        found[name] = (field.mean("time", keep_attrs=True) if "time" in field.dims else field).where(plateau)
+    return found
+
+
+def label(product: str) -> str:
+    """Return how a product is called in figures and tables.
+
+    Examples
+    --------
+    >>> label("casa_cnp"), label("random_forest"), label("brand_new")
+    ('CASA-CNP', 'Random forest', 'BRAND-NEW')
+    """
+    known = {"random_forest": "Random forest", "miami": "Miami", "raich": "Raich 2002"}
+    return known.get(product, product.upper().replace("_", "-"))
+
+
+def labelled(products: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
+    """Return maps by the names that figures and tables give them, see :func:`label`."""
+    return {label(name): field for name, field in products.items()}
+
+
+def over_common_cells(budgets: pd.DataFrame) -> pd.DataFrame:
+    """Return the budgets over the cells that all products share, under the names of the budgets over their own.
+
+    Parameters
+    ----------
+    budgets : pandas.DataFrame
+        As :func:`budget_table` returns it.
 
     Returns
     -------
     pandas.DataFrame
-        Columns ``id``, ``claim``, ``unit``, ``where``, ``paper``, ``ours``, ``arithmetic`` (the steps of
-        :func:`audit_table`, with their results) and ``agrees`` (their verdicts, empty where there is no step).
-
-    Raises
-    ------
-    ComparisonError
-        If a value is given for a claim that the paper does not make.
+        Columns ``quantity``, ``product``, ``mean_gC_m2_yr``, ``total_TgC_yr`` and ``valid_area_Mkm2``.
     """
-    claims = paper_claims().set_index("id")
-    unknown = sorted(set(ours) - set(claims.index))
-    if unknown:
-        raise ComparisonError(f"the paper makes no claim {unknown}; its claims: {list(claims.index)}")
-    table = claims[["claim", "unit", "where"]].assign(paper=claims["stated"])
-    table["ours"] = pd.Series(dict(ours), dtype="float64").reindex(table.index)
-    steps = audit_table()
-    steps["step"] = [f"{text} = {value:.4g}" for text, value in zip(steps["arithmetic"], steps["implied"], strict=True)]
-    by_claim = steps.groupby("claim")
-    table["arithmetic"] = by_claim["step"].agg("; ".join).reindex(table.index, fill_value="")
-    table["agrees"] = (
-        by_claim["agrees"].agg(lambda verdicts: ", ".join(verdicts.unique())).reindex(table.index, fill_value="")
+    names = {"common_mean_gC_m2_yr": "mean_gC_m2_yr", "common_total_TgC_yr": "total_TgC_yr"}
+    names["common_area_Mkm2"] = "valid_area_Mkm2"
+    return budgets[["quantity", "product", *names]].rename(columns=names)
+
+
+def recovery(quantity: str, estimate: xr.DataArray, truth: xr.DataArray, cell_area: xr.DataArray) -> pd.DataFrame:
+    """Return what an estimate recovers of a known truth, over the cells that it covers.
+
+    Parameters
+    ----------
+    quantity : str
+        What it is, such as ``NPP``.
+    estimate, truth : xarray.DataArray
+        Fluxes on one grid, g C m-2 yr-1; yearly where the truth is yearly.
+    cell_area : xarray.DataArray, shape (latitude, longitude)
+        km2.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``quantity``, ``statistic``, ``unit``, ``recovered``, ``true``. Statistics: the area-weighted mean, the
+        total, Sen's slope of the yearly totals (from four years on), the standard deviation over the cells (means over
+        the years), and the root mean square error of the map, whose truth is zero.
+    """
+    known = truth.where(estimate.notnull())
+    columns = {"recovered": estimate, "true": known}
+    budgets = {name: carbon.budget(field, cell_area) for name, field in columns.items()}
+    rows = [
+        ("mean", "g C m-2 yr-1", {name: found["mean_gC_m2_yr"] for name, found in budgets.items()}),
+        ("total", "Tg C yr-1", {name: found["total_TgC_yr"] for name, found in budgets.items()}),
+    ]
+    if estimate.sizes.get("time", 1) > 3:
+        yearly = pd.concat(
+            carbon.yearly_budget(field, cell_area).assign(quantity=name) for name, field in columns.items()
+        )
+        slopes = carbon.trends(yearly).set_index("quantity")["sen_slope_TgC_yr2"].to_dict()
+        rows.append(("trend", "Tg C yr-1 per year", slopes))
+    flat = {name: field.mean("time") if "time" in field.dims else field for name, field in columns.items()}
+    spread = {name: float(field.weighted(cell_area).std()) for name, field in flat.items()}
+    error = float(np.sqrt(((flat["recovered"] - flat["true"]) ** 2).weighted(cell_area).mean()))
+    rows.append(("spread", "g C m-2 yr-1", spread))
+    rows.append(("map RMSE", "g C m-2 yr-1", {"recovered": error, "true": 0.0}))
+    return pd.DataFrame(
+        [{"quantity": quantity, "statistic": statistic, "unit": unit} | values for statistic, unit, values in rows]
     )
-    return table.reset_index()
+
+
+def budget_by_class(fields: Mapping[str, xr.DataArray], classes: xr.DataArray, cell_area: xr.DataArray) -> pd.DataFrame:
+    """Return the budget of each quantity by land-cover class.
+
+    Parameters
+    ----------
+    fields : mapping of str to xarray.DataArray
+        Fluxes by quantity, on one grid, g C m-2 yr-1.
+    classes : xarray.DataArray, shape (latitude, longitude)
+        IGBP class, missing outside the area of interest.
+    cell_area : xarray.DataArray, shape (latitude, longitude)
+        km2.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``land_cover``, ``quantity``, ``mean_gC_m2_yr``, ``total_TgC_yr`` and ``valid_area_Mkm2``; classes by
+        area, largest first.
+    """
+    present = np.unique(classes.to_numpy()[np.isfinite(classes.to_numpy())])
+    rows = [
+        {"land_cover": int(value), "quantity": quantity} | carbon.budget(field.where(classes == value), cell_area)
+        for value in sorted(present, key=lambda value: -float(cell_area.where(classes == value).sum()))
+        for quantity, field in fields.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def product_pairs(
+    nep: xr.DataArray, npp_products: Mapping[str, xr.DataArray], rh: xr.DataArray
+) -> dict[str, xr.DataArray]:
+    """Return NEP of the forests and of each product of NPP with one other Rh, named as in figure 5 of the paper.
+
+    Parameters
+    ----------
+    nep : xarray.DataArray
+        NEP of the forests, g C m-2 yr-1.
+    npp_products : mapping of str to xarray.DataArray
+        NPP by product, g C m-2 yr-1.
+    rh : xarray.DataArray
+        Rh from the other product of Rs, g C m-2 yr-1.
+
+    Returns
+    -------
+    dict of str to xarray.DataArray
+        ``NEP1`` of the forests, then ``NEP2 (product)`` and so on.
+    """
+    flat = nep.mean("time", keep_attrs=True) if "time" in nep.dims else nep
+    pairs = {
+        f"NEP{number} ({label(product)})": carbon.net_ecosystem_production(npp, rh)
+        for number, (product, npp) in enumerate(npp_products.items(), start=2)
+    }
+    return {"NEP1": flat, **pairs}
 
 
 def beside_paper(table: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
@@ -313,20 +283,3 @@ def beside_paper(table: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
 def _scores_where_valid(observed: pd.Series, predicted: pd.Series) -> dict[str, float]:
     both = pd.DataFrame({"observed": observed, "predicted": predicted}).dropna()
     return metrics.scores(both["observed"], both["predicted"])
-
-
-def _is_number(text: str) -> bool:
-    return pd.notna(pd.to_numeric(text, errors="coerce"))
-
-
-def _verdict(implied: float, stated: str) -> str:
-    """Compare a number with a stated one, or with a stated range such as ``30-70``."""
-    if not _is_number(stated):
-        low, high = (float(part) for part in stated.split("-"))
-        return "yes" if low <= implied <= high else "no"
-    difference = abs(implied / float(stated) - 1)
-    return "yes" if difference <= ROUNDING else "nearly" if difference <= NEARLY else "no"
-
-
-def _paper_file(name: str) -> Path:
-    return project_root() / "data" / "paper" / name

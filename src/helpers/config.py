@@ -74,6 +74,9 @@ class Settings(BaseModel):
     training_fraction: float = Field(
         0.7, gt=0.1, lt=0.95, description="share of sites in the training set of figures S2 and S3"
     )
+    validation_trees: int = Field(200, ge=1, le=100_000, description="trees of each forest that is grown to validate")
+    validation_seeds: int = Field(1, ge=1, le=100, description="repetitions of each validation scheme")
+    n_folds: int = Field(5, ge=2, le=50, description="folds of each cross-validation scheme")
     rs_rh_line: Literal["paper", "site_means", "records"] = Field(
         "paper", description="line from Rs to Rh: the paper's Eq. 3, or our own fit"
     )

@@ -15,13 +15,17 @@ nodesize      ``min_samples_split``  R splits a node of more than ``nodesize`` r
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.ensemble import RandomForestRegressor
 
-__all__ = ["ForestError", "RandomForest", "minimum_split"]
+from helpers.config import Settings
+from helpers.cube import NPP_PREDICTORS, RS_PREDICTORS
+
+__all__ = ["ForestError", "RandomForest", "from_settings", "minimum_split"]
 
 LAND_COVER = "land_cover"
 _DISTINCT_SHARE = 1.0 - np.exp(-1.0)  # of the rows, in a bootstrap sample of as many rows
@@ -84,9 +88,9 @@ class RandomForest:
     ----------
     oob_prediction : numpy.ndarray, shape (n_rows,)
         After ``fit``: for each training row the mean of the trees that did not see it; NaN where every tree did.
-    importance : pandas.Series
-        After ``fit``: share of the decrease in squared error by predictor, in units of 1 (R's IncNodePurity, scaled to
-        a sum of 1).
+    importance : pandas.DataFrame
+        After ``fit``: columns ``predictor``, ``importance`` (share of the decrease in squared error by the predictor's
+        splits, R's IncNodePurity scaled to a sum of 1) and ``sd`` (over the trees); greatest first.
     estimator : sklearn.ensemble.RandomForestRegressor
         After ``fit``: the fitted forest, over the encoded columns ``columns``.
 
@@ -162,8 +166,9 @@ class RandomForest:
             random_state=self.seed,
             n_jobs=self.threads,
         ).fit(encoded.to_numpy("float32"), values)
-        self.oob_prediction = self._out_of_bag(encoded.to_numpy("float32"))
-        self.importance = self._importance()
+        self._trained_on = np.ascontiguousarray(encoded.to_numpy("float32"))
+        for late in ("oob_prediction", "importance"):  # of an earlier fit
+            self.__dict__.pop(late, None)
         # One thread adds up the trees in one order: the same prediction to the last digit on any machine.
         self.estimator.set_params(n_jobs=1)
         return self
@@ -241,17 +246,47 @@ class RandomForest:
         classes = {f"{LAND_COVER}_{int(k)}": (table[LAND_COVER] == k).astype("float32") for k in self._class_mean.index}
         return pd.concat([table.drop(columns=LAND_COVER), pd.DataFrame(classes, index=table.index)], axis=1)
 
-    def _out_of_bag(self, encoded: np.ndarray) -> np.ndarray:
-        total = np.zeros(len(encoded))
-        count = np.zeros(len(encoded))
+    @cached_property
+    def oob_prediction(self) -> np.ndarray:
+        """For each training row the mean of the trees that did not see it; NaN where every tree did."""
+        total = np.zeros(len(self._trained_on))
+        count = np.zeros(len(self._trained_on))
         for tree, in_bag in zip(self.estimator.estimators_, self.estimator.estimators_samples_, strict=True):
-            out = np.ones(len(encoded), dtype=bool)
+            out = np.ones(len(total), dtype=bool)
             out[in_bag] = False
-            total[out] += tree.predict(encoded[out]) if out.any() else 0.0
+            total[out] += tree.tree_.predict(self._trained_on[out])[:, 0] if out.any() else 0.0
             count[out] += 1
-        return np.divide(total, count, out=np.full(len(encoded), np.nan), where=count > 0)
+        return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
 
-    def _importance(self) -> pd.Series:
-        purity = pd.Series(self.estimator.feature_importances_, index=list(self.columns))
-        own = [LAND_COVER if column.startswith(f"{LAND_COVER}_") else column for column in self.columns]
-        return purity.groupby(own).sum().reindex(list(self.predictors))
+    @cached_property
+    def importance(self) -> pd.DataFrame:
+        """How much of the decrease in squared error each predictor's splits make, greatest first."""
+        by_tree = pd.DataFrame([tree.feature_importances_ for tree in self.estimator.estimators_], columns=self.columns)
+        one_hot = {column: LAND_COVER for column in self.columns if column.startswith(f"{LAND_COVER}_")}
+        shares = by_tree.rename(columns=one_hot).T.groupby(level=0).sum()
+        table = pd.DataFrame({"importance": shares.mean(axis=1), "sd": shares.std(axis=1, ddof=0)})
+        return table.rename_axis("predictor").sort_values("importance", ascending=False).reset_index()
+
+
+def from_settings(settings: Settings, variable: str, n_trees: int, seed: int) -> RandomForest:
+    """Return one of the paper's two forests, not grown yet.
+
+    Parameters
+    ----------
+    settings : Settings
+        Give mtry, nodesize, the encoding of land cover and the threads.
+    variable : {"npp", "rs"}
+        ``npp`` is the forest of Eq. 1, ``rs`` that of Eq. 2, whose target is ln Rs.
+    n_trees : int
+        ``settings.n_trees`` for a map; fewer do for validation.
+    seed : int
+        Seed of the forest.
+
+    Returns
+    -------
+    RandomForest
+    """
+    predictors, mtry = {"npp": (NPP_PREDICTORS, settings.npp_mtry), "rs": (RS_PREDICTORS, settings.rs_mtry)}[variable]
+    return RandomForest(
+        predictors, n_trees, mtry, settings.nodesize, settings.land_cover_encoding, seed, settings.threads
+    )

@@ -10,7 +10,7 @@ import xarray as xr
 from helpers import cube as covariates
 from helpers import observations
 
-__all__ = ["TrainingError", "training_table"]
+__all__ = ["TrainingError", "map_table", "training_table"]
 
 
 class TrainingError(ValueError):
@@ -73,3 +73,25 @@ def training_table(
             "choose training_domain: china, or add observations with extra_observations"
         )
     return table, flow
+
+
+def map_table(cube: xr.Dataset, predictors: Sequence[str]) -> pd.DataFrame:
+    """Return the plateau's cells as a table: where they lie, and their covariates, means over the years.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        Covariates on the target grid, with ``plateau`` and ``cell_area``.
+    predictors : sequence of str
+        Names of the covariates. A cell where one is missing is left out, as it is not predicted.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``latitude``, ``longitude``, ``cell_area`` [km2] and the predictors; a row a cell, in raster order.
+    """
+    layers = cube[list(predictors)].where(cube["plateau"])
+    flat = layers.mean("time") if "time" in layers.dims else layers
+    table = flat.assign(cell_area=cube["cell_area"]).to_dataframe().reset_index()
+    columns = ["latitude", "longitude", "cell_area", *predictors]
+    return table[columns].dropna(ignore_index=True)

@@ -109,3 +109,28 @@ def test_fitted_line_recovers_slope_intercept_and_scatter():
 def test_pairs_that_fit_no_line_are_refused(pairs, message):
     with pytest.raises(carbon.CarbonError, match=message):
         carbon.fit_line(pd.DataFrame(pairs), "pairs")
+
+
+def test_a_line_survives_its_table_and_csv(tmp_path):
+    lines = {"paper": carbon.PAPER_LINE, "mine": carbon.Line("mine", 0.5, 20.0, 0.8, 12, 0.1, 5.0, 40.0)}
+    carbon.line_table(lines).to_csv(tmp_path / "lines.csv", index=False)
+    table = pd.read_csv(tmp_path / "lines.csv")
+    assert carbon.line_from_table(table, "mine") == lines["mine"]
+    assert carbon.line_from_table(table, "paper").n is None
+
+
+def test_a_line_that_the_table_lacks_is_named():
+    with pytest.raises(carbon.CarbonError, match="no line 'other'; it has .'paper'."):
+        carbon.line_from_table(carbon.line_table({"paper": carbon.PAPER_LINE}), "other")
+
+
+def test_trend_of_a_straight_rise_is_its_slope():
+    yearly = pd.DataFrame({"quantity": "NPP", "year": range(2000, 2019), "total_TgC_yr": 800 + 2.5 * np.arange(19.0)})
+    trend = carbon.trends(yearly).iloc[0]
+    assert trend["sen_slope_TgC_yr2"] == pytest.approx(2.5) and trend["p_value"] < 0.001
+
+
+def test_trend_of_noise_is_not_significant():
+    noise = np.random.default_rng(2).normal(800, 20, 19)
+    yearly = pd.DataFrame({"quantity": "NPP", "year": range(2000, 2019), "total_TgC_yr": noise})
+    assert carbon.trends(yearly)["p_value"].iloc[0] > 0.05

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from helpers import comparison
+from helpers import audit, comparison
 
 OBSERVED = pd.Series([100.0, 200.0, 300.0, 400.0])
 LOW = OBSERVED * 0.5
@@ -42,7 +42,7 @@ def test_difference_compares_the_size_of_a_bias_not_its_sign():
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_the_papers_own_differences_follow_our_rule(number):
-    paper = comparison.paper_table(number)
+    paper = audit.paper_table(number)
     reference = paper["mean_of_three" if number == 1 else "qrfm"]
     for metric in ("RMSE", "PBIAS", "MAPE"):
         ours = -comparison.percent_difference(abs(paper.loc[metric, "random_forest"]), abs(reference[metric]))
@@ -55,7 +55,7 @@ def test_a_product_is_scored_where_it_has_values_and_says_at_how_many_sites():
 
 
 def test_paper_columns_stand_beside_ours():
-    table = comparison.beside_paper(made_table(), comparison.paper_table(1))
+    table = comparison.beside_paper(made_table(), audit.paper_table(1))
     assert row(table, "r")["paper_random_forest"] == 0.42
 
 
@@ -70,7 +70,7 @@ def test_budgets_over_common_cells_share_one_area():
 
 
 def audited(claim):
-    return comparison.audit_table().set_index("claim").loc[[claim]]
+    return audit.audit_table().set_index("claim").loc[[claim]]
 
 
 def test_the_papers_total_is_not_its_mean_times_its_area():
@@ -88,11 +88,67 @@ def test_the_papers_underestimates_follow_from_its_means():
 
 
 def test_every_claim_has_a_row_and_ours_stands_in_it():
-    table = comparison.claims_table({"nep_mean": -100.0}).set_index("id")
-    assert len(table) == len(comparison.paper_claims())
+    table = audit.claims_table({"nep_mean": -100.0}).set_index("id")
+    assert len(table) == len(audit.paper_claims())
     assert table.loc["nep_mean", "ours"] == -100 and np.isnan(table.loc["npp_mean", "ours"])
 
 
 def test_a_value_for_a_claim_that_is_none_is_refused():
-    with pytest.raises(comparison.ComparisonError, match="makes no claim .'nep_maen'."):
-        comparison.claims_table({"nep_maen": 1.0})
+    with pytest.raises(audit.AuditError, match="makes no claim .'nep_maen'."):
+        audit.claims_table({"nep_maen": 1.0})
+
+
+def flux_map(values, name="flux"):
+    coordinates = {"latitude": [36.0, 35.0], "longitude": [90.0, 91.0]}
+    return xr.DataArray(np.asarray(values, dtype=float), coordinates, ["latitude", "longitude"], name=name)
+
+
+AREA = flux_map(np.full((2, 2), 1.0e6), "cell_area")
+
+
+def yearly(values):
+    return xr.concat(
+        [flux_map(v) for v in values], pd.date_range("2000-01-01", periods=len(values), freq="YS", name="time")
+    )
+
+
+def recovered(estimate, truth):
+    return comparison.recovery("NPP", estimate, truth, AREA).set_index("statistic")
+
+
+def test_recovery_compares_over_the_cells_that_the_estimate_covers():
+    table = recovered(flux_map([[100, np.nan], [300, np.nan]]), flux_map([[110, 900], [310, 900]]))
+    assert (table.loc["mean", "recovered"], table.loc["mean", "true"]) == (200, 210)
+    assert table.loc["map RMSE", "recovered"] == pytest.approx(10)
+
+
+def test_recovery_of_a_trend_is_in_totals_a_year():
+    rise = yearly([np.full((2, 2), 100.0 + step) for step in range(6)])
+    assert recovered(rise, 2 * rise).loc["trend", ["recovered", "true"]].tolist() == pytest.approx([4.0, 8.0])
+
+
+def test_recovery_of_a_climatology_has_no_trend():
+    assert "trend" not in recovered(flux_map(np.ones((2, 2))), flux_map(np.ones((2, 2)))).index
+
+
+def test_budget_by_class_splits_the_total():
+    flux = flux_map([[100, 200], [300, 400]])
+    classes = flux_map([[10, 10], [16, np.nan]])
+    table = comparison.budget_by_class({"NPP": flux}, classes, AREA).set_index("land_cover")
+    assert table["total_TgC_yr"].to_dict() == {10: 300.0, 16: 300.0}
+
+
+def test_products_of_a_quantity_are_cut_to_the_plateau_with_modis_first():
+    maps = xr.Dataset({name: flux_map(np.ones((2, 2))) for name in ("npp_casa", "npp_modis", "rs_qrfm")})
+    found = comparison.chosen(maps, "npp", flux_map([[1, 0], [0, 0]]) > 0)
+    assert list(found) == ["modis", "casa"] and int(found["modis"].notnull().sum()) == 1
+
+
+def test_pairs_are_numbered_as_in_figure_5():
+    pairs = comparison.product_pairs(flux_map(np.ones((2, 2))), {"modis": flux_map(np.full((2, 2), 5.0))}, AREA * 0 + 2)
+    assert list(pairs) == ["NEP1", "NEP2 (MODIS)"] and float(pairs["NEP2 (MODIS)"][0, 0]) == 3
+
+
+def test_the_papers_means_are_given_for_the_rows_that_a_run_has():
+    budgets = pd.DataFrame({"quantity": ["NPP", "NEP"], "product": ["Random forest", "NEP4 (Miami)"]})
+    assert audit.paper_means(budgets)["mean_gC_m2_yr"].tolist() == [321.4]

@@ -1,0 +1,77 @@
+# Every target makes the environment that it needs: .venv, from requirements.lock. `make help` lists the targets.
+
+CONFIG ?= virtual
+JOBS ?= 2
+PYTHON ?= python3
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# The stamp's name changes with the lock, and with the folder: pip writes the checkout's address into .venv.
+STAMP := .venv/made-from-$(shell { cat requirements.lock; pwd; } | cksum | cut -d ' ' -f 1)
+BIN := .venv/bin
+SNAKEMAKE = $(BIN)/python -m snakemake -s workflow/Snakefile --cores $(JOBS) --rerun-incomplete --nolock \
+	--runtime-source-cache-path _build/cache/snakemake --quiet host reason rules --config config=$(CONFIG)
+
+# A folder in these variables is seen from here, whatever folder a notebook runs in.
+absolute = for name in QTP_DATA_MIRROR QTP_DATA_DIR QTP_RUNS_DIR; do \
+	value="$${!name:-}"; case "$$value" in ''|/*|*://*) ;; *) export "$$name=$$PWD/$$value" ;; esac; done
+
+.PHONY: help book run test lint lab data readme lock clean environment
+
+help: ## list the targets
+	@echo "make TARGET [CONFIG=$(CONFIG)] [JOBS=$(JOBS)] [PYTHON=$(PYTHON)]"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
+	@echo "configurations: $$(cd config && ls *.yml | sed 's/\.yml//' | tr '\n' ' ')"
+
+book: $(STAMP) ## run what is stale of CONFIG, then build the book
+	@$(absolute); $(SNAKEMAKE) -- book
+	@echo "The book of '$(CONFIG)' is up to date: _build/html/index.html"
+
+run: $(STAMP) ## run what is stale of the notebooks of CONFIG
+	@$(absolute); $(SNAKEMAKE) -- run
+	@echo "The notebooks of '$(CONFIG)' are up to date: runs/$(CONFIG)/notebooks"
+
+test: lint ## check style, then run the tests
+	@$(absolute); $(BIN)/python -m pytest
+
+lint: $(STAMP) ## check style
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+lab: $(STAMP) ## open the notebooks in JupyterLab
+	@$(absolute); $(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks
+
+data: $(STAMP) ## fetch and check the files of the open configuration
+	@$(absolute); $(BIN)/python -m helpers.catalog
+
+environment: $(STAMP) ## make .venv from the lock
+
+$(STAMP):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Name another: make PYTHON=python3.12" >&2; \
+		exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2> /dev/null || { \
+		echo "$(PYTHON) lacks the module venv: install it (Debian, Ubuntu: apt install python3-venv)" >&2; exit 1; }
+	@echo "Making .venv from requirements.lock: two minutes, once."
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
+
+readme: $(STAMP) ## renew the README's result from the open run
+	@$(absolute); $(BIN)/python workflow/readme_result.py
+
+lock: ## renew requirements.lock from pyproject.toml (for maintainers; asks the package index)
+	@uv="$$(command -v uv || true)"; \
+	if [ -z "$$uv" ]; then \
+		folder="$$(mktemp -d)"; trap 'rm -rf "$$folder"' EXIT; \
+		$(PYTHON) -m venv "$$folder" && "$$folder/bin/pip" install --quiet uv; uv="$$folder/bin/uv"; \
+	fi; \
+	"$$uv" pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade --generate-hashes \
+		--no-emit-index-url --no-header --quiet -o requirements.lock
+
+clean: ## remove the book and all runs; .venv stays
+	rm -rf _build runs .snakemake .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,120 @@
+"""One door to both worlds: the same names come out, whether measured or simulated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from shapely.geometry.base import BaseGeometry
+
+from helpers import catalog, cube, grid, observations, sources, virtual
+from helpers.config import Settings, project_root
+
+__all__ = ["World", "open_world"]
+
+
+@dataclass(frozen=True)
+class World:
+    """What a run starts from.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        Covariates, plateau mask and cell areas on the target grid.
+    products : xarray.Dataset
+        What others estimated, on the target grid: variables ``npp_…``, ``rs_…`` and ``rh_…``, g C m-2 yr-1.
+    observations : pandas.DataFrame
+        Site observations before quality control, in the schema of :mod:`helpers.observations`.
+    rs_rh_pairs : pandas.DataFrame
+        Sites where Rs and Rh were both measured: ``site``, ``longitude``, ``latitude``, ``year``, ``rs``, ``rh``.
+    boundary : shapely geometry
+        Outline of the plateau, EPSG:4326.
+    truth : xarray.Dataset or None
+        The fluxes that the observations were drawn from; only a simulated world knows them.
+    modis_at_sites : pandas.DataFrame or None
+        Yearly MODIS NPP at observation sites, to check ``npp_modis`` with; only of the real world.
+    """
+
+    cube: xr.Dataset
+    products: xr.Dataset
+    observations: pd.DataFrame
+    rs_rh_pairs: pd.DataFrame
+    boundary: BaseGeometry
+    truth: xr.Dataset | None
+    modis_at_sites: pd.DataFrame | None
+
+
+def open_world(settings: Settings) -> World:
+    """Open the world that the settings name, with the user's own observations added.
+
+    Parameters
+    ----------
+    settings : Settings
+        ``world`` names it; the grid, the years and the sampling follow from the others.
+
+    Returns
+    -------
+    World
+
+    Raises
+    ------
+    CatalogError
+        If a file of the open world cannot be had.
+    ObservationError
+        If a table of ``extra_observations`` is not in the schema.
+    """
+    opened = _virtual(settings) if settings.world == "virtual" else _open(settings)
+    if not settings.extra_observations:
+        return opened
+
+    def contains(longitude: np.ndarray, latitude: np.ndarray) -> np.ndarray:
+        return grid.contains(opened.boundary, longitude, latitude)
+
+    own = [observations.read_table(_from_root(path), contains) for path in settings.extra_observations]
+    return replace(opened, observations=pd.concat([opened.observations, *own], ignore_index=True))
+
+
+def _virtual(settings: Settings) -> World:
+    """Open the simulated world, made from the seed."""
+    made = virtual.world(settings)
+    return World(
+        cube=made.cube,
+        products=xr.Dataset(made.products),
+        observations=pd.concat([made.observations["npp"], made.observations["rs"]], ignore_index=True),
+        rs_rh_pairs=made.observations["rs_rh"],
+        boundary=made.boundary,
+        truth=made.truth,
+        modis_at_sites=None,
+    )
+
+
+def _open(settings: Settings) -> World:
+    """Open the real world, from the files of the catalogue."""
+    boundary = grid.read_boundary(catalog.fetch("boundary")["DBATP_Polygon.shp"])
+    target = grid.target_grid(settings.west, settings.south, settings.east, settings.north, settings.resolution)
+    layers = cube.open_cube(target, grid.mask_from_polygon(boundary, target))
+    products = xr.Dataset({"npp_modis": layers["npp_modis"].mean("time"), **cube.open_products(target)})
+    srdb = catalog.fetch("srdb")["srdb-data.csv"]
+    records = observations.read_open(
+        srdb=srdb,
+        michaletz=catalog.fetch("michaletz2014")["Michaletz2014.csv"],
+        sun=project_root() / "data" / "observations" / "sun2022_grassland_npp.csv",
+        contains=lambda longitude, latitude: grid.contains(boundary, longitude, latitude),
+    )
+    return World(
+        cube=layers,
+        products=products,
+        observations=records,
+        rs_rh_pairs=observations.rs_rh_pairs(observations.srdb_records(srdb)),
+        boundary=boundary,
+        truth=None,
+        modis_at_sites=sources.open_source("modis_npp_sites"),
+    )
+
+
+def _from_root(path: str) -> Path:
+    """Return a path as it is, or, if it is relative, below the checkout."""
+    return project_root() / Path(path).expanduser()

@@ -1,0 +1,158 @@
+"""What the book's build refuses, and what it writes on every page."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from helpers import book
+from helpers.config import Settings, project_root, resolve
+
+ROOT = project_root()
+
+NAMES = ["01_data_preparation", "02_npp_random_forest"]
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return resolve({"config": "open", "world": "open", "resolution": 0.1})
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Path:
+    """A checkout with a finished run of two notebooks."""
+    monkeypatch.setenv("QTP_BOOK_ROOT", str(tmp_path))
+    toc = {"root": "book/intro", "parts": [{"chapters": [{"file": f"notebooks/{name}"} for name in NAMES]}]}
+    (tmp_path / "_toc.yml").write_text(yaml.safe_dump(toc))
+    (tmp_path / "_config.yml").write_text("title: Plateau\nhtml: {home_page_in_navbar: true}\n")
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book" / "intro.md").write_text("# Plateau\n")
+    (tmp_path / "data").mkdir()
+    entry = {"title": "A | B", "variable": "temperature, degC", "licence": "CC0", "citation": ["Fick2017"]}
+    entry |= {"reference": "Fick", "reader": "sources.read_temperature", "notes": "", "files": [], "origin": "here"}
+    (tmp_path / "data" / "catalog.yml").write_text(yaml.safe_dump({"climate": entry}))
+    for name in NAMES:
+        put(tmp_path / "runs/open/notebooks" / f"{name}.ipynb", {"cells": []})
+        put(tmp_path / "runs/open/provenance" / f"{name}.json", record(settings))
+    return tmp_path
+
+
+def put(path: Path, content: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+
+
+def record(settings: Settings, **changes: object) -> dict:
+    """Return the provenance of a notebook."""
+    return {
+        "settings": settings.model_dump(),
+        "started": "2026-01-01T00:00:00+00:00",
+        "finished": "2026-01-01T00:01:00+00:00",
+        "wall_seconds": 60.0,
+        "peak_memory_bytes": 1_500_000_000,
+        "inputs": {},
+        "outputs": {},
+        "git": {"commit": "0123456789abcdef", "dirty": True},
+        "python": "3.12.1",
+        "packages": {"xarray": "2025.1"},
+    } | changes
+
+
+def test_missing_notebooks_are_named_with_the_command_that_makes_them(checkout, settings):
+    (checkout / "runs/open/notebooks/02_npp_random_forest.ipynb").unlink()
+    with pytest.raises(book.BookError, match=r"no executed copy of 02_npp_random_forest: `make run CONFIG=open`"):
+        book.stage(settings, checkout / "_build")
+
+
+def test_a_notebook_that_did_not_finish_is_refused(checkout, settings):
+    put(checkout / "runs/open/provenance/02_npp_random_forest.json", record(settings, finished=None))
+    with pytest.raises(book.BookError, match=r"02_npp_random_forest did not reach book_run\.finish\(\)"):
+        book.stage(settings, checkout / "_build")
+
+
+def test_a_notebook_without_provenance_is_refused(checkout, settings):
+    (checkout / "runs/open/provenance/01_data_preparation.json").unlink()
+    with pytest.raises(book.BookError, match="no provenance of 01_data_preparation"):
+        book.stage(settings, checkout / "_build")
+
+
+def test_a_notebook_of_other_parameters_is_refused(checkout, settings):
+    with pytest.raises(book.BookError, match=r"01_data_preparation ran with resolution = 0\.1, not 0\.5"):
+        book.stage(settings.model_copy(update={"resolution": 0.5}), checkout / "_build")
+
+
+def test_a_parameter_that_decides_nothing_may_differ(checkout, settings):
+    book.stage(settings.model_copy(update={"threads": 1}), checkout / "_build")
+
+
+def test_results_that_were_replaced_after_they_were_read_are_refused(checkout, settings):
+    made = record(settings, outputs={"cube.zarr": {"sha256": "new"}})
+    put(checkout / "runs/open/provenance/01_data_preparation.json", made)
+    put(checkout / "runs/open/provenance/02_npp_random_forest.json", record(settings, inputs={"cube.zarr": "old"}))
+    with pytest.raises(
+        book.BookError, match=r"02_npp_random_forest read a cube\.zarr that 01_data_preparation has replaced"
+    ):
+        book.stage(settings, checkout / "_build")
+
+
+def test_pages_keep_their_paths_of_the_repository(checkout, settings):
+    source = book.stage(settings, checkout / "_build")
+    assert (source / "book/intro.md").is_file() and (source / "notebooks/02_npp_random_forest.ipynb").is_file()
+
+
+def test_the_products_stand_in_a_table_with_licence_and_citation(checkout, settings):
+    source = book.stage(settings, checkout / "_build")
+    row = (source / "_generated/catalogue.md").read_text().splitlines()[-1]
+    assert row == r"| **A \| B**<br>`climate` | temperature, degC | CC0 | {cite}`Fick2017` |"
+
+
+def test_the_provenance_of_the_notebooks_is_merged(checkout, settings):
+    merged = book.merge_provenance(checkout / "runs/open", NAMES, settings)
+    assert (merged["wall_seconds"], merged["peak_memory_bytes"], list(merged["notebooks"])) == (
+        120,
+        1_500_000_000,
+        NAMES,
+    )
+
+
+def test_the_merged_provenance_lies_in_the_run_folder(checkout, settings):
+    merged = book.merge_provenance(checkout / "runs/open", NAMES, settings)
+    assert json.loads((checkout / "runs/open/provenance.json").read_text()) == merged
+
+
+@pytest.mark.parametrize(("world", "simulated"), [("virtual", True), ("open", False)])
+def test_only_a_simulated_world_has_the_banner(settings, world, simulated):
+    provenance = record(settings.model_copy(update={"world": world})) | {"run": "open"}
+    assert ("Simulated" in book.resolved_config({}, provenance)["html"].get("announcement", "")) == simulated
+
+
+@pytest.mark.parametrize("fact", ["run open", "configuration open", "0123456789ab with uncommitted", "xarray 2025.1"])
+def test_the_footer_says_where_the_numbers_come_from(settings, fact):
+    assert fact in book.footer(record(settings) | {"run": "open"})
+
+
+def test_the_text_for_an_image_moves_to_where_it_is_rendered():
+    output = {"data": {"image/png": ""}, "metadata": {"image/png": {"alt": "A map"}}}
+    (cell,) = book.with_alt_texts({"cells": [{"metadata": {}, "outputs": [output]}]})["cells"]
+    assert cell["metadata"]["mystnb"]["image"]["alt"] == "A map"
+
+
+def test_the_command_ends_with_the_message_not_a_traceback(checkout, capsys):
+    (checkout / "config").mkdir()
+    (checkout / "config" / "open.yml").write_text("world: open\nresolution: 0.5\n")
+    assert book.main(["--config", "open"]) == 1
+    assert "ran with resolution" in capsys.readouterr().err
+
+
+def test_the_code_reference_holds_every_module_once():
+    text = (ROOT / "book" / "api.md").read_text(encoding="utf-8")
+    listed = re.findall(r"automodule:: helpers\.(\w+)", text)
+    package = ROOT / "src" / "helpers"
+    modules = {path.stem for path in package.glob("*.py")} | {
+        path.parent.name for path in package.glob("*/__init__.py")
+    }
+    assert sorted(listed) == sorted(modules - {"__init__"})

@@ -1,0 +1,110 @@
+"""The built pages: whole, free of outside addresses, and saying where they come from.
+
+The fixture builds with warnings as errors, so a broken reference, a missing number or a bad docstring fails it.
+"""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+LOADING = {
+    "script": "src",
+    "img": "src",
+    "iframe": "src",
+    "source": "src",
+    "audio": "src",
+    "video": "src",
+    "embed": "src",
+}
+
+
+class Loads(HTMLParser):
+    """Collects the addresses that a browser loads with a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.in_script = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self.in_script = tag == "script"
+        if tag == "link" and {"stylesheet", "icon", "preload", "preconnect"} & set((values.get("rel") or "").split()):
+            self.addresses.append(values.get("href") or "")
+        if tag in LOADING:
+            self.addresses.append(values.get(LOADING[tag]) or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        self.in_script = False
+
+    def handle_data(self, data: str) -> None:
+        if self.in_script:
+            self.addresses += re.findall(r"https?://[^\s\"']+", data)
+
+
+def pages() -> list[str]:
+    """Return the pages of the table of contents."""
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    return [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
+
+
+@pytest.fixture(params=pages())
+def page(request: pytest.FixtureRequest, virtual_book: Path) -> str:
+    """The text of each page."""
+    return (virtual_book / f"{request.param}.html").read_text(encoding="utf-8")
+
+
+def test_a_page_loads_nothing_from_other_hosts(page):
+    loads = Loads()
+    loads.feed(page)
+    assert not [address for address in loads.addresses if re.match(r"(https?:)?//", address)]
+
+
+def test_a_page_of_a_simulated_world_says_so(page):
+    assert "<strong>Simulated:</strong>" in page
+
+
+def test_a_page_names_the_run_that_it_comes_from(page):
+    assert "run virtual · configuration virtual" in page
+
+
+@pytest.mark.parametrize("name", ["intro", "data", "methods", "claims_audit"])
+def test_numbers_in_the_prose_are_numbers_of_the_run(virtual_book, name):
+    page = (virtual_book / "book" / f"{name}.html").read_text(encoding="utf-8")
+    glued = re.findall(r'class="pasted-text">([^<]*)<', page)
+    assert glued and not [text for text in glued if re.search(r"nan|None|np\.|^\s*$", text)]
+
+
+def test_style_sheets_load_nothing_from_other_hosts(virtual_book):
+    sheets = [path for path in virtual_book.rglob("*.css")]
+    assert not [path.name for path in sheets if re.search(r"(url\(|@import)\s*['\"]?https?:", path.read_text())]
+
+
+def test_the_script_for_equations_comes_along(virtual_book):
+    page = (virtual_book / "book" / "methods.html").read_text()
+    (script,) = re.findall(r'src="([^"]*tex-chtml\.js)[^"]*"', page)
+    assert (virtual_book / "book" / script).resolve().is_file()
+
+
+def test_the_fonts_for_equations_come_along(virtual_book):
+    assert list((virtual_book / "_static" / "mathjax").rglob("*.woff"))
+
+
+def test_equations_carry_the_numbers_of_the_paper(virtual_book):
+    page = (virtual_book / "book" / "methods.html").read_text()
+    assert re.findall(r'class="eqno">\((\d+)\)', page) == [str(number) for number in range(1, 9)]
+
+
+def test_the_first_page_leads_to_the_introduction(virtual_book):
+    assert "book/intro.html" in (virtual_book / "index.html").read_text()
+
+
+def test_figures_have_a_text_for_readers_who_cannot_see_them(virtual_book):
+    images = re.findall(r"<img [^>]*_images[^>]*>", (virtual_book / "notebooks" / "05_comparison.html").read_text())
+    assert images and not [image for image in images if re.search(r'alt="(\.\./|")', image)]

@@ -1,0 +1,142 @@
+"""What a person is told about a table that cannot be used."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+import pytest
+
+from helpers import observations as obs
+from helpers.site_databases import ObservationError
+
+GOOD = {
+    "variable": "npp",
+    "site": "Camp",
+    "longitude": "92.0",
+    "latitude": "33.0",
+    "year": "2010",
+    "value": "250",
+    "unit": "g C m-2 yr-1",
+    "source": "mine",
+    "in_china": "true",
+    "on_plateau": "true",
+}
+
+
+def own_table(folder, *rows: dict, without: str = ""):
+    """Write a table of good rows, with cells replaced and a column left out."""
+    frame = pd.DataFrame([GOOD | row for row in rows]).drop(columns=[without] if without else [])
+    frame.to_csv(folder / "mine.csv", index=False)
+    return folder / "mine.csv"
+
+
+def message(path) -> str:
+    with pytest.raises(ObservationError) as caught:
+        obs.read_table(path)
+    return str(caught.value)
+
+
+def test_the_table_that_the_faults_are_planted_in_is_good(tmp_path):
+    assert len(obs.read_table(own_table(tmp_path, {}, {}))) == 2
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        ({"value": "abc"}, r"column value, row 3 \('abc'\): expected a number"),
+        ({"value": "1,200"}, r"column value, row 3 \('1,200'\): expected a number"),
+        ({"value": ""}, r"column value, row 3 \(''\): expected g C m-2 yr-1, not empty"),
+        ({"value": "-3"}, r"column value, row 3 \('-3'\): expected above 0 .* check units"),
+        ({"value": "25000"}, r"column value, row 3 \('25000'\): expected .* npp 3000.* check units"),
+        ({"value": "inf"}, r"column value, row 3 \('inf'\): .* check units"),
+        ({"longitude": "33.0", "latitude": "92.0"}, r"column longitude, row 3 \('33.0'\): .*exchanged"),
+        ({"longitude": "9.2"}, r"column longitude, row 3 \('9.2'\): expected 73 to 136 degrees east"),
+        ({"latitude": "-33"}, r"column latitude, row 3 \('-33'\): expected 18 to 54 degrees north"),
+        ({"latitude": ""}, r"column latitude, row 3 \(''\): expected degrees north, not empty"),
+        ({"year": "201"}, r"column year, row 3 \('201'\): expected a year from 1900 to 2100"),
+        ({"year": "May 2010"}, r"column year, row 3 \('May 2010'\): expected a number"),
+        ({"variable": "gpp"}, r"column variable, row 3 \('gpp'\): expected one of npp, rs, rh"),
+        ({"unit": "t C ha-1 yr-1"}, r"column unit, row 3 \('t C ha-1 yr-1'\): expected g C m-2 yr-1; convert"),
+        ({"on_plateau": "maybe"}, r"column on_plateau, row 3 \('maybe'\): expected true or false"),
+        ({"site": ""}, r"column site, row 3 \(''\): expected a name"),
+        ({"source": " "}, r"column source, row 3 \(''\): expected a name"),
+    ],
+)
+def test_a_bad_cell_is_told_with_file_column_row_and_what_was_expected(tmp_path, cells, expected):
+    path = own_table(tmp_path, {}, cells)
+    told = message(path)
+    assert str(path) in told
+    assert re.search(expected, told)
+    assert told.count("\n- ") == 1
+
+
+def test_everything_wrong_with_a_table_is_told_at_once(tmp_path):
+    told = message(own_table(tmp_path, {"value": "x"}, {"variable": "gpp"}, {"longitude": "33", "latitude": "92"}))
+    assert told.count("\n- ") == 3
+
+
+def test_of_many_bad_rows_the_first_are_named_and_the_rest_counted(tmp_path):
+    told = message(own_table(tmp_path, *[{"value": "x"}] * 12))
+    assert "6 ('x') and 7 more" in told
+    assert "7 ('x')" not in told
+
+
+def test_a_missing_column_is_named_with_those_expected(tmp_path):
+    told = message(own_table(tmp_path, {}, without="latitude"))
+    assert "no column latitude;" in told
+    assert "example_npp.csv" in told
+
+
+def test_without_a_boundary_the_table_must_say_what_is_on_the_plateau(tmp_path):
+    assert "no column on_plateau;" in message(own_table(tmp_path, {}, without="on_plateau"))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    assert "no such file" in message(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", "the file is empty"),
+        (",".join(GOOD).encode(), "no rows below the header"),
+        (";".join(GOOD).encode() + b"\n" + ";".join(GOOD.values()).encode(), "parted by semicolons"),
+        (",".join(GOOD).encode() + b"\nK\xf6nig", "not UTF-8"),
+        ((",".join(GOOD) + "\n" + ",".join(GOOD.values()) + ",Smith, J.\n").encode(), "more cells than the header"),
+        (
+            "\n".join([",".join(GOOD), ",".join(GOOD.values()), ",".join(GOOD.values()) + ",more\n"]).encode(),
+            "more cells than the header",
+        ),
+    ],
+)
+def test_a_file_that_is_no_such_table_is_told_what_to_do(tmp_path, content, expected):
+    path = tmp_path / "mine.csv"
+    path.write_bytes(content)
+    assert expected in message(path)
+
+
+def test_a_row_that_ends_early_is_told_by_what_it_lacks(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text(",".join(GOOD) + "\nnpp,Camp,92.0\n")
+    told = message(path)
+    assert "column latitude, row 2 (''): expected degrees north, not empty" in told
+
+
+@pytest.mark.parametrize("reader", [obs.read_srdb, obs.read_michaletz, obs.read_sun2022])
+def test_a_database_that_is_another_file_is_told_with_the_columns_it_lacks(tmp_path, reader):
+    path = own_table(tmp_path, {})
+    with pytest.raises(ObservationError, match=rf"{re.escape(str(path))}: no column .*; expected .*another file"):
+        reader(path, lambda longitude, latitude: longitude > 0)
+
+
+def test_a_database_that_is_not_there_is_told_how_to_get(tmp_path):
+    with pytest.raises(ObservationError, match="no such file; expected SRDB V5.*mirror"):
+        obs.srdb_records(tmp_path / "srdb-data.csv")
+
+
+def test_text_among_the_numbers_of_a_database_is_told_with_its_row(tmp_path):
+    path = tmp_path / "Michaletz2014.csv"
+    path.write_text("Index,Lat,Long,NPPTotal_gm2y,BiomeSource,Source\n1,31,101,800,a,b\n2,31,101,8oo,a,b\n")
+    with pytest.raises(ObservationError, match=r"column NPPTotal_gm2y, row 3 .*expected a number, found '8oo'"):
+        obs.read_michaletz(path, lambda longitude, latitude: longitude > 0)

@@ -1,0 +1,111 @@
+"""The notebooks in git: without outputs, with explained parameters, and with the science in the package."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from helpers.config import Settings
+from helpers.run import EXECUTION_PARAMETERS, STEPS, deciding_parameters
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def code(path: Path) -> list[str]:
+    """Return the sources of the code cells, without lines of notebook commands."""
+    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    return [re.sub(r"^[%!].*$", "", cell.source, flags=re.MULTILINE) for cell in cells]
+
+
+def parameters_cell(path: Path) -> int:
+    """Return the position of the cell that is tagged ``parameters``."""
+    cells = nbformat.read(path, as_version=4).cells
+    (position,) = [i for i, cell in enumerate(cells) if "parameters" in cell.metadata.get("tags", [])]
+    return position
+
+
+def parameters(path: Path) -> list[str]:
+    """Return the names that the parameters cell assigns."""
+    source = nbformat.read(path, as_version=4).cells[parameters_cell(path)].source
+    return [target.id for node in ast.parse(source).body for target in node.targets]
+
+
+def test_the_workflow_knows_every_notebook():
+    assert [path.stem for path in NOTEBOOKS] == sorted(STEPS)
+
+
+@each_notebook
+def test_a_notebook_in_git_holds_no_outputs(path):
+    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    assert not [cell.source for cell in cells if cell.outputs or cell.execution_count is not None]
+
+
+@each_notebook
+def test_a_notebook_names_its_kernel_and_language(path):
+    """Papermill stops without them."""
+    metadata = nbformat.read(path, as_version=4).metadata
+    assert (metadata.kernelspec.name, metadata.language_info.name) == ("python3", "python")
+
+
+@each_notebook
+def test_a_notebook_is_valid(path):
+    nbformat.validate(nbformat.read(path, as_version=4))
+
+
+@each_notebook
+def test_the_parameters_follow_the_imports(path):
+    cells = nbformat.read(path, as_version=4).cells[: parameters_cell(path)]
+    (imports,) = [cell.source for cell in cells if cell.cell_type == "code"]
+    assert "import" in imports
+
+
+@each_notebook
+def test_every_parameter_is_explained_just_above(path):
+    above = nbformat.read(path, as_version=4).cells[parameters_cell(path) - 1]
+    explained = set(re.findall(r"^[-*] .*?`(\w+)`", above.source, flags=re.MULTILINE))
+    assert set(parameters(path)) <= explained
+
+
+@each_notebook
+def test_every_parameter_is_one_of_the_run_that_counts_here(path):
+    assert set(parameters(path)) <= {*deciding_parameters(path.stem), *EXECUTION_PARAMETERS}
+
+
+@each_notebook
+def test_a_notebook_uses_only_settings_that_its_step_declares(path):
+    """Another one could change without this notebook being executed again."""
+    nodes = [node for source in code(path) for node in ast.walk(ast.parse(source))]
+    used = {node.attr for node in nodes if isinstance(node, ast.Attribute) and _is_settings(node.value)}
+    assert used & set(Settings.model_fields) <= {*deciding_parameters(path.stem), *EXECUTION_PARAMETERS}
+
+
+@pytest.mark.parametrize("module", ["virtual", "world"])
+def test_data_preparation_declares_the_settings_that_its_modules_read(module):
+    """They are handed all settings; one that is not declared could change without a new cube."""
+    nodes = ast.walk(ast.parse((ROOT / "src" / "helpers" / f"{module}.py").read_text(encoding="utf-8")))
+    used = {node.attr for node in nodes if isinstance(node, ast.Attribute) and _is_settings(node.value)}
+    assert used and used & set(Settings.model_fields) <= set(deciding_parameters("01_data_preparation"))
+
+
+def _is_settings(node: ast.expr) -> bool:
+    """Tell whether an expression is ``settings`` or ``book_run.settings``."""
+    return getattr(node, "id", getattr(node, "attr", None)) == "settings"
+
+
+@each_notebook
+def test_functions_are_defined_in_the_package_not_in_notebooks(path):
+    defined = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+    assert not [node for source in code(path) for node in ast.walk(ast.parse(source)) if isinstance(node, defined)]
+
+
+@each_notebook
+def test_a_notebook_opens_its_own_run_and_closes_it(path):
+    text = "\n".join(code(path))
+    assert f'start("{path.stem}", globals())' in text and text.rstrip().endswith("book_run.finish()")
