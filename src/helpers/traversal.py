@@ -14,7 +14,7 @@ module asks each such test once for a whole group of rows:
    group may span all the years, and covariates that never change are simply never cut on again.
 3. *Pruning.* The rows of a group span a box in the space of the features. Tests that the box does not straddle are
    decided for all of its rows and dropped; a tree without a test left is a constant. Groups of 8192 prune the forest,
-   groups of 512 prune what is left of it (about 1 test in 15 remains).
+   groups of 512 prune what is left of it (about 1 test in 40 remains).
 4. *Sets of rows as bits.* The 64 rows of a small group go down a tree together, as one 64-bit word. Where the rows
    with rank <= cut are a word too, looked up by feature and cut, a test is an ``and``; branches that no row takes are
    left out. At a leaf, its value is added to the rows of the word.
