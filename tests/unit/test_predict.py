@@ -37,7 +37,12 @@ def test_a_cell_gets_what_its_row_gets(cube, forest):
     predicted = predict(forest, cube, cube["plateau"])
     cell = cube.isel(time=1, latitude=4, longitude=5)
     row = pd.DataFrame({name: [float(cell[name])] for name in PREDICTORS})
-    assert float(predicted.isel(time=1, latitude=4, longitude=5)) == forest.predict(row)[0]
+    assert float(predicted.isel(time=1, latitude=4, longitude=5)) == pytest.approx(forest.predict(row)[0], rel=1e-9)
+
+
+def test_both_engines_give_the_same(cube, forest):
+    predicted = predict(forest, cube, cube["plateau"], engine="pruned")
+    xr.testing.assert_allclose(predict(forest, cube, cube["plateau"], engine="scikit-learn"), predicted, rtol=1e-9)
 
 
 def test_dimensions_are_in_the_books_order(cube, forest):
