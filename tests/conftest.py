@@ -10,6 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A slow machine is no wrong result: no test fails for the time it takes.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 # Estimators on two threads must agree with one; a test machine's own setting must not decide.
 os.environ.setdefault("MPLBACKEND", "Agg")

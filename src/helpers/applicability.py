@@ -20,6 +20,8 @@ from scipy.spatial import KDTree
 from scipy.spatial.distance import pdist
 from sklearn.isotonic import IsotonicRegression
 
+from helpers.training import map_table
+
 __all__ = [
     "ApplicabilityError",
     "ErrorProfile",
@@ -202,30 +204,35 @@ def inside(space: TrainingSpace, di: ArrayLike) -> NDArray[np.bool_]:
     return np.asarray(di, dtype=float) <= space.threshold
 
 
-def applicable_cells(space: TrainingSpace, cells: pd.DataFrame, grid: xr.DataArray) -> xr.DataArray:
-    """Return the cells of a map where the model may be used: like the training rows, and of a class that they have.
+def applicable_cells(space: TrainingSpace, cube: xr.Dataset, threads: int = 1, band_rows: int = 100) -> xr.DataArray:
+    """Return the cells of a cube where the model may be used: like the training rows, and of a class that they have.
 
     Parameters
     ----------
     space : TrainingSpace
         Of the training table.
-    cells : pandas.DataFrame
-        Cells to judge, by :func:`helpers.training.map_table`: ``latitude``, ``longitude`` and the predictors.
-    grid : xarray.DataArray, shape (latitude, longitude)
-        Gives the coordinates of the map.
+    cube : xarray.Dataset
+        Covariates on the target grid, with ``plateau`` and ``cell_area``; yearly ones enter with their means.
+    threads : int
+        Threads of the search; they do not change the result.
+    band_rows : int
+        Rows of the grid that are judged at a time; bounds the memory.
 
     Returns
     -------
     xarray.DataArray of bool, shape (latitude, longitude)
-        False also at the cells that are not in the table.
+        False also off the plateau, and where a covariate is missing.
     """
-    judged = inside(space, dissimilarity(space, cells)) & ~unseen_classes(space, cells)
-    found = xr.full_like(grid, False, dtype=bool).drop_attrs()
-    rows = grid.get_index("latitude").get_indexer(cells["latitude"])
-    columns = grid.get_index("longitude").get_indexer(cells["longitude"])
-    values = found.to_numpy().copy()
-    values[rows, columns] = judged
-    return found.copy(data=values).rename("applicable").assign_attrs(long_name="inside the area of applicability")
+    found = np.zeros((cube.sizes["latitude"], cube.sizes["longitude"]), dtype=bool)
+    columns = cube.get_index("longitude")
+    for first in range(0, len(found), band_rows):
+        band = cube.isel(latitude=slice(first, first + band_rows))
+        cells = map_table(band, list(space.weights.index))
+        judged = inside(space, dissimilarity(space, cells, threads=threads)) & ~unseen_classes(space, cells)
+        rows = band.get_index("latitude").get_indexer(cells["latitude"])
+        found[first + rows, columns.get_indexer(cells["longitude"])] = judged
+    grid = {name: cube[name] for name in ("latitude", "longitude")}
+    return xr.DataArray(found, grid, tuple(grid), "applicable", {"long_name": "inside the area of applicability"})
 
 
 def local_point_density(

@@ -245,7 +245,7 @@ def budget(field: xr.DataArray, cell_area: xr.DataArray) -> dict[str, float]:
     ----------
     field : xarray.DataArray
         A flux, g C m-2 yr-1; cells that do not count are missing. With a dimension ``time``, each cell's mean over its
-        valid years counts.
+        valid years counts. One that Dask holds is read once, chunk by chunk.
     cell_area : xarray.DataArray, shape (latitude, longitude)
         km2.
 
@@ -264,10 +264,14 @@ def budget(field: xr.DataArray, cell_area: xr.DataArray) -> dict[str, float]:
     {'mean_gC_m2_yr': 250.0, 'total_TgC_yr': 1000.0, 'valid_area_Mkm2': 4.0}
     """
     _same_grid(field, cell_area)
-    mean = field.mean("time") if "time" in field.dims else field
-    mean = mean.astype("float64")
-    area = float(cell_area.where(mean.notnull()).sum())
-    total = float((mean * cell_area).sum())
+    mean = field.astype("float64")
+    mean = mean.mean("time") if "time" in field.dims else mean
+    sums = xr.Dataset({"area": cell_area.where(mean.notnull()).sum(), "total": (mean * cell_area).sum()}).compute()
+    return _area_and_total(float(sums["area"]), float(sums["total"]))
+
+
+def _area_and_total(area: float, total: float) -> dict[str, float]:
+    """Return a budget from the valid area [km2] and the sum of flux times area [g C m-2 yr-1 km2]."""
     valid = area > 0
     return {
         "mean_gC_m2_yr": total / area if valid else np.nan,
@@ -298,8 +302,17 @@ def yearly_budget(field: xr.DataArray, cell_area: xr.DataArray) -> pd.DataFrame:
     """
     if "time" not in field.dims:
         raise CarbonError(f"{field.name or 'the field'} has no dimension 'time': a yearly budget needs yearly fields")
-    years = field["time"].dt.year.to_numpy()
-    return pd.DataFrame([{"year": int(year)} | budget(field.isel(time=i), cell_area) for i, year in enumerate(years)])
+    _same_grid(field, cell_area)
+    space = ("latitude", "longitude")
+    sums = {
+        "area": cell_area.where(field.notnull()).sum(space),
+        "total": (field.astype("float64") * cell_area).sum(space),
+    }
+    by_year = xr.Dataset(sums).compute()
+    return pd.DataFrame(
+        {"year": int(year)} | _area_and_total(float(area), float(total))
+        for year, area, total in zip(field["time"].dt.year.values, by_year["area"], by_year["total"], strict=True)
+    )
 
 
 def trends(yearly: pd.DataFrame) -> pd.DataFrame:

@@ -105,7 +105,7 @@ def budget_table(fields: Mapping[tuple[str, str], xr.DataArray], cell_area: xr.D
         Columns ``quantity``, ``product``, ``mean_gC_m2_yr``, ``total_TgC_yr``, ``valid_area_Mkm2`` and, over the cells
         that every field has, ``common_mean_gC_m2_yr``, ``common_total_TgC_yr`` and ``common_area_Mkm2``.
     """
-    flat = {key: field.mean("time") if "time" in field.dims else field for key, field in fields.items()}
+    flat = {key: _mean_map(field) for key, field in fields.items()}
     common = np.logical_and.reduce([field.notnull().to_numpy() for field in flat.values()])
     rows = []
     for (quantity, product), field in flat.items():
@@ -140,7 +140,7 @@ def chosen(products: xr.Dataset, quantity: str, plateau: xr.DataArray) -> dict[s
     found = {}
     for name in sorted(names, key=lambda name: (name != "modis", name)):
         field = products[f"{quantity}_{name}"]
-        found[name] = (field.mean("time", keep_attrs=True) if "time" in field.dims else field).where(plateau)
+        found[name] = _mean_map(field).where(plateau.compute())
     return found
 
 
@@ -198,9 +198,9 @@ def recovery(quantity: str, estimate: xr.DataArray, truth: xr.DataArray, cell_ar
         total, Sen's slope of the yearly totals (from four years on), the standard deviation over the cells (means over
         the years), and the root mean square error of the map, whose truth is zero.
     """
-    known = truth.where(estimate.notnull())
-    columns = {"recovered": estimate, "true": known}
-    budgets = {name: carbon.budget(field, cell_area) for name, field in columns.items()}
+    columns = {"recovered": estimate, "true": truth.where(estimate.notnull())}
+    flat = {name: _mean_map(field) for name, field in columns.items()}
+    budgets = {name: carbon.budget(field, cell_area) for name, field in flat.items()}
     rows = [
         ("mean", "g C m-2 yr-1", {name: found["mean_gC_m2_yr"] for name, found in budgets.items()}),
         ("total", "Tg C yr-1", {name: found["total_TgC_yr"] for name, found in budgets.items()}),
@@ -211,7 +211,7 @@ def recovery(quantity: str, estimate: xr.DataArray, truth: xr.DataArray, cell_ar
         )
         slopes = carbon.trends(yearly).set_index("quantity")["sen_slope_TgC_yr2"].to_dict()
         rows.append(("trend", "Tg C yr-1 per year", slopes))
-    flat = {name: field.mean("time") if "time" in field.dims else field for name, field in columns.items()}
+    cell_area = cell_area.compute()
     spread = {name: float(field.weighted(cell_area).std()) for name, field in flat.items()}
     error = float(np.sqrt(((flat["recovered"] - flat["true"]) ** 2).weighted(cell_area).mean()))
     rows.append(("spread", "g C m-2 yr-1", spread))
@@ -239,11 +239,13 @@ def budget_by_class(fields: Mapping[str, xr.DataArray], classes: xr.DataArray, c
         Columns ``land_cover``, ``quantity``, ``mean_gC_m2_yr``, ``total_TgC_yr`` and ``valid_area_Mkm2``; classes by
         area, largest first.
     """
+    classes, cell_area = classes.compute(), cell_area.compute()
+    flat = {quantity: _mean_map(field) for quantity, field in fields.items()}
     present = np.unique(classes.to_numpy()[np.isfinite(classes.to_numpy())])
     rows = [
         {"land_cover": int(value), "quantity": quantity} | carbon.budget(field.where(classes == value), cell_area)
         for value in sorted(present, key=lambda value: -float(cell_area.where(classes == value).sum()))
-        for quantity, field in fields.items()
+        for quantity, field in flat.items()
     ]
     return pd.DataFrame(rows)
 
@@ -267,17 +269,22 @@ def product_pairs(
     dict of str to xarray.DataArray
         ``NEP1`` of the forests, then ``NEP2 (product)`` and so on.
     """
-    flat = nep.mean("time", keep_attrs=True) if "time" in nep.dims else nep
     pairs = {
         f"NEP{number} ({label(product)})": carbon.net_ecosystem_production(npp, rh)
         for number, (product, npp) in enumerate(npp_products.items(), start=2)
     }
-    return {"NEP1": flat, **pairs}
+    return {"NEP1": _mean_map(nep), **pairs}
 
 
 def beside_paper(table: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
     """Return a table of :func:`product_table` with the paper's columns beside ours, named ``paper_…``."""
     return table.merge(paper.add_prefix("paper_"), left_on="metric", right_index=True, how="left")
+
+
+def _mean_map(field: xr.DataArray) -> xr.DataArray:
+    """Return the mean over the valid years, in memory; a yearly field is read once, chunk by chunk."""
+    yearly = "time" in field.dims
+    return (field.astype("float64").mean("time", keep_attrs=True) if yearly else field).compute()
 
 
 def _scores_where_valid(observed: pd.Series, predicted: pd.Series) -> dict[str, float]:

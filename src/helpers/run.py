@@ -34,6 +34,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import yaml
 
 from helpers.config import ConfigError, Settings, from_notebook, load_config, project_root
@@ -65,6 +66,8 @@ WORLDS_WITH_TRUTH = frozenset({"virtual"})
 WORLDS_OF_TAG = {"truth": WORLDS_WITH_TRUTH, "yearly": frozenset({"virtual"}), "open-world": frozenset({"open"})}
 EXECUTION_PARAMETERS = ("config", "run", "threads", "block_cells")
 FIGURE_DPI = 160
+#: Bytes up to which a dataset is loaded when it is opened; larger ones stay on disk and are read chunk by chunk.
+IN_MEMORY_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True)
@@ -212,6 +215,7 @@ class Run:
         self.folder = runs_folder() / settings.run
         self._clock = time.monotonic()
         self._saved_something = False
+        self._unfinished: list[Path] = []
         self._record: dict[str, Any] = {
             "notebook": notebook,
             "run": settings.run,
@@ -243,7 +247,7 @@ class Run:
             dataset.drop_encoding().to_zarr(partial, mode="w", zarr_format=2, consolidated=True)
 
     def load_dataset(self, name: str) -> xr.Dataset:
-        """Open ``<name>.zarr`` of this run, lazily.
+        """Open ``<name>.zarr`` of this run.
 
         Parameters
         ----------
@@ -252,7 +256,7 @@ class Run:
         Returns
         -------
         xarray.Dataset
-            Dask-backed, in the chunks in which it was saved.
+            In memory up to :data:`IN_MEMORY_BYTES`; a larger one is Dask-backed, in the chunks in which it was saved.
 
         Raises
         ------
@@ -263,7 +267,25 @@ class Run:
         """
         import xarray as xr
 
-        return xr.open_zarr(self._found(f"{name}.zarr", "save_dataset", name), consolidated=True)
+        dataset = xr.open_zarr(self._found(f"{name}.zarr", "save_dataset", name), consolidated=True)
+        return dataset.load() if dataset.nbytes <= IN_MEMORY_BYTES else dataset
+
+    def unfinished(self, name: str) -> Path:
+        """Return where a long computation keeps what it has, so that a stopped one goes on: until :meth:`finish`.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        pathlib.Path
+            ``unfinished/<name>.zarr`` of the run's folder.
+        """
+        path = self.folder / "unfinished" / f"{name}.zarr"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._unfinished.append(path)
+        return path
 
     def save_table(self, name: str, table: pd.DataFrame) -> None:
         """Save a result as ``tables/<name>.csv``; a named index becomes the first columns.
@@ -448,6 +470,9 @@ class Run:
 
     def finish(self) -> None:
         """Close the notebook's provenance: end, duration, peak memory. A notebook's last cell calls it."""
+        for path in self._unfinished:
+            for leftover in path.parent.glob(f"{path.name}*"):
+                _remove(leftover)
         self._record["finished"] = _now()
         self._write_provenance()
 
@@ -486,7 +511,7 @@ class Run:
                 f"run {first} first, with the same parameters"
             )
         maker, output = _producer(self.folder, artefact)
-        if output is not None:
+        if output is not None and maker != self.notebook:
             self._refuse_other_parameters(artefact, maker, output["parameters"])
             self._record["inputs"][artefact] = output["sha256"]
         return path
@@ -730,6 +755,7 @@ def written_whole(path: Path) -> Iterator[Path]:
         Where to write.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path)
     partial = path.with_name(f".{os.getpid()}.partial.{path.name}")
     old = path.with_name(f".{os.getpid()}.old.{path.name}")
     try:
@@ -739,10 +765,23 @@ def written_whole(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         for leftover in (partial, old):
-            if leftover.is_dir() and not leftover.is_symlink():
-                shutil.rmtree(leftover)
-            else:
-                leftover.unlink(missing_ok=True)
+            _remove(leftover)
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what processes that were killed had begun to write for a path."""
+    for leftover in path.parent.glob(f".*.partial.{path.name}"):
+        writer = leftover.name.split(".")[1]
+        if writer.isdigit() and not psutil.pid_exists(int(writer)):
+            _remove(leftover)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, a link or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _notebook_that_calls(saver: str, name: str) -> str | None:

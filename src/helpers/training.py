@@ -164,10 +164,15 @@ def map_table(cube: xr.Dataset, predictors: Sequence[str]) -> pd.DataFrame:
         Columns ``latitude``, ``longitude``, ``cell_area`` [km2] and the predictors; a row a cell, in raster order.
     """
     layers = cube[list(predictors)].where(cube["plateau"])
-    flat = layers.mean("time") if "time" in layers.dims else layers
-    table = flat.assign(cell_area=cube["cell_area"]).to_dataframe().reset_index()
-    columns = ["latitude", "longitude", "cell_area", *predictors]
-    return table[columns].dropna(ignore_index=True)
+    flat = (layers.mean("time") if "time" in layers.dims else layers).assign(cell_area=cube["cell_area"]).compute()
+    valid = np.logical_and.reduce([flat[name].notnull().transpose("latitude", "longitude") for name in predictors])
+    rows, columns = np.nonzero(valid)
+    place = {"latitude": flat["latitude"].to_numpy()[rows], "longitude": flat["longitude"].to_numpy()[columns]}
+    values = {
+        name: flat[name].transpose("latitude", "longitude").to_numpy()[rows, columns]
+        for name in ("cell_area", *predictors)
+    }
+    return pd.DataFrame(place | values)
 
 
 def cell_map(cells: pd.DataFrame, values: ArrayLike, like: xr.DataArray) -> xr.DataArray:

@@ -220,15 +220,32 @@ def test_pairs_without_a_profile_are_refused(di, observed, message):
         aoa.error_profile(di, observed, observed)
 
 
-def test_applicable_cells_come_back_to_their_place_on_the_map(worked):
-    grid = xr.DataArray(np.ones((2, 2), bool), {"latitude": [36.0, 35.0], "longitude": [90.0, 91.0]})
-    cells = CELLS.assign(latitude=[35.0, 36.0, 36.0], longitude=[91.0, 91.0, 90.0])
-    assert aoa.applicable_cells(worked, cells, grid).values.tolist() == [[False, False], [False, True]]
+def _map(latitude, longitude, **layers):
+    grid = {"latitude": latitude, "longitude": longitude}
+    shape = (len(latitude), len(longitude))
+    layers = {"plateau": np.ones(shape, bool), "cell_area": np.ones(shape), **layers}
+    return xr.Dataset({name: (tuple(grid), np.array(values)) for name, values in layers.items()}, grid)
+
+
+@pytest.mark.parametrize("band_rows", [1, 2, 100])
+def test_applicable_cells_come_back_to_their_place_on_the_map(worked, band_rows):
+    columns = {name: CELLS[name].to_numpy() for name in worked.weights.index}
+    layers = {name: [[a, b], [np.nan, c]] for name, (c, a, b) in columns.items()}
+    cube = _map([36.0, 35.0], [90.0, 91.0], **layers)
+    judged = aoa.inside(worked, aoa.dissimilarity(worked, CELLS))
+    expected = [[judged[1], judged[2]], [False, judged[0]]]
+    assert set(judged) == {True, False}
+    assert aoa.applicable_cells(worked, cube, band_rows=band_rows).values.tolist() == expected
 
 
 def test_a_cell_of_a_class_that_no_site_has_is_not_applicable():
     table = pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0], "land_cover": [10, 10, 16, 16]})
     space = aoa.training_space(table, {"a": 1, "land_cover": 0.01}, fold=[0, 1, 0, 1])
-    cells = pd.DataFrame({"a": [2.0, 2.0], "land_cover": [10, 5], "latitude": [30.0, 30.0], "longitude": [90.0, 91.0]})
-    grid = xr.DataArray(np.ones((1, 2), bool), {"latitude": [30.0], "longitude": [90.0, 91.0]})
-    assert aoa.applicable_cells(space, cells, grid).values.tolist() == [[True, False]]
+    cube = _map([30.0], [90.0, 91.0], a=[[2.0, 2.0]], land_cover=[[10, 5]])
+    assert aoa.applicable_cells(space, cube).values.tolist() == [[True, False]]
+
+
+def test_a_cell_off_the_plateau_is_not_applicable(worked):
+    layers = {name: [[CELLS[name].iloc[0]] * 2] for name in worked.weights.index}
+    cube = _map([30.0], [90.0, 91.0], **layers | {"plateau": [[True, False]]})
+    assert not aoa.applicable_cells(worked, cube).values[0, 1]

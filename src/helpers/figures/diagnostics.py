@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from helpers.figures.panels import flat
+from helpers.figures.panels import flat, thinned
 from helpers.figures.style import (
     blank,
     letters,
@@ -59,6 +59,7 @@ def sites_versus_map(samples: pd.DataFrame, cube: xr.Dataset, names: Sequence[st
     missing = [name for name in (*names, "plateau", "cell_area") if name not in cube]
     if missing:
         raise ValueError(f"sites_versus_map: the cube lacks {', '.join(missing)}")
+    cube = thinned(cube[[*names, "plateau", "cell_area"]])
     rows = -(-len(names) // 2)
     figure = blank(0.5 + 1.95 * rows)
     panels = figure.subplots(rows, 2, squeeze=False).ravel()

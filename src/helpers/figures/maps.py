@@ -417,6 +417,7 @@ def _draw_land_cover(
 
 def _position_map(axes: GeoAxes, cube: xr.Dataset, boundary: BaseGeometry) -> None:
     """Draw the whole grid's relief in grey, its water in blue, and where the plateau lies in it."""
+    cube = panels.thinned(cube[["elevation", "land_cover"]])
     elevation, cover = panels.flat(cube["elevation"]), panels.flat(cube["land_cover"])
     water = cover.isin([0, 17])
     x, y = panels.corners(axes.projection, elevation)
@@ -428,7 +429,7 @@ def _position_map(axes: GeoAxes, cube: xr.Dataset, boundary: BaseGeometry) -> No
     axes.set_ylim(y.min(), y.max())
     panels.outline(axes, boundary, width=1.6, colour="#c2185b")
     panels.graticule(axes, step=(20, 10))
-    axes.set_title("position in China", fontsize=8.5)
+    axes.set_title("position on the grid of the maps", fontsize=8.5)
 
 
 def _site_handle(label: str, marker: Mapping[str, object]) -> Line2D:

@@ -22,6 +22,7 @@ from shapely.geometry.base import BaseGeometry
 from helpers.figures.style import INK, NO_DATA, extension, panel_letter
 
 __all__ = [
+    "MOST_CELLS",
     "PLATEAU_CRS",
     "colour_bar",
     "corners",
@@ -34,6 +35,7 @@ __all__ = [
     "outline",
     "points",
     "shared_grid",
+    "thinned",
 ]
 
 PLATEAU_CRS = ccrs.AlbersEqualArea(central_longitude=89, central_latitude=33, standard_parallels=(28, 38))
@@ -81,8 +83,22 @@ def shared_grid(fields: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
     return maps
 
 
+#: Rows or columns beyond which a map shows every second cell, every third, and so on: a figure has no more pixels.
+MOST_CELLS = 800
+
+
+def thinned(field: xr.DataArray | xr.Dataset) -> xr.DataArray | xr.Dataset:
+    """Return every k-th row and column of a map, in memory, with k = 1 up to :data:`MOST_CELLS` rows and columns.
+
+    A sample of the cells, not means of several: classes stay classes, and the cells keep their spread.
+    """
+    step = -(-max(field.sizes["latitude"], field.sizes["longitude"]) // MOST_CELLS)
+    middle = slice(step // 2, None, step)
+    return field.isel(latitude=middle, longitude=middle).compute()
+
+
 def on_plateau(field: xr.DataArray, boundary: BaseGeometry) -> xr.DataArray:
-    """Return a map cut to the outline's box, NaN where a cell's centre lies outside the outline.
+    """Return a map cut to the outline's box and :func:`thinned`, NaN where a cell's centre is outside the outline.
 
     Parameters
     ----------
@@ -106,6 +122,7 @@ def on_plateau(field: xr.DataArray, boundary: BaseGeometry) -> xr.DataArray:
     columns = (field.longitude >= west) & (field.longitude <= east)
     rows = (field.latitude >= south) & (field.latitude <= north)
     cut = field.isel(latitude=np.flatnonzero(rows), longitude=np.flatnonzero(columns))
+    cut = thinned(cut) if cut.size else cut
     inside = shapely.contains_xy(boundary, *np.meshgrid(cut.longitude, cut.latitude)) if cut.size else np.zeros(0, bool)
     if not inside.any():
         raise ValueError(
