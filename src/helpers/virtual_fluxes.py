@@ -286,8 +286,8 @@ def product(name: str, longitude: ArrayLike, latitude: ArrayLike, years: ArrayLi
 
 
 MAP_CELLS: Final = MappingProxyType({"precipitation": 0.1, "temperature": 0.1, "srad": 0.1, "lai": 1 / 12})
-"""Cell sizes [degrees] of the products that a yearly covariate is read from: the climate of Zeng et al. 2023, and GIMMS
-leaf area of 8 km."""
+"""Cell sizes [degrees] of the products that a yearly covariate is read from: as in Zeng et al. 2023, climate of
+0.1 degree, and leaf area of 8 km, here 1/12 degree."""
 
 
 def covariates(
