@@ -163,8 +163,9 @@ def sample(cube: xr.Dataset, sites: pd.DataFrame, names: Sequence[str] | None = 
     at = {"latitude": xr.DataArray(rows, dims="site"), "longitude": xr.DataArray(columns, dims="site")}
     year = sites["year"] if "year" in sites else pd.Series(np.nan, sites.index)
     names = [name for name in RS_PREDICTORS if name in cube] if names is None else list(names)
+    found = cube[names].isel(at).load()
     return pd.DataFrame(
-        {name: _in_year(cube[name].isel(at).load(), year.to_numpy("float64")) for name in names},
+        {name: _in_year(found[name], year.to_numpy("float64")) for name in names},
         index=sites.index,
     )
 
