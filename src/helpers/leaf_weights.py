@@ -20,8 +20,8 @@ number of draws in all leaves that the row comes to, and let weights sum to N. T
 ``p = q (N - 1) + 1``. Where p lies above the cumulative weight c of one target with weight, and below that of the next,
 the quantile is interpolated from c to c + 1 between the two targets, and is the second from there on. It jumps where
 the second weighs less than 1 and p passes its cumulative weight. At a jump itself rounding decides, here as there:
-only at such a row may the two differ, by the whole jump. It takes few trees and a round level; forests of hundreds of
-trees agree to 1e-9.
+only at such a row may the two differ, by the whole jump. That was seen at round levels in forests of up to 20 trees;
+forests of 100 trees and more agreed to 1e-9 at all rows tried.
 
 Memory of a thread: that of the traversal, and half a kilobyte a training row.
 """
