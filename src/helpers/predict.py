@@ -115,7 +115,7 @@ def predict(
     if store is None:
         target = BlockArrays(template)
     else:
-        target = BlockStore(store, template, _fingerprint(forest, layers, mask, block_shape, engine, spread))
+        target = BlockStore(store, template, _fingerprint(forest, layers, mask, template, engine))
     if target.finished:
         return target.open()
     source = _Source(tuple(_in_memory(layer) for layer in layers), mask)
@@ -274,21 +274,20 @@ def _fingerprint(
     forest: RandomForest,
     layers: list[xr.DataArray],
     mask: np.ndarray,
-    block_shape: tuple[int, int],
+    template: xr.Dataset,
     engine: str,
-    spread: bool,
 ) -> dict[str, str]:
     """Return a digest for each thing that a stored result depends on; the same in every process."""
     trees = [tree.tree_ for tree in forest.estimator.estimators_]
     arrays = ("feature", "threshold", "children_right", "value")
     grown = [np.concatenate([getattr(tree, name).ravel() for tree in trees]) for name in arrays]
     encoder = [getattr(forest.encoder, name) for name in forest.encoder.__dataclass_fields__]
-    places = [layers[0][axis].values for axis in SPACE]
+    places = [(name, values.values) for name, values in template.coords.items()]
     return {
         "forest": tokenize(grown, encoder, engine),
         "cube": tokenize([(layer.dims, layer.data) for layer in layers], places),
         "where": tokenize(mask),
-        "layout of blocks": tokenize(block_shape, spread),
+        "layout of blocks": tokenize([(name, field.chunks) for name, field in template.items()]),
     }
 
 

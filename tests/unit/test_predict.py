@@ -315,21 +315,32 @@ def test_a_killed_call_with_another_forest_is_not_gone_on_with(killed, monkeypat
     assert "npp.zarr was made from another forest: it is discarded" in capsys.readouterr().out
 
 
+def another_decade(cube):
+    return cube.assign_coords(time=cube["time"] + np.timedelta64(3653, "D"))
+
+
 CHANGES = {
-    "forest": lambda forest, cube: (grown(seed=6), cube, cube["plateau"], {}),
-    "cube": lambda forest, cube: (forest, cube.assign(elevation=cube["elevation"] + 1), cube["plateau"], {}),
-    "where": lambda forest, cube: (forest, cube, cube["plateau"] & (cube["latitude"] < 33), {}),
-    "layout of blocks": lambda forest, cube: (forest, cube, cube["plateau"], {"block_cells": 900}),
+    "forest": ("forest", lambda forest, cube: (grown(seed=6), cube, cube["plateau"], {})),
+    "engine": ("forest", lambda forest, cube: (forest, cube, cube["plateau"], {"engine": "scikit-learn"})),
+    "values": (
+        "cube",
+        lambda forest, cube: (forest, cube.assign(elevation=cube["elevation"] + 1), cube["plateau"], {}),
+    ),
+    "years": ("cube", lambda forest, cube: (forest, another_decade(cube), cube["plateau"], {})),
+    "where": ("where", lambda forest, cube: (forest, cube, cube["plateau"] & (cube["latitude"] < 33), {})),
+    "blocks": ("layout of blocks", lambda forest, cube: (forest, cube, cube["plateau"], {"block_cells": 900})),
+    "spread": ("layout of blocks", lambda forest, cube: (forest, cube, cube["plateau"], {"spread": True})),
 }
 
 
-@pytest.mark.parametrize("part", CHANGES)
-def test_a_store_made_from_something_else_is_discarded(cube, forest, tmp_path, capsys, part):
+@pytest.mark.parametrize("changed", CHANGES)
+def test_a_store_made_from_something_else_is_discarded(cube, forest, tmp_path, capsys, changed):
     predict_cube(forest, cube, cube["plateau"], store=tmp_path / "npp.zarr")
-    other, changed, where, options = CHANGES[part](forest, cube)
-    found = predict_cube(other, changed, where, store=tmp_path / "npp.zarr", **options)
+    part, change = CHANGES[changed]
+    *call, options = change(forest, cube)
+    found = predict_cube(*call, store=tmp_path / "npp.zarr", **options)
     assert f"npp.zarr was made from another {part}: it is discarded and computed anew" in capsys.readouterr().out
-    xr.testing.assert_equal(found, predict_cube(other, changed, where))
+    xr.testing.assert_equal(found, predict_cube(*call, **options))
 
 
 def test_a_store_of_someone_else_is_left_as_it_is(lazy, forest, tmp_path):
