@@ -311,7 +311,7 @@ class BlockArrays:
 class BlockStore:
     """A Zarr store that is written block by block, and appears under its name when it is whole.
 
-    Until then it lies beside it, in ``.<name>.partial``, with a journal of the blocks that are on disk. A call that
+    Until then it lies beside it, in ``<name>.partial``, with a journal of the blocks that are on disk. A call that
     was killed goes on where the journal ends. A store made from something else is discarded, and a line says so.
 
     Parameters
@@ -338,7 +338,7 @@ class BlockStore:
     def __init__(self, path: str | os.PathLike, template: xr.Dataset, fingerprint: dict[str, str]) -> None:
         self.path = Path(path).absolute()
         self._template, self._fingerprint = template, fingerprint
-        self._folder = self.path.with_name(f".{self.path.name}.partial")
+        self._folder = self.path.with_name(f"{self.path.name}.partial")
         self._partial, self._journal = self._folder / "store", self._folder / "journal"
         self.finished = self.path.exists() and _made_from(self.path) == fingerprint
 

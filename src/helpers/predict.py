@@ -71,7 +71,7 @@ def predict(
         Return the standard deviation over the trees, too, from the same pass.
     store : path-like, optional
         Zarr store (format 2, chunks of one block) that the result is written to. It appears when it is whole. Until
-        then a folder beside it, ``.<name>.partial``, holds the blocks that are done: a call that was killed, made
+        then a folder beside it, ``<name>.partial``, holds the blocks that are done: a call that was killed, made
         again, computes only the others. A finished store is returned at once; one that was made from another forest,
         cube, ``where`` or layout of blocks is discarded, and a line says so. A Dask-backed cube is known by its name in
         Dask, which stands for path and time of writing, not by its values: open it by the same path.

@@ -281,7 +281,7 @@ def killed_once(cube, forest, tmp_path_factory):
 @pytest.fixture
 def killed(killed_once, tmp_path):
     """What the killed call left behind, and the options of the call that goes on."""
-    shutil.copytree(killed_once / ".npp.zarr.partial", tmp_path / ".npp.zarr.partial")
+    shutil.copytree(killed_once / "npp.zarr.partial", tmp_path / "npp.zarr.partial")
     lazy = xr.open_zarr(killed_once / "cube.zarr")
     return lazy, {"where": lazy["plateau"], "spread": True, "store": tmp_path / "npp.zarr"}
 
@@ -300,7 +300,7 @@ def test_a_killed_call_is_gone_on_with(killed, forest, reference, monkeypatch, c
 
 def test_a_line_of_the_journal_that_was_cut_off_does_not_count(killed, forest, reference, monkeypatch):
     lazy, options = killed
-    journal = options["store"].with_name(".npp.zarr.partial") / "journal"
+    journal = options["store"].with_name("npp.zarr.partial") / "journal"
     journal.write_text(journal.read_text()[:-1])
     written = counted_writes(monkeypatch, BlockStore)
     xr.testing.assert_equal(predict_cube(forest, lazy, **options), reference)
