@@ -25,7 +25,6 @@ from helpers.figures.sensitivity import (
     truth_by_design,
     variance_by_choice,
 )
-from helpers.figures.style import stamp
 from helpers.figures.uncertainty import (
     accumulated_effects,
     applicability_map,
@@ -63,7 +62,6 @@ __all__ = [
     "score_against_budget",
     "sites_versus_map",
     "specification_curve",
-    "stamp",
     "tree_convergence",
     "truth_by_design",
     "validation_scores",
