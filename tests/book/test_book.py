@@ -86,7 +86,8 @@ def test_a_notebook_of_other_parameters_is_refused(checkout, settings):
 
 
 def test_a_parameter_that_decides_nothing_may_differ(checkout, settings):
-    book.stage(settings.model_copy(update={"threads": 1}), checkout / "_build")
+    source = book.stage(settings.model_copy(update={"threads": 1}), checkout / "_build")
+    assert [path.stem for path in sorted((source / "notebooks").iterdir())] == NAMES
 
 
 def test_results_that_were_replaced_after_they_were_read_are_refused(checkout, settings):
