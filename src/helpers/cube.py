@@ -231,6 +231,7 @@ def open_cube(grid: xr.Dataset, plateau: xr.DataArray, soc_depth: int = 30) -> x
     """
 
     def on_grid(field: xr.DataArray) -> xr.DataArray:
+        """Return the nearest source value at each cell centre."""
         return grids.resample_nearest(field, grid)
 
     elevation = on_grid(sources.open_source("elevation"))
@@ -442,10 +443,12 @@ def _cell_edges(cube: xr.Dataset, axis: str) -> tuple[float, float]:
 
 
 def _refuse_outside(cube: xr.Dataset, place: pd.DataFrame) -> None:
+    """Raise if a site lies outside the cube, and say so if its coordinates are swapped."""
     west, east = _cell_edges(cube, "longitude")
     south, north = _cell_edges(cube, "latitude")
 
     def inside(longitude: pd.Series, latitude: pd.Series) -> pd.Series:
+        """Tell for each pair of coordinates whether it lies in the cube's box."""
         return longitude.between(west, east) & latitude.between(south, north)
 
     outside = ~inside(place["longitude"], place["latitude"])

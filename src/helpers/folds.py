@@ -486,17 +486,20 @@ def schemes(
     site = site_labels(longitude, latitude)
 
     def _blocks(size_km: float) -> Scheme:
+        """Return the scheme that leaves out squares of one size."""
         label = block_labels(longitude, latitude, size_km)
         n_folds = k if np.unique(label).size > k else None
         return lambda seed: group_folds(label, n_folds, seed)
 
     def _regions(seed: int) -> NDArray[np.int64]:
+        """Leave out one region at a time."""
         label = region_labels(longitude, latitude, k, seed) if regions is None else regions
         return group_folds(label, None, seed)
 
     matched = knndm(longitude, latitude, target_longitude, target_latitude, k, seed=0)
 
     def _matched(seed: int) -> NDArray[np.int64]:
+        """Return the distance-matched folds; those by site where matching is not needed."""
         return matched.fold if matched.clusters else group_folds(site, k, seed)
 
     if which == "fast":

@@ -2,6 +2,9 @@
 
 The paper quotes "R2" without saying which. For a forest they differ: the squared correlation forgives
 a bias and a wrong slope, the explained share of the variance does not. Both have names of their own.
+
+Every function takes observed and predicted values in pairs. It raises a :class:`ValueError` where they are none: where
+they are empty, unequally long or not finite.
 """
 
 from __future__ import annotations
@@ -36,11 +39,6 @@ def pbias(observed: ArrayLike, predicted: ArrayLike) -> float:
     float
         Percent; NaN where the observations sum to zero.
 
-    Raises
-    ------
-    ValueError
-        For empty, unequally long or non-finite input.
-
     Examples
     --------
     >>> pbias([100.0, 300.0], [110.0, 310.0])
@@ -64,11 +62,6 @@ def rmse(observed: ArrayLike, predicted: ArrayLike) -> float:
     -------
     float
         In the unit of the input.
-
-    Raises
-    ------
-    ValueError
-        For empty, unequally long or non-finite input.
 
     Examples
     --------
@@ -96,11 +89,6 @@ def mape(observed: ArrayLike, predicted: ArrayLike) -> float:
     float
         Percent; NaN where an observation is zero.
 
-    Raises
-    ------
-    ValueError
-        For empty, unequally long or non-finite input.
-
     Examples
     --------
     >>> mape([100.0, 200.0], [90.0, 240.0])
@@ -124,11 +112,6 @@ def pearson_r(observed: ArrayLike, predicted: ArrayLike) -> float:
     -------
     float
         Between -1 and 1; NaN where one of the two does not vary.
-
-    Raises
-    ------
-    ValueError
-        For empty, unequally long or non-finite input.
 
     Examples
     --------
@@ -161,11 +144,6 @@ def r2_explained(observed: ArrayLike, predicted: ArrayLike) -> float:
     float
         At most 1; NaN where the observations do not vary.
 
-    Raises
-    ------
-    ValueError
-        For empty, unequally long or non-finite input.
-
     Examples
     --------
     >>> r2_explained([1.0, 2.0, 3.0], [2.0, 2.0, 2.0])
@@ -193,11 +171,6 @@ def r2_correlation(observed: ArrayLike, predicted: ArrayLike) -> float:
     float
         Between 0 and 1; NaN where one of the two does not vary.
 
-    Raises
-    ------
-    ValueError
-        For empty, unequally long or non-finite input.
-
     Examples
     --------
     >>> round(r2_correlation([1.0, 2.0, 3.0], [0.5, 1.0, 1.5]), 12)
@@ -220,11 +193,6 @@ def trend_line(observed: ArrayLike, predicted: ArrayLike) -> tuple[float, float]
         Dimensionless; below 1 where the model flattens the contrasts.
     intercept : float
         In the unit of the input. Both are NaN where the observations do not vary.
-
-    Raises
-    ------
-    ValueError
-        For empty, unequally long or non-finite input.
 
     Examples
     --------
@@ -252,11 +220,6 @@ def scores(observed: ArrayLike, predicted: ArrayLike) -> dict[str, float]:
     dict of str to float
         ``n``, ``r2_explained``, ``r2_correlation``, ``r``, ``rmse`` and ``intercept`` (unit of the input),
         ``pbias`` and ``mape`` (percent), ``slope``. A caller that writes a table adds the unit to the header.
-
-    Raises
-    ------
-    ValueError
-        For empty, unequally long or non-finite input.
 
     Examples
     --------

@@ -657,16 +657,21 @@ def _own_interpreter() -> type:
     from traitlets import default
 
     class OwnInterpreter(AsyncKernelManager):
+        """Starts a notebook's kernel with this interpreter."""
+
         @property
         def kernel_spec(self) -> KernelSpec:
+            """The kernel of this interpreter."""
             return KernelSpec(resource_dir=str(RESOURCES), **get_kernel_dict(["--log-level=CRITICAL"]))
 
         @default("transport")
         def _sockets(self) -> str:
+            """Talk by files, not by ports."""
             return "ipc"
 
         @default("ip")
         def _place(self) -> str:
+            """Begin the sockets' names in the kernel's own folder."""
             return os.path.join(os.environ["JUPYTER_RUNTIME_DIR"], "k")
 
     return OwnInterpreter
@@ -848,17 +853,18 @@ def _peak_memory() -> int | None:
 
 def _git_state() -> dict[str, Any]:
     """Return the commit of the checkout and whether it holds uncommitted changes; ``None`` without git."""
-
-    def git(*arguments: str) -> str | None:
-        try:
-            command = ["git", "-C", str(project_root()), *arguments]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
-        except (OSError, subprocess.SubprocessError):
-            return None
-        return done.stdout.strip()
-
-    commit, changes = git("rev-parse", "HEAD"), git("status", "--porcelain")
+    commit, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain")
     return {"commit": commit, "dirty": None if changes is None else bool(changes)}
+
+
+def _git(*arguments: str) -> str | None:
+    """Return what git says of the checkout; ``None`` where it says nothing or is not there."""
+    try:
+        command = ["git", "-C", str(project_root()), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
 
 
 def _package_versions() -> dict[str, str]:

@@ -622,6 +622,7 @@ class _Zones:
 
     @classmethod
     def of(cls, cells: pd.DataFrame) -> _Zones:
+        """Return the zones of the rows of :attr:`Chain.cells`."""
         region = cells["region"].to_numpy()
         pieces, label = np.unique(2 * region + cells["inside"].to_numpy(bool), return_inverse=True)
         weight = cells[["area", "filled_area"]].to_numpy().T

@@ -127,6 +127,7 @@ def validate(
     collected = []
 
     def _keep(scheme: str, part: str, seed: int, rows: ArrayLike, predicted: ArrayLike, fold: ArrayLike) -> None:
+        """Collect the pairs of one fit."""
         pairs = {"fold": fold, "row": rows, "observed": observed[rows], "predicted": predicted}
         collected.append(pd.DataFrame({"scheme": scheme, "part": part, "seed": seed, **pairs}))
 

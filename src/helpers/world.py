@@ -72,6 +72,7 @@ def open_world(settings: Settings) -> World:
         return opened
 
     def contains(longitude: np.ndarray, latitude: np.ndarray) -> np.ndarray:
+        """Tell for each pair of coordinates whether it lies on the plateau."""
         return grid.contains(opened.boundary, longitude, latitude)
 
     own = [observations.read_table(_from_root(path), contains) for path in settings.extra_observations]

@@ -86,7 +86,8 @@ def test_a_notebook_of_other_parameters_is_refused(checkout, settings):
 
 
 def test_a_parameter_that_decides_nothing_may_differ(checkout, settings):
-    book.stage(settings.model_copy(update={"threads": 1}), checkout / "_build")
+    source = book.stage(settings.model_copy(update={"threads": 1}), checkout / "_build")
+    assert [path.stem for path in sorted((source / "notebooks").iterdir())] == NAMES
 
 
 def test_results_that_were_replaced_after_they_were_read_are_refused(checkout, settings):
@@ -156,3 +157,32 @@ def test_the_code_reference_holds_every_module_once():
         path.parent.name for path in package.glob("*/__init__.py")
     }
     assert sorted(listed) == sorted(modules - {"__init__"})
+
+
+def glued_by(notebook: Path) -> re.Pattern[str]:
+    """Return a pattern of the names that a notebook glues; a part in braces stands for any word."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    text = "".join(line for cell in cells if cell["cell_type"] == "code" for line in [*cell["source"], "\n"])
+    names = re.findall(r"\.glue\(\s*f?\"([^\"]+)\"", text)
+    return re.compile("|".join(re.sub(r"\{.+?\}", r"\\w+", name) for name in names))
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "book").glob("*.md")), ids=lambda page: page.stem)
+def test_a_page_shows_only_numbers_that_a_notebook_glues(page):
+    shown = re.findall(r"\{glue:text\}`/(notebooks/\w+\.ipynb)::(\w+):", page.read_text(encoding="utf-8"))
+    assert not [(notebook, name) for notebook, name in shown if not glued_by(ROOT / notebook).fullmatch(name)]
+
+
+@pytest.mark.parametrize("name", ["intro", "claims_audit"])
+@pytest.mark.parametrize("kind", ["in_?sample_r2:", r"0\.88"])
+def test_a_page_gives_the_score_at_the_maps_distances_before_the_kinder_ones(name, kind):
+    page = (ROOT / "book" / f"{name}.md").read_text(encoding="utf-8")
+    assert page.index("npp_knndm_r2:") < re.search(kind, page).start()
+
+
+@pytest.mark.parametrize("name", ["intro", "claims_audit"])
+@pytest.mark.parametrize("first", ["nep_total_low:", "sign:", "outside_percent:"])
+def test_a_page_gives_the_interval_of_the_sink_before_any_other_number_of_it(name, first):
+    page = (ROOT / "book" / f"{name}.md").read_text(encoding="utf-8")
+    numbers = [page.find(number) for number in ("::nep_total:", "::nep_mean:", "::nep_sign:", "68.06")]
+    assert page.index(f"06_uncertainty.ipynb::{first}") < min(number for number in numbers if number >= 0)

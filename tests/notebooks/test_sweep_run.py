@@ -1,4 +1,7 @@
-"""A sweep from its file to its table: shared, resumed, repeated, and told of its failures."""
+"""A sweep from its file to its table: shared, resumed, repeated, and told of its failures.
+
+One sweep is executed, and most tests look at it or go on from a copy of it: nearly all of the time goes into notebooks.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from helpers.sweep import SweepError
+from helpers.sweep import NOTEBOOKS, SweepError
 from helpers.sweep_run import execute_stage
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,14 +30,16 @@ BASE = {
     "validation_trees": 4,
     "validation_schemes": "fast",
     "n_folds": 3,
+    "npp_sites": 40,
     "rs_sites": 20,
 }
 SWEEP = {
     "config": "virtual",
     "base": BASE,
     "axes": {"rs_rh_line": ["paper", "site_means"]},
-    "cells": [{"n_folds": 50}],  # there are 20 records of Rs
+    "cells": [{"n_folds": 50}],  # there are 40 records of NPP
 }
+CELL = "rs_rh_line=site_means"
 MEASURED = ["wall_seconds", "peak_memory_bytes"]
 
 
@@ -83,7 +88,7 @@ def test_data_preparation_runs_once_for_all_cells(swept):
 
 
 def test_cells_that_are_done_have_budgets_and_scores(swept):
-    done = results(swept[1]).loc[["base", "rs_rh_line=site_means"]]
+    done = results(swept[1]).loc[["base", CELL]]
     numbers = ["nep_mean_gC_m2_yr", "nep_total_TgC_yr", "nep_valid_area_Mkm2", "npp_r2_knndm", "rs_rmse_out_of_bag"]
     assert (done["status"] == "done").all() and done[[*numbers, "true_nep_mean_gC_m2_yr", *MEASURED]].notna().all(
         axis=None
@@ -91,7 +96,7 @@ def test_cells_that_are_done_have_budgets_and_scores(swept):
 
 
 def test_cells_differ_in_what_their_choice_decides_alone(swept):
-    base, other = (results(swept[1]).loc[name] for name in ("base", "rs_rh_line=site_means"))
+    base, other = (results(swept[1]).loc[name] for name in ("base", CELL))
     assert base["npp_mean_gC_m2_yr"] == other["npp_mean_gC_m2_yr"]
     assert base["rh_mean_gC_m2_yr"] != other["rh_mean_gC_m2_yr"]
 
@@ -119,25 +124,35 @@ def test_a_changed_value_runs_its_own_cells_alone(swept, tmp_path):
     assert executed(report) == ["04"] and "rs_rh_line=records" in results(runs).index
 
 
-def test_a_killed_sweep_goes_on_to_the_same_table(swept, tmp_path):
-    file, runs = swept[0], tmp_path / "runs"
+@pytest.fixture(scope="module")
+def resumed(swept, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """Runs' folder and report of a sweep that was killed in the middle of a notebook, and started again."""
+    runs = tmp_path_factory.mktemp("killed") / "runs"
     shutil.copytree(swept[1], runs, symlinks=True)
-    stages = runs / "sweeps" / "tiny" / "stages"
-    for name in ("03_rs_random_forest", "04_rh_and_nep"):
-        shutil.rmtree(stages / name)
-    (runs / "sweeps" / "tiny" / "results.csv").unlink()
-    (runs / "sweeps" / "tiny" / "results.parquet").unlink()
+    root = runs / "sweeps" / "tiny"
+    stage = (root / "cells" / CELL).resolve()
+    shutil.rmtree(stage)
+    for table in root.glob("results.*"):
+        table.unlink()
     process = subprocess.Popen(
-        call(file, runs), cwd=ROOT, env=environment(runs), stdout=subprocess.DEVNULL, start_new_session=True
+        call(swept[0], runs), cwd=ROOT, env=environment(runs), stdout=subprocess.DEVNULL, start_new_session=True
     )
     deadline = time.monotonic() + 300
-    while not list(stages.glob("03*/*/status.json")) and time.monotonic() < deadline:
-        time.sleep(0.2)
+    while not (stage / "provenance" / "04_rh_and_nep.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    assert len(list(stages.glob("*/*/status.json"))) < 8
-    run(file, runs)
-    pd.testing.assert_frame_equal(results(runs).drop(columns=MEASURED), results(swept[1]).drop(columns=MEASURED))
+    assert not (stage / "status.json").exists(), "killed too late"
+    return runs, run(swept[0], runs)
+
+
+def test_a_killed_sweep_goes_on_to_the_same_table(swept, resumed):
+    again, undisturbed = (results(runs).drop(columns=MEASURED) for runs in (resumed[0], swept[1]))
+    pd.testing.assert_frame_equal(again, undisturbed)
+
+
+def test_a_killed_sweep_repeats_the_broken_stage_alone(resumed):
+    assert executed(resumed[1]) == ["04"]
 
 
 def test_a_cluster_would_be_given_every_stage(tmp_path):
@@ -171,26 +186,39 @@ def test_code_that_is_edited_while_a_sweep_runs_stops_it(swept, tmp_path):
         execute_stage(plan_file, stage["notebook"], stage["digest"])
 
 
-def test_papermill_alone_runs_a_cell(swept, tmp_path):
-    """The calls are those of the README, and of ``helpers.sweep_run show``."""
-    show = [sys.executable, "-m", "helpers.sweep_run", "show", str(swept[0]), "rs_rh_line=site_means"]
-    shown = subprocess.run(show, cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True, check=True).stdout
-    commands = shown.splitlines()
-    assert len(commands) == 4
-    for command in commands:
-        line = command.replace("papermill", f"{sys.executable} -m papermill --log-level ERROR --no-progress-bar", 1)
-        line = line.replace(".out.ipynb", ".out.ipynb -k python3").replace(" notebooks/", f" {ROOT}/notebooks/")
-        done = subprocess.run(
-            line.replace("--cwd notebooks", f"--cwd {ROOT}/notebooks").split(),
-            cwd=tmp_path,
-            env=environment(tmp_path),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-    table = pd.read_csv(tmp_path / "cell-rs_rh_line=site_means" / "tables" / "budget_forests.csv").set_index("quantity")
-    expected = results(swept[1]).loc["rs_rh_line=site_means", "nep_mean_gC_m2_yr"]
+@pytest.fixture(scope="module")
+def calls(swept) -> list[str]:
+    """What ``helpers.sweep_run show`` prints of a cell."""
+    command = [sys.executable, "-m", "helpers.sweep_run", "show", str(swept[0]), CELL]
+    done = subprocess.run(command, cwd=ROOT, env=environment(swept[1]), capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+def test_the_calls_of_a_cell_are_its_notebooks_with_the_same_parameters(calls):
+    names = [re.match(r"papermill notebooks/(\w+)\.ipynb", line)[1] for line in calls]
+    assert names == list(NOTEBOOKS) and len({line.partition("--cwd")[2] for line in calls}) == 1
+
+
+def test_papermill_alone_runs_a_cell(swept, calls, tmp_path):
+    """The last call, on what the sweep's earlier stages left: results of other parameters would be refused."""
+    root, folder = swept[1] / "sweeps" / "tiny", tmp_path / f"cell-{CELL}"
+    content = json.loads((root / "plan.json").read_text())
+    (last,) = [stage for stage in content["stages"] if stage["digest"] == content["cells"][CELL]]
+    for notebook, digest in last["needs"]:
+        shutil.copytree(root / "stages" / notebook / digest, folder, dirs_exist_ok=True)
+    assert not (folder / "nep.zarr").exists()
+    line = calls[-1].replace("papermill", f"{sys.executable} -m papermill -k python3 --no-progress-bar", 1)
+    done = subprocess.run(
+        line.replace("notebooks", str(ROOT / "notebooks")).split(),
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    table = pd.read_csv(folder / "tables" / "budget_forests.csv").set_index("quantity")
+    expected = results(swept[1]).loc[CELL, "nep_mean_gC_m2_yr"]
     assert table.loc["NEP", "mean_gC_m2_yr"] == pytest.approx(expected, rel=1e-9)
 
 

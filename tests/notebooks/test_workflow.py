@@ -36,6 +36,16 @@ def snakemake(checkout: Path, *arguments: str, **settings: object) -> subprocess
     )
 
 
+def make(checkout: Path, *arguments: str) -> str:
+    """Call make in a checkout, whose environment is this one; return what it says."""
+    environment = os.environ | {"QTP_BOOK_ROOT": str(checkout), "PYTHONPATH": str(ROOT / "src"), "HOME": str(checkout)}
+    done = subprocess.run(
+        ["make", *arguments], cwd=checkout, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
 def stale(checkout: Path, **settings: object) -> list[str]:
     """Return the notebooks that a run would execute."""
     done = snakemake(checkout, "--dry-run", "--quiet", "host", "reason", **settings)
@@ -68,7 +78,8 @@ def executed(tmp_path_factory) -> Path:
 @pytest.fixture
 def checkout(executed: Path, tmp_path: Path) -> Path:
     """The executed checkout, with what a test writes to taken back afterwards."""
-    kept = {path: (path.read_bytes(), path.stat()) for path in executed.rglob("*") if path.suffix in {".py", ".ipynb"}}
+    sources = [path for path in executed.rglob("*") if path.suffix in {".py", ".ipynb"} or path.name == "Snakefile"]
+    kept = {path: (path.read_bytes(), path.stat()) for path in sources}
     yield executed
     for path, (content, status) in kept.items():
         path.write_bytes(content)
@@ -102,6 +113,21 @@ def test_an_edited_notebook_is_followed_by_those_after_it(checkout):
 )
 def test_a_changed_parameter_is_followed_by_what_it_decides(checkout, settings, again):
     assert stale(checkout, **settings) == again
+
+
+def test_an_edited_workflow_is_read_anew_by_make(checkout):
+    """Snakemake by itself reads the copy in its cache, which the first call fills."""
+    shutil.copy(ROOT / "Makefile", checkout)
+    (checkout / "requirements.lock").touch()
+    python = checkout / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f"#!/bin/sh\nexec '{sys.executable}' \"$@\"\n")
+    python.chmod(0o755)
+    make(checkout, "--touch", "environment")
+    assert "the edited one" not in make(checkout, "run")
+    with (checkout / "workflow" / "Snakefile").open("a") as stream:
+        stream.write('\nprint("the edited one", file=sys.stderr)\n')
+    assert "the edited one" in make(checkout, "run")
 
 
 def test_another_run_shares_nothing(checkout):

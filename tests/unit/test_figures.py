@@ -538,15 +538,6 @@ def test_a_figure_shows_itself_in_a_notebook():
     assert picture.startswith(b"\x89PNG") and metadata == {"width": 800}
 
 
-def test_a_stamp_stands_below_every_panel():
-    figure = figures.stamp(figures.fig3_npp(npp_maps(), BOUNDARY), "simulated ecosystem")
-    figure.draw_without_rendering()
-    (stamp,) = figure.texts
-    assert stamp.get_text() == "simulated ecosystem"
-    lowest = min(axes.get_tightbbox().y0 for axes in figure.axes)
-    assert stamp.get_window_extent().y1 <= lowest
-
-
 def test_nothing_is_cut_off_at_the_edge_of_the_study_area():
     figure = figures.fig1_study_area(small_cube(), BOUNDARY, SITES, SITES)
     figure.draw_without_rendering()

@@ -17,6 +17,7 @@ import yaml
 
 from helpers import run
 from helpers.config import Settings
+from helpers.figures.style import blank
 
 
 @pytest.fixture
@@ -102,6 +103,14 @@ def test_a_figure_of_a_simulated_world_says_so(begin, config, stamps):
     figure = plt.figure()
     begin(config=config).save_figure("fig1_study_area", figure)
     assert [text.get_text() for text in figure.texts] == stamps
+
+
+def test_what_a_simulated_figure_says_stands_below_its_panels(begin):
+    figure = blank(2.0)
+    panel = figure.add_subplot(xlabel="longitude")
+    begin(config="virtual").save_figure("fig1_study_area", figure)
+    (text,) = figure.texts
+    assert text.get_window_extent().y1 <= panel.get_tightbbox().y0
 
 
 def test_a_saved_figure_is_shown_with_its_text_for_blind_readers(begin, monkeypatch):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from helpers import sweep
+from helpers import sweep, sweep_run
 from helpers.config import load_config, project_root
 from helpers.sweep import SweepError, cell_name, part_of, plan, read_sweep
 
@@ -186,3 +186,23 @@ def test_a_sweep_that_does_not_exist_names_those_that_do():
 def test_a_part_that_does_not_exist_is_refused(planned, part, parts):
     with pytest.raises(SweepError, match="expected 1 to 2"):
         part_of(planned(seeds=[1, 2]), part, parts)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DASK_SCHEDULER_ADDRESS", "tcp://node1:8786"),
+        ("QTP_DATA_MIRROR", "https://example.org/files"),
+        ("QTP_DATA_DIR", str(Path("cache").absolute())),
+    ],
+)
+def test_a_sweep_passes_its_environment_on(tmp_path, monkeypatch, name, value):
+    """Snakemake works in another folder, so a relative path is made absolute."""
+    monkeypatch.setenv("QTP_RUNS_DIR", str(tmp_path))
+    monkeypatch.setenv("QTP_DATA_DIR", "cache")
+    if name != "QTP_DATA_DIR":
+        monkeypatch.setenv(name, value)
+    passed_on = {}
+    monkeypatch.setattr("subprocess.run", lambda command, env, **_: passed_on.update(env))
+    sweep_run.main(["run", "ci"])
+    assert passed_on[name] == value

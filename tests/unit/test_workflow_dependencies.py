@@ -48,7 +48,7 @@ def notebook(folder: Path, source: str) -> Path:
         ("from helpers.cube import sample", {"cube.py", "grid.py"}),
         ("from helpers import figures", {"figures/__init__.py", "figures/maps.py", "carbon.py"}),
         (
-            "from helpers.figures.style import stamp",
+            "from helpers.figures.style import letters",
             {"figures/__init__.py", "figures/maps.py", "figures/style.py", "carbon.py"},
         ),
     ],

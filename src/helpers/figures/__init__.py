@@ -1,7 +1,8 @@
 """Every figure of the book, one function each: data in, a :class:`matplotlib.figure.Figure` out.
 
-No function writes a file, and none changes the settings of the session. In a notebook the figure is the
-value of a cell's last line; to keep it, ``figure.savefig(path)``.
+Each raises a :class:`ValueError` for a table without rows or without a column that it draws; a function's own text
+names further reasons only. No function writes a file, and none changes the settings of the session. In a notebook the
+figure is the value of a cell's last line; to keep it, ``figure.savefig(path)``.
 """
 
 from helpers.figures.budgets import fig6_components, recovered_versus_true, yearly_budget
@@ -25,7 +26,6 @@ from helpers.figures.sensitivity import (
     truth_by_design,
     variance_by_choice,
 )
-from helpers.figures.style import stamp
 from helpers.figures.uncertainty import (
     accumulated_effects,
     applicability_map,
@@ -63,7 +63,6 @@ __all__ = [
     "score_against_budget",
     "sites_versus_map",
     "specification_curve",
-    "stamp",
     "tree_convergence",
     "truth_by_design",
     "validation_scores",

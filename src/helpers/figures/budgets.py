@@ -53,10 +53,6 @@ def fig6_components(budgets: pd.DataFrame, paper_values: pd.DataFrame | None = N
         The paper's means, drawn as open diamonds: ``quantity``, ``product`` (as in ``budgets``),
         ``mean_gC_m2_yr``.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Raises
     ------
     ValueError
@@ -90,10 +86,6 @@ def yearly_budget(series: pd.DataFrame) -> Figure:
     series : pandas.DataFrame
         ``year``, ``quantity``, ``total_TgC_yr``; optionally ``source``, for example ``estimate`` and
         ``truth``, which share a panel.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     Raises
     ------
@@ -129,10 +121,6 @@ def recovered_versus_true(table: pd.DataFrame) -> Figure:
     table : pandas.DataFrame
         ``statistic`` (for example mean, total, trend), ``quantity``, ``recovered``, ``true``, ``unit``; one
         unit a statistic.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     Raises
     ------

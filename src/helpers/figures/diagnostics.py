@@ -44,10 +44,6 @@ def sites_versus_map(samples: pd.DataFrame, cube: xr.Dataset, names: Sequence[st
     names : sequence of str
         Continuous predictors, in the order of the panels; for land cover see :func:`land_cover_balance`.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Raises
     ------
     ValueError
@@ -88,10 +84,6 @@ def land_cover_balance(table: pd.DataFrame) -> Figure:
         ``land_cover`` (name of the class) and one column of shares [%] a group, for example ``NPP sites``,
         ``Rs sites`` and ``plateau``; in the order of the bars.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Raises
     ------
     ValueError
@@ -129,15 +121,6 @@ def importance(table: pd.DataFrame, label: str) -> Figure:
         ``feature``, ``importance``, ``sd``.
     label : str
         What importance means here, with its units; for example ``increase of RMSE [%]``.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If a column is missing.
     """
     require_columns(table, ["feature", "importance", "sd"], "importance")
     ordered = table.sort_values("importance")
@@ -163,15 +146,6 @@ def validation_scores(table: pd.DataFrame) -> Figure:
     table : pandas.DataFrame
         ``target`` (for example NPP, ln Rs), ``scheme``, ``score`` (its name, with units where it has any),
         ``value``; optionally ``low`` and ``high``, the range over repeats.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If a column is missing.
     """
     require_columns(table, ["target", "scheme", "score", "value"], "validation_scores")
     targets, scores, schemes = (list(dict.fromkeys(table[column])) for column in ("target", "score", "scheme"))

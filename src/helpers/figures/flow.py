@@ -58,12 +58,7 @@ _ARROWS = (
 
 @styled
 def fig2_flow() -> Figure:
-    """Figure 2: from maps and ground observations by two forests to NPP, Rs, Rh, NEP and their comparison.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """Figure 2: from maps and ground observations by two forests to NPP, Rs, Rh, NEP and their comparison."""
     figure = blank(6.4)
     axes = figure.add_subplot()
     axes.set_axis_off()

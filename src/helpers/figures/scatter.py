@@ -63,10 +63,6 @@ def figS1_rs_rh(
     site_means : pandas.DataFrame, optional
         Means of the sites, with ``rs`` and ``rh``, drawn on top of the records.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Raises
     ------
     ValueError
@@ -117,10 +113,6 @@ def fit_scatter(observed: ArrayLike, predicted: ArrayLike, subset: ArrayLike, na
     units : str
         Its units, as CF writes them; ``"1"`` for a logarithm.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Raises
     ------
     ValueError
@@ -164,10 +156,6 @@ def modis_check(stand_in: ArrayLike, site_values: ArrayLike) -> Figure:
         Our stand-in at the sites [g C m-2 yr-1].
     site_values : array_like, shape (n,)
         Values of MOD17A3 at the sites [g C m-2 yr-1].
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     Raises
     ------

@@ -68,10 +68,6 @@ def specification_curve(
     reference : tuple of str and float, optional
         A value to compare with and its name, such as the paper's own, g C m-2 yr-1.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Raises
     ------
     ValueError
@@ -135,15 +131,6 @@ def choice_effects(table: pd.DataFrame, base: float) -> Figure:
         ``parameter``, ``value`` and ``nep`` [g C m-2 yr-1], see :func:`helpers.sensitivity.one_change`.
     base : float
         NEP of the paper's path, g C m-2 yr-1.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If a column is missing or there is no row.
     """
     require_columns(table, ["parameter", "value", "nep"], "choice_effects")
     parameters = list(dict.fromkeys(table["parameter"]))
@@ -182,15 +169,6 @@ def variance_by_choice(shares: pd.DataFrame, shown: int = 12) -> Figure:
         ``term``, ``parameters`` and ``share``, see :func:`helpers.sensitivity.variance_shares`.
     shown : int
         Terms to draw at most, those of a thousandth or more; the rest is added up in the last bar.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If a column is missing or there is no row.
     """
     require_columns(shares, ["term", "parameters", "share"], "variance_by_choice")
     ordered = shares[shares["parameters"] > 0].sort_values("share", ascending=False)
@@ -230,15 +208,6 @@ def score_against_budget(done: pd.DataFrame, scores: Mapping[str, str], outcome:
         Label of a panel, by the column of a score.
     outcome : str
         Column of NEP, g C m-2 yr-1.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If a column is missing or there is no row.
     """
     require_columns(done, [*scores, outcome], "score_against_budget")
     figure = blank(3.4)
@@ -262,15 +231,6 @@ def tree_convergence(table: pd.DataFrame) -> Figure:
     ----------
     table : pandas.DataFrame
         ``n_trees``, ``seed`` and ``nep`` [g C m-2 yr-1].
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If a column is missing or there is no row.
     """
     require_columns(table, ["n_trees", "seed", "nep"], "tree_convergence")
     figure = blank(3.2, 6.0)
@@ -296,15 +256,6 @@ def truth_by_design(errors: pd.DataFrame) -> Figure:
     ----------
     errors : pandas.DataFrame
         ``sampling_design``, ``npp_sites``, ``rs_sites`` and ``error`` [g C m-2 yr-1].
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If a column is missing or there is no row.
     """
     require_columns(errors, ["sampling_design", "npp_sites", "rs_sites", "error"], "truth_by_design")
     groups = list(errors.groupby(["sampling_design", "npp_sites", "rs_sites"], sort=True))

@@ -39,7 +39,6 @@ __all__ = [
     "require_columns",
     "sequential_norm",
     "series_colours",
-    "stamp",
     "styled",
     "with_units",
 ]
@@ -111,6 +110,7 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(draw)
     def inside(*args: P.args, **kwargs: P.kwargs) -> R:
+        """Draw inside the book's settings."""
         with mpl.rc_context():
             mpl.rcdefaults()
             mpl.rcParams.update(_STYLE)
@@ -256,27 +256,6 @@ def require_columns(table: pd.DataFrame, columns: Sequence[str], figure: str) ->
         )
     if table.empty:
         raise ValueError(f"{figure}: the table has no rows; check the step that made it")
-
-
-def stamp(figure: Figure, text: str) -> Figure:
-    """Write a line below a figure, in room made for it; for example that its ecosystem is simulated.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-        A figure of this package; it is changed in place.
-    text : str
-        What to say.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        The same figure.
-    """
-    band = 0.28 / figure.get_figheight()
-    figure.get_layout_engine().set(rect=(0, band, 1, 1 - band))
-    figure.text(0.995, 0.15 * band, text, ha="right", va="bottom", fontsize=8, style="italic", color="#555555")
-    return figure
 
 
 def _pooled(fields: Sequence[xr.DataArray]) -> np.ndarray:

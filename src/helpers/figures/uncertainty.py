@@ -61,10 +61,6 @@ def distance_curves(tables: Mapping[str, pd.DataFrame]) -> Figure:
         By forest: columns ``kind``, ``distance_km`` and ``wasserstein_km``, from
         :func:`helpers.folds.distance_table`.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Raises
     ------
     ValueError
@@ -109,10 +105,6 @@ def applicability_map(dissimilarity: Mapping[str, xr.DataArray], use: xr.DataArr
         Missing where nothing is predicted.
     boundary : shapely geometry
         The plateau's outline in degrees.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     Raises
     ------
@@ -161,10 +153,6 @@ def error_maps(fields: Mapping[str, tuple[xr.DataArray, str]], boundary: BaseGeo
     boundary : shapely geometry
         The plateau's outline in degrees.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Raises
     ------
     ValueError
@@ -212,15 +200,6 @@ def budget_interval(
         ``label``, ``low``, ``high`` [Tg C yr-1]; equal where a work gives one number.
     truth : float, optional
         The true total of a simulated plateau, Tg C yr-1.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If a column is missing.
     """
     ends = ["total_low_TgC_yr", "total_high_TgC_yr"]
     require_columns(scenarios, ["label", "total_TgC_yr", *ends, "sink_probability"], "budget_interval, scenarios")
@@ -265,15 +244,6 @@ def variance_bars(table: pd.DataFrame) -> Figure:
     ----------
     table : pandas.DataFrame
         ``label``, ``npp_sd_gC_m2_yr``, ``rh_sd_gC_m2_yr``, ``nep_sd_gC_m2_yr``; a row a source, the last one all.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If a column is missing.
     """
     columns = {name: f"{name.lower()}_sd_gC_m2_yr" for name in ("NPP", "Rh", "NEP")}
     require_columns(table, ["label", *columns.values()], "variance_bars")
@@ -302,15 +272,6 @@ def coverage_checks(table: pd.DataFrame, level: float) -> Figure:
         ``model``, ``check`` (its name in words), ``coverage``, ``recalibrated_coverage``.
     level : float
         What the intervals promise.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If a column is missing.
     """
     require_columns(table, ["model", "check", "coverage", "recalibrated_coverage"], "coverage_checks")
     models = list(dict.fromkeys(table["model"]))
@@ -353,10 +314,6 @@ def accumulated_effects(effects: pd.DataFrame, sites: pd.DataFrame, predictors: 
     label : str
         What the effect is, with units.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Raises
     ------
     ValueError
@@ -396,15 +353,6 @@ def worlds_held(table: pd.DataFrame) -> Figure:
     table : pandas.DataFrame
         ``part`` (a panel each), ``low_gC_m2_yr``, ``high_gC_m2_yr``, ``mean_gC_m2_yr``, ``true_gC_m2_yr``, ``held``
         (0 or 1); a row a world.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If a column is missing.
     """
     values = ["low_gC_m2_yr", "high_gC_m2_yr", "mean_gC_m2_yr", "true_gC_m2_yr"]
     require_columns(table, ["part", *values, "held"], "worlds_held")
