@@ -194,6 +194,7 @@ def cell_map(cells: pd.DataFrame, values: ArrayLike, like: xr.DataArray) -> xr.D
     """
     rows = like.get_index("latitude").get_indexer(cells["latitude"])
     columns = like.get_index("longitude").get_indexer(cells["longitude"])
-    found = xr.full_like(like, float("nan"), dtype="float64")
-    found.values[rows, columns] = values
-    return found
+    grid = {name: like[name] for name in ("latitude", "longitude")}
+    found = np.full([axis.size for axis in grid.values()], np.nan)
+    found[rows, columns] = values
+    return xr.DataArray(found, grid, tuple(grid))

@@ -1,4 +1,8 @@
-"""Figures made of maps: the study area, NPP, Rs, NEP, predictors, errors against a known truth."""
+"""Figures made of maps: the study area, NPP, Rs, NEP, predictors, errors against a known truth.
+
+Each public function returns a figure. A grid with more cells than a figure has pixels is drawn by every k-th of its
+rows and columns (:func:`helpers.figures.panels.thinned`).
+"""
 
 from __future__ import annotations
 
@@ -68,10 +72,6 @@ def fig1_study_area(
     npp_sites, rs_sites : pandas.DataFrame
         With ``longitude`` and ``latitude``; sites that lie outside the panel are not seen.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Raises
     ------
     ValueError
@@ -115,10 +115,6 @@ def fig3_npp(npp: Mapping[str, xr.DataArray], boundary: BaseGeometry, reference:
     reference : str
         The name of the forest's map.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Raises
     ------
     ValueError
@@ -147,10 +143,6 @@ def fig4_rs(
     reference : str
         The title of the forest's map.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Raises
     ------
     ValueError
@@ -175,10 +167,6 @@ def fig5_nep(nep: Mapping[str, xr.DataArray], boundary: BaseGeometry, reference:
     reference : str
         The name of the map that the others are compared with.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Raises
     ------
     ValueError
@@ -199,10 +187,6 @@ def flux_map(field: xr.DataArray, boundary: BaseGeometry, name: str) -> Figure:
         The plateau's outline in degrees.
     name : str
         Its name, such as ``NPP``; ``NEP`` has a sign.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     shown = panels.on_plateau(field, boundary)
     signed = name == "NEP"
@@ -231,10 +215,6 @@ def covariates(cube: xr.Dataset, boundary: BaseGeometry, names: Sequence[str]) -
         The plateau's outline in degrees.
     names : sequence of str
         Variables of the cube, in the order of the panels.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     Raises
     ------
@@ -288,10 +268,6 @@ def error_against_truth(
         The quantity, for the labels; ``NEP`` is drawn in the colours of source and sink.
     units : str
         Its units, as CF writes them.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
 
     Raises
     ------
