@@ -51,7 +51,7 @@ class Settings(BaseModel):
     resolution: float = Field(gt=0, le=2, description="cell size of the target grid, degrees")
     first_year: int = Field(2000, ge=1900, le=2100, description="first year of a yearly world")
     last_year: int = Field(2018, ge=1900, le=2100, description="last year of a yearly world")
-    block_cells: int = Field(100_000, ge=100, description="cells predicted at a time")
+    block_cells: int = Field(250_000, ge=100, description="cells, counted in each year, predicted at a time")
 
     plateau_mask: Literal["boundary", "above_2500m", "above_3000m"] = Field(
         "boundary", description="cells that are the plateau: in the boundary, or in the paper's box and this high"

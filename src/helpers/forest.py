@@ -15,6 +15,7 @@ nodesize      ``min_samples_split``  R splits a node of more than ``nodesize`` r
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -25,7 +26,7 @@ from sklearn.ensemble import RandomForestRegressor
 from helpers.config import Settings
 from helpers.cube import NPP_PREDICTORS, RS_PREDICTORS
 
-__all__ = ["ForestError", "RandomForest", "from_settings", "minimum_split", "predictors"]
+__all__ = ["Encoder", "ForestError", "RandomForest", "from_settings", "minimum_split", "predictors"]
 
 LAND_COVER = "land_cover"
 _DISTINCT_SHARE = 1.0 - np.exp(-1.0)  # of the rows, in a bootstrap sample of as many rows
@@ -61,6 +62,75 @@ def minimum_split(nodesize: int) -> int:
     return max(2, round(_DISTINCT_SHARE * (nodesize + 1)))
 
 
+@dataclass(frozen=True)
+class Encoder:
+    """Turns predictors into the numbers that the trees compare with their thresholds.
+
+    A grown :class:`RandomForest` has one; it is small, and all that a map needs besides the trees.
+
+    Parameters
+    ----------
+    predictors : tuple of str
+        Names of the predictors, in the order in which :meth:`encode` takes them.
+    land_cover_encoding : {"target_mean", "integer", "one_hot"}
+        As for :class:`RandomForest`.
+    classes : numpy.ndarray of float64, shape (n_classes,)
+        Land-cover classes of the training rows, in ascending order; empty without land cover among the predictors.
+    class_mean : numpy.ndarray of float64, shape (n_classes,)
+        Mean target of each class.
+    overall_mean : float
+        Mean target of all training rows.
+
+    Examples
+    --------
+    >>> encoder = Encoder(("lai", "land_cover"), "target_mean", np.array([1.0, 10.0]), np.array([700.0, 200.0]), 400.0)
+    >>> encoder.encode([np.array([2.0, 0.5]), np.array([10, 16])]).tolist()
+    [[2.0, 200.0], [0.5, 400.0]]
+    """
+
+    predictors: tuple[str, ...]
+    land_cover_encoding: str
+    classes: np.ndarray
+    class_mean: np.ndarray
+    overall_mean: float
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the numbers, in the order of the columns that :meth:`encode` returns."""
+        if LAND_COVER not in self.predictors or self.land_cover_encoding != "one_hot":
+            return self.predictors
+        others = tuple(name for name in self.predictors if name != LAND_COVER)
+        return others + tuple(f"{LAND_COVER}_{int(k)}" for k in self.classes)
+
+    def encode(self, values: Sequence[np.ndarray]) -> np.ndarray:
+        """Return the numbers of many rows.
+
+        Parameters
+        ----------
+        values : sequence of numpy.ndarray, each of shape (n_rows,)
+            One array of numbers for each of ``predictors``, without missing values.
+
+        Returns
+        -------
+        numpy.ndarray of float32, shape (n_rows, n_columns)
+            In the order of ``columns``.
+        """
+        encoded = np.empty((len(values[0]), len(self.columns)), dtype="float32")
+        plain = {name: column for name, column in zip(self.predictors, values, strict=True) if name in self.columns}
+        for name, column in plain.items():
+            encoded[:, self.columns.index(name)] = column
+        if LAND_COVER not in self.predictors or self.land_cover_encoding == "integer":
+            return encoded
+        land_cover = np.asarray(values[self.predictors.index(LAND_COVER)], dtype="float64")
+        if self.land_cover_encoding == "target_mean":
+            nearest = np.minimum(np.searchsorted(self.classes, land_cover), len(self.classes) - 1)
+            known = self.classes[nearest] == land_cover
+            encoded[:, self.columns.index(LAND_COVER)] = np.where(known, self.class_mean[nearest], self.overall_mean)
+        else:
+            encoded[:, len(plain) :] = land_cover[:, np.newaxis] == self.classes
+        return encoded
+
+
 class RandomForest:
     """A regression forest over named predictors.
 
@@ -88,6 +158,10 @@ class RandomForest:
     ----------
     estimator : sklearn.ensemble.RandomForestRegressor
         After ``fit``: the fitted forest, over the encoded columns ``columns``.
+    encoder : Encoder
+        After ``fit``: what makes these columns of the predictors.
+    training_range : dict of str to tuple of float
+        After ``fit``: lowest and highest value of each predictor in the training table; land cover has none.
 
     Examples
     --------
@@ -150,9 +224,11 @@ class RandomForest:
         if not np.isfinite(values).all():
             rows = checked.index[~np.isfinite(values)][:5].tolist()
             raise ForestError(f"the target is missing or infinite in rows {rows}: drop them before the forest is grown")
-        self._learn_classes(checked, values)
-        encoded = self._encoded(checked)
-        self.columns = tuple(encoded.columns)
+        self.encoder = self._learnt(checked, values)
+        self.columns = self.encoder.columns
+        encoded = self.encode(checked)
+        ordered = [name for name in self.predictors if name != LAND_COVER]
+        self.training_range = {name: (float(checked[name].min()), float(checked[name].max())) for name in ordered}
         self.estimator = RandomForestRegressor(
             n_estimators=self.n_trees,
             max_features=self.mtry,
@@ -160,8 +236,8 @@ class RandomForest:
             bootstrap=True,
             random_state=self.seed,
             n_jobs=self.threads,
-        ).fit(encoded.to_numpy("float32"), values)
-        self._trained_on = np.ascontiguousarray(encoded.to_numpy("float32"))
+        ).fit(encoded, values)
+        self._trained_on = encoded
         for late in ("oob_prediction", "importance"):  # of an earlier fit
             self.__dict__.pop(late, None)
         # One thread adds up the trees in one order: the same prediction to the last digit on any machine.
@@ -202,14 +278,22 @@ class RandomForest:
         -------
         numpy.ndarray of float32, shape (n_rows, n_columns)
             In the order of ``columns``.
+
+        Raises
+        ------
+        ForestError
+            If the forest is not grown, or a column or a value is missing.
         """
-        return self._encoded(self._checked(table)).to_numpy("float32")
+        if not hasattr(self, "encoder"):
+            raise ForestError("the forest is not grown yet: call fit first")
+        checked = self._checked(table)
+        return self.encoder.encode([checked[name].to_numpy("float64") for name in self.predictors])
 
     def unseen_classes(self, table: pd.DataFrame) -> list[int]:
         """Return the land-cover classes of a table that no training row has, in ascending order."""
         if LAND_COVER not in self.predictors:
             return []
-        return sorted(int(k) for k in set(table[LAND_COVER].dropna().unique()) - set(self._class_mean.index))
+        return sorted(int(k) for k in set(table[LAND_COVER].dropna().unique()) - set(self.encoder.classes))
 
     def _checked(self, table: pd.DataFrame) -> pd.DataFrame:
         missing = [name for name in self.predictors if name not in table.columns]
@@ -228,18 +312,17 @@ class RandomForest:
                 )
         return selected
 
-    def _learn_classes(self, table: pd.DataFrame, target: np.ndarray) -> None:
-        if LAND_COVER in self.predictors:
-            self._class_mean = pd.Series(target, index=table[LAND_COVER].to_numpy()).groupby(level=0).mean()
-            self._overall_mean = float(target.mean())
-
-    def _encoded(self, table: pd.DataFrame) -> pd.DataFrame:
-        if LAND_COVER not in self.predictors or self.land_cover_encoding == "integer":
-            return table
-        if self.land_cover_encoding == "target_mean":
-            return table.assign(**{LAND_COVER: table[LAND_COVER].map(self._class_mean).fillna(self._overall_mean)})
-        classes = {f"{LAND_COVER}_{int(k)}": (table[LAND_COVER] == k).astype("float32") for k in self._class_mean.index}
-        return pd.concat([table.drop(columns=LAND_COVER), pd.DataFrame(classes, index=table.index)], axis=1)
+    def _learnt(self, table: pd.DataFrame, target: np.ndarray) -> Encoder:
+        """Return the encoder of a training table."""
+        land_cover = table[LAND_COVER].to_numpy("float64") if LAND_COVER in self.predictors else np.empty(0)
+        class_mean = pd.Series(target[: len(land_cover)], index=land_cover).groupby(level=0).mean()
+        return Encoder(
+            predictors=self.predictors,
+            land_cover_encoding=self.land_cover_encoding,
+            classes=class_mean.index.to_numpy("float64"),
+            class_mean=class_mean.to_numpy("float64"),
+            overall_mean=float(target.mean()),
+        )
 
     @cached_property
     def oob_prediction(self) -> np.ndarray:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from quantile_forest import RandomForestQuantileRegressor
 
 from helpers.forest import RandomForest
+from helpers.leaf_weights import CompiledQuantileForest
 
 __all__ = [
     "IntervalError",
@@ -96,7 +98,11 @@ def grow(forest: RandomForest, table: pd.DataFrame, target: ArrayLike) -> Quanti
 
 
 def quantiles(
-    grown: QuantileForest, table: pd.DataFrame, levels: Sequence[float], block_rows: int = 20_000
+    grown: QuantileForest,
+    table: pd.DataFrame,
+    levels: Sequence[float],
+    block_rows: int = 20_000,
+    engine: Literal["pruned", "quantile-forest"] = "pruned",
 ) -> NDArray[np.float64]:
     """Return quantiles of the target at each row.
 
@@ -105,18 +111,31 @@ def quantiles(
     grown : QuantileForest
         From :func:`grow`.
     table : pandas.DataFrame, n rows
-        Holds the predictors; without missing values.
+        Holds the predictors; without missing values. The more rows, and the more alike, the faster is ``pruned``.
     levels : sequence of float
         Quantiles between 0 and 1, such as (0.05, 0.95) for a 90 % interval.
     block_rows : int
-        Rows at a time; bounds the memory.
+        Rows that ``quantile-forest`` takes at a time; bounds its memory.
+    engine : {"pruned", "quantile-forest"}
+        ``pruned`` is :class:`helpers.leaf_weights.CompiledQuantileForest`; it agrees with quantile-forest to 1e-9, and
+        is many times faster on the cells of a map.
 
     Returns
     -------
     numpy.ndarray, shape (n, n_levels)
         In the unit of the target.
+
+    Raises
+    ------
+    IntervalError
+        If a level is not between 0 and 1, or there is no such engine.
     """
+    _check_levels(levels)
     encoded = grown.forest.encode(table)
+    if engine == "pruned":
+        return CompiledQuantileForest.from_forest(grown.estimator).predict(encoded, levels, grown.forest.threads)
+    if engine != "quantile-forest":
+        raise IntervalError(f"engine is {engine!r}: expected pruned or quantile-forest")
     blocks = [encoded[start : start + block_rows] for start in range(0, len(encoded), block_rows)]
     return np.concatenate([_predict(grown, block, levels) for block in blocks])
 
@@ -136,6 +155,7 @@ def out_of_bag_quantiles(grown: QuantileForest, levels: Sequence[float]) -> NDAr
     numpy.ndarray, shape (n, n_levels)
         In the unit of the target; NaN where every tree saw the row.
     """
+    _check_levels(levels)
     return _predict(grown, grown.encoded, levels, oob_score=True)
 
 
@@ -356,11 +376,14 @@ def coverage_row(
 def _predict(
     grown: QuantileForest, encoded: NDArray[np.float32], levels: Sequence[float], oob_score: bool = False
 ) -> NDArray[np.float64]:
-    if not all(0 < level < 1 for level in levels):
-        raise IntervalError(f"quantiles are {list(levels)}: expected numbers between 0 and 1, both excluded")
     # Weighted by leaf size, as Meinshausen defines it; the library's default counts large leaves more.
     values = grown.estimator.predict(encoded, quantiles=list(levels), weighted_leaves=True, oob_score=oob_score)
     return np.asarray(values, dtype=float).reshape(len(encoded), len(levels))
+
+
+def _check_levels(levels: Sequence[float]) -> None:
+    if not all(0 < level < 1 for level in levels):
+        raise IntervalError(f"quantiles are {list(levels)}: expected numbers between 0 and 1, both excluded")
 
 
 def _checked(*columns: ArrayLike) -> list[NDArray[np.float64]]:

@@ -474,8 +474,7 @@ class Run:
     def finish(self) -> None:
         """Close the notebook's provenance: end, duration, peak memory. A notebook's last cell calls it."""
         for path in self._unfinished:
-            for leftover in path.parent.glob(f"{path.name}*"):
-                _remove(leftover)
+            _remove(path)
         self._record["finished"] = _now()
         self._write_provenance()
 

@@ -389,37 +389,43 @@ def _prune(nodes, roots, low, high, bits, out_nodes, out_roots, pending):
     """Copy the trees without the tests that the box decides; return how many are left and the sums over the others."""
     n_out, position, leaves, squares = 0, 0, np.int64(0), np.int64(0)
     for root in roots:
-        start, place, n_pending = position, root, 0
-        while True:
-            node = nodes[place]
-            while node & 1 == 0:
-                feature, cut = (node >> 1) & 127, (node >> 8) & 0xFFFFFF
-                if cut >= high[feature]:
-                    place += 1
-                elif cut < low[feature]:
-                    place = node >> 32
-                else:
-                    out_nodes[position] = node & 0xFFFFFFFF
-                    pending[n_pending, 0], pending[n_pending, 1] = node >> 32, position
-                    n_pending += 1
-                    position += 1
-                    place += 1
-                node = nodes[place]
-            out_nodes[position] = node
-            position += 1
-            if n_pending == 0:
-                break
-            n_pending -= 1
-            place = pending[n_pending, 0]
-            out_nodes[pending[n_pending, 1]] |= position << 32
-        if position == start + 1:
-            leaves += out_nodes[start] >> 1
-            squares += _square(out_nodes[start] >> 1, bits)
-            position = start
+        end = _prune_tree(nodes, root, low, high, out_nodes, position, pending)
+        if end == position + 1:
+            leaves += out_nodes[position] >> 1
+            squares += _square(out_nodes[position] >> 1, bits)
         else:
-            out_roots[n_out] = start
+            out_roots[n_out] = position
             n_out += 1
+            position = end
     return n_out, leaves, squares
+
+
+@njit(nogil=True, cache=True)
+def _prune_tree(nodes, root, low, high, out_nodes, position, pending):
+    """Copy a tree, from a position on, without the tests that the box decides; return where the copy ends."""
+    place, n_pending = root, 0
+    while True:
+        node = nodes[place]
+        while node & 1 == 0:
+            feature, cut = (node >> 1) & 127, (node >> 8) & 0xFFFFFF
+            if cut >= high[feature]:
+                place += 1
+            elif cut < low[feature]:
+                place = node >> 32
+            else:
+                out_nodes[position] = node & 0xFFFFFFFF
+                pending[n_pending, 0], pending[n_pending, 1] = node >> 32, position
+                n_pending += 1
+                position += 1
+                place += 1
+            node = nodes[place]
+        out_nodes[position] = node
+        position += 1
+        if n_pending == 0:
+            return position
+        n_pending -= 1
+        place = pending[n_pending, 0]
+        out_nodes[pending[n_pending, 1]] |= position << 32
 
 
 @njit(nogil=True, cache=True)
@@ -440,25 +446,7 @@ def _descend(nodes, roots, ranks, low, high, bits, spread, sets, pending):
     for root in roots:
         place, word, n_pending, leftmost, first = root, everyone, 0, True, np.int64(0)
         while True:
-            node = nodes[place]
-            while node & 1 == 0:
-                feature, cut = (node >> 1) & 127, (node >> 8) & 0xFFFFFF
-                if cut >= high[feature]:
-                    place += 1
-                elif cut < low[feature]:
-                    place = node >> 32
-                else:
-                    left = word & sets[feature, cut - low[feature]]
-                    if left == 0:
-                        place = node >> 32
-                    else:
-                        if left != word:
-                            pending[n_pending, 0], pending[n_pending, 1] = np.uint64(node >> 32), word & ~left
-                            n_pending += 1
-                        word = left
-                        place += 1
-                node = nodes[place]
-            leaf = node >> 1
+            leaf, word, n_pending = _next_leaf(nodes, place, word, low, high, sets, pending, n_pending)
             if leftmost:  # every row starts from here, those that come to another leaf get the difference
                 leftmost, first = False, leaf
                 shared += leaf
@@ -472,6 +460,33 @@ def _descend(nodes, roots, ranks, low, high, bits, spread, sets, pending):
             n_pending -= 1
             place, word = np.int64(pending[n_pending, 0]), pending[n_pending, 1]
     return sums + shared, squares + shared_square
+
+
+@njit(nogil=True, cache=True)
+def _next_leaf(nodes, place, word, low, high, sets, pending, n_pending):
+    """Follow the rows of a word, as far left as any of them goes, to a leaf; the others of the word become pending.
+
+    Returns what the leaf carries, the word of the rows that come to it, and how many nodes with words are pending.
+    """
+    node = nodes[place]
+    while node & 1 == 0:
+        feature, cut = (node >> 1) & 127, (node >> 8) & 0xFFFFFF
+        if cut >= high[feature]:
+            place += 1
+        elif cut < low[feature]:
+            place = node >> 32
+        else:
+            left = word & sets[feature, cut - low[feature]]
+            if left == 0:
+                place = node >> 32
+            else:
+                if left != word:
+                    pending[n_pending, 0], pending[n_pending, 1] = np.uint64(node >> 32), word & ~left
+                    n_pending += 1
+                word = left
+                place += 1
+        node = nodes[place]
+    return node >> 1, word, n_pending
 
 
 @njit(nogil=True, cache=True)

@@ -7,10 +7,12 @@ It tests the method: does it find a truth that we know? It is no evidence about 
 - :mod:`helpers.virtual_laws`: all parameters, with their sources;
 - :mod:`helpers.virtual_climate`: climate, leaf area, soil carbon;
 - :mod:`helpers.virtual_fluxes`: the true NPP, Rs and Rh, and the simulated products;
-- :mod:`helpers.virtual_sampling`: plots, records, planted faults.
+- :mod:`helpers.virtual_sampling`: plots, records, planted faults;
+- :mod:`helpers.virtual_tiles`: a world of 1 km, tile by tile.
 
-Every field is a function of coordinates, years and seed. A cell has the value at its centre, so a world may be made
-whole or block by block, at any resolution, from the same fields.
+Every field is a function of coordinates, years and seed. The truth of a cell is the value at its centre, so a world may
+be made whole or block by block, at any resolution, from the same fields. A world too large for memory is made tile by
+tile (:mod:`helpers.virtual_tiles`), when it is written or asked for.
 """
 
 from __future__ import annotations
@@ -27,12 +29,14 @@ from numpy.typing import NDArray
 
 from helpers.config import Settings
 from helpers.grid import cell_area, mask_from_polygon, target_grid
-from helpers.virtual_fluxes import PRODUCTS, fluxes, product, state
+from helpers.virtual_fluxes import PRODUCTS, covariates, fluxes, product
 from helpers.virtual_geography import plateau_outline
 from helpers.virtual_laws import COVER_LAWS, law_attributes, law_table
 from helpers.virtual_sampling import field_work, plant_faults, rs_rh_pairs
+from helpers.virtual_tiles import TILE, by_tiles
 
 __all__ = [
+    "LARGEST_WHOLE",
     "SIMULATED",
     "VirtualWorld",
     "law_table",
@@ -46,6 +50,10 @@ __all__ = [
 
 SIMULATED = "simulated: the virtual plateau"
 """The attribute ``simulated`` of every array of the virtual world."""
+
+LARGEST_WHOLE = 10_000_000
+"""Cells times years above which :func:`world` makes its fields tile by tile. In 19 years, China at 0.1 degree has 4.3
+million, and needs 1 GB whole; the plateau at 0.01 degree has 85 million."""
 
 _OFF_PLATEAU = {"npp": 3, "rs": 5}
 
@@ -75,7 +83,7 @@ _META = {
 
 @dataclass(frozen=True, eq=False)
 class VirtualWorld:
-    """The virtual world of one seed.
+    """The virtual world of one seed; above :data:`LARGEST_WHOLE` cells and years its arrays are dask-backed.
 
     Attributes
     ----------
@@ -104,6 +112,10 @@ class VirtualWorld:
 def world(settings: Settings) -> VirtualWorld:
     """Return the virtual world of the settings: same settings, same world; another seed, another world.
 
+    A world of more than :data:`LARGEST_WHOLE` cells times years is not made here: its fields are dask-backed, in single
+    precision, and made tile by tile when they are written or computed. A dataset that is written as a whole makes each
+    of its tiles once.
+
     Parameters
     ----------
     settings : Settings
@@ -121,14 +133,28 @@ def world(settings: Settings) -> VirtualWorld:
     grid = target_grid(settings.west, settings.south, settings.east, settings.north, settings.resolution)
     years = range(settings.first_year, settings.last_year + 1)
     observations, faults = observe(settings)
+    fields = _whole if grid["latitude"].size * grid["longitude"].size * len(years) <= LARGEST_WHOLE else _tiled
+    cube, truth, products = fields(grid, years, settings.seed)
     return VirtualWorld(
-        cube=virtual_cube(grid, years, settings.seed),
-        truth=virtual_truth(grid, years, settings.seed),
-        products=virtual_products(grid, years, settings.seed),
+        cube=cube,
+        truth=truth,
+        products=products,
         observations=observations,
         faults=faults,
         boundary=plateau_outline(),
     )
+
+
+def _whole(grid: xr.Dataset, years: Sequence[int], seed: int) -> tuple[xr.Dataset, xr.Dataset, dict[str, xr.DataArray]]:
+    """Return cube, truth and products in memory."""
+    return virtual_cube(grid, years, seed), virtual_truth(grid, years, seed), virtual_products(grid, years, seed)
+
+
+def _tiled(grid: xr.Dataset, years: Sequence[int], seed: int) -> tuple[xr.Dataset, xr.Dataset, dict[str, xr.DataArray]]:
+    """Return cube, truth and products dask-backed; the ground, which has no years, is made at once."""
+    cube = _on_ground(by_tiles(_covariates, grid, years, seed), grid).chunk(TILE)
+    products = by_tiles(_products, grid, years, seed)
+    return cube, by_tiles(virtual_truth, grid, years, seed), dict(products.data_vars)
 
 
 def virtual_cube(grid: xr.Dataset, years: Sequence[int], seed: int) -> xr.Dataset:
@@ -137,7 +163,7 @@ def virtual_cube(grid: xr.Dataset, years: Sequence[int], seed: int) -> xr.Datase
     Parameters
     ----------
     grid : xarray.Dataset
-        With the coordinates latitude and longitude (:func:`helpers.grid.target_grid`, or a part of it).
+        As :func:`helpers.grid.target_grid` returns, or a part of it with at least two rows and two columns.
     years : sequence of int
         Years.
     seed : int
@@ -146,32 +172,32 @@ def virtual_cube(grid: xr.Dataset, years: Sequence[int], seed: int) -> xr.Datase
     Returns
     -------
     xarray.Dataset
-        float32 covariates in the names and units of :mod:`helpers.cube`; leaf area and soil carbon are missing on
-        water, ``npp_modis`` also on dry barren land.
+        float32 covariates in the names and units of :mod:`helpers.cube`, each by the nearest cell of its product
+        (:func:`helpers.virtual_fluxes.covariates`); leaf area and soil carbon are missing on water, ``npp_modis`` also
+        on dry barren land.
     """
-    axes = _axes(grid)
-    known = state(axes[0][None, :], axes[1][:, None], years, seed)
-    fields = {
-        "precipitation": known.climate.precipitation,
-        "temperature": known.climate.temperature,
-        "srad": known.climate.srad,
-        "land_cover": known.land_cover,
-        "elevation": known.elevation,
-        "lai": known.lai,
-        "npp_modis": product("npp_modis", *axes, years, seed),
-        "soc": known.soc,
-    }
-    arrays = {name: _labelled(name, values.astype(np.float32), grid, years) for name, values in fields.items()}
+    return _on_ground(_covariates(grid, years, seed), grid)
+
+
+def _covariates(grid: xr.Dataset, years: Sequence[int], seed: int) -> xr.Dataset:
+    """Return the covariates alone, on a grid or a block of any size."""
+    fields = covariates(*_axes(grid), years, seed, grid.attrs["resolution"])
+    arrays = {name: _labelled(name, fields[name].astype(np.float32), grid, years) for name in _META if name in fields}
     arrays["land_cover"].attrs["flag_values"] = [*COVER_LAWS, 17]
     arrays["land_cover"].attrs["flag_meanings"] = " ".join(
         name.replace(" ", "_") for name in [*(law[0] for law in COVER_LAWS.values()), "water"]
     )
-    arrays["plateau"] = mask_from_polygon(plateau_outline(), grid)
-    arrays["cell_area"] = cell_area(grid["latitude"], grid["longitude"])
-    cube = xr.Dataset(arrays, attrs=dict(grid.attrs) | {"simulated": SIMULATED, "seed": seed})
-    for field in cube.values():
-        field.attrs["simulated"] = SIMULATED
-    return cube.rio.write_crs("EPSG:4326")
+    return xr.Dataset(arrays, attrs=dict(grid.attrs) | {"simulated": SIMULATED, "seed": seed})
+
+
+def _on_ground(layers: xr.Dataset, grid: xr.Dataset) -> xr.Dataset:
+    """Return the covariates with the plateau, the areas of the cells, and the CRS."""
+    ground = {
+        "plateau": mask_from_polygon(plateau_outline(), grid),
+        "cell_area": cell_area(grid["latitude"], grid["longitude"]),
+    }
+    ground = {name: field.assign_attrs(simulated=SIMULATED) for name, field in ground.items()}
+    return layers.assign(ground).rio.write_crs("EPSG:4326")
 
 
 def virtual_truth(grid: xr.Dataset, years: Sequence[int], seed: int) -> xr.Dataset:
@@ -197,6 +223,10 @@ def virtual_products(grid: xr.Dataset, years: Sequence[int], seed: int) -> dict[
         attributes = {"long_name": f"{made.long_name} as carbon", "units": _CARBON, "native_resolution": made.cell}
         products[name] = _labelled(name, values, grid, years, attributes)
     return products
+
+
+def _products(grid: xr.Dataset, years: Sequence[int], seed: int) -> xr.Dataset:
+    return xr.Dataset(virtual_products(grid, years, seed))
 
 
 def observe(settings: Settings) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:

@@ -8,6 +8,7 @@ know the laws, not the hidden factors, and underestimate sparse vegetation.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -24,15 +25,17 @@ from helpers.virtual_climate import (
     mean_precipitation,
     soil_carbon,
 )
-from helpers.virtual_geography import BOX, geography
+from helpers.virtual_geography import BOX, WATER, geography
 from helpers.virtual_laws import LAWS
 from helpers.virtual_noise import gaussian_field
 
 __all__ = [
+    "MAP_CELLS",
     "PRODUCTS",
     "Fluxes",
     "Product",
     "State",
+    "covariates",
     "fluxes",
     "potential_npp",
     "product",
@@ -280,6 +283,68 @@ def product(name: str, longitude: ArrayLike, latitude: ArrayLike, years: ArrayLi
     middle = (np.clip(native_x, BOX[0], BOX[2])[None, :], np.clip(native_y, BOX[1], BOX[3])[:, None])
     error = lognormal_noise(*middle, f"error of {name}", made.noise_sd, made.noise_range, seed)
     return (native * error)[:, rows[:, None], columns[None, :]]
+
+
+MAP_CELLS: Final = MappingProxyType({"precipitation": 0.1, "temperature": 0.1, "srad": 0.1, "lai": 1 / 12})
+"""Cell sizes [degrees] of the products that a yearly covariate is read from: as in Zeng et al. 2023, climate of
+0.1 degree, and leaf area of 8 km, here 1/12 degree."""
+
+
+def covariates(
+    longitude: ArrayLike, latitude: ArrayLike, years: ArrayLike, seed: int, resolution: float
+) -> dict[str, Array]:
+    """Return the covariates of a grid, as the products of :data:`MAP_CELLS` show them.
+
+    On a grid finer than its product, a covariate is that of the product's cell that the grid's cell lies in: the value
+    at that cell's centre. On other grids, and without a product, it is the value at the cell itself. Leaf area is
+    missing on water, by the land cover of either cell.
+
+    Parameters
+    ----------
+    longitude, latitude : array_like
+        The axes of the grid, degrees, shapes (nx,) and (ny,).
+    years : array_like of int
+        Shape (n_years,).
+    seed : int
+        The seed of the world.
+    resolution : float
+        Cell size of the grid, degrees.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        In the names and units of :mod:`helpers.cube`; shape (n_years, ny, nx), or (ny, nx) for land cover, elevation
+        and soil carbon.
+    """
+    longitude, latitude = np.asarray(longitude, float), np.asarray(latitude, float)
+    where = (longitude[None, :], latitude[:, None])
+    cover = geography().land_cover_at(*where)
+    fields = {
+        "land_cover": cover,
+        "elevation": geography().elevation_at(*where),
+        "npp_modis": product("npp_modis", longitude, latitude, years, seed),
+        "soc": soil_carbon(cover, *where, seed),
+    }
+    cells = {name: cell if cell > resolution else 0.0 for name, cell in MAP_CELLS.items()}
+    for cell in set(cells.values()):
+        columns, x = _lattice(longitude, BOX[0], cell)
+        rows, y = _lattice(latitude, BOX[1], cell)
+        known = state(x[None, :], y[:, None], years, seed)
+        seen = {
+            "precipitation": known.climate.precipitation,
+            "temperature": known.climate.temperature,
+            "srad": known.climate.srad,
+            "lai": known.lai,
+        }
+        at = (slice(None), rows[:, None], columns[None, :])
+        fields |= {name: field[at] for name, field in seen.items() if cells[name] == cell}
+    fields["lai"] = np.where(cover == WATER, np.nan, fields["lai"])
+    return fields
+
+
+def _lattice(axis: Array, origin: float, cell: float) -> tuple[NDArray[np.intp], Array]:
+    """Return for an axis: each coordinate's native cell, and the cells' centres; for cell 0 the axis itself."""
+    return _native(axis, origin, cell)[:2] if cell else (np.arange(axis.size), axis)
 
 
 def _native(axis: ArrayLike, origin: float, cell: float) -> tuple[NDArray[np.intp], Array, Array]:

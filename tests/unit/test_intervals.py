@@ -44,8 +44,30 @@ def test_higher_quantiles_are_higher(grown, sites):
 
 
 def test_blocks_do_not_change_quantiles(grown, sites):
-    whole, blocks = (intervals.quantiles(grown, sites[0], LEVELS, block_rows=rows) for rows in (1000, 37))
+    whole, blocks = (
+        intervals.quantiles(grown, sites[0], LEVELS, block_rows=rows, engine="quantile-forest") for rows in (1000, 37)
+    )
     assert np.array_equal(whole, blocks)
+
+
+@pytest.mark.parametrize("encoding", ["target_mean", "integer", "one_hot"])
+def test_both_engines_give_the_same_quantiles(sites, encoding):
+    """At cells of a land cover that no site has, too."""
+    table, target = sites
+    forest = RandomForest(list(table), n_trees=60, mtry=6, land_cover_encoding=encoding, seed=1).fit(table, target)
+    cells = pd.read_csv(GOLDEN / "npp_prediction.csv")
+    cells.loc[::2, "land_cover"] = 15
+    assert forest.unseen_classes(cells) == [15]
+    grown = intervals.grow(forest, table, target)
+    pruned, library = (
+        intervals.quantiles(grown, cells, [0.05, 0.5, 0.95], engine=engine) for engine in ("pruned", "quantile-forest")
+    )
+    np.testing.assert_allclose(pruned, library, rtol=1e-9)
+
+
+def test_an_engine_that_there_is_not_is_refused(grown, sites):
+    with pytest.raises(intervals.IntervalError, match="engine is 'fast': expected pruned or quantile-forest"):
+        intervals.quantiles(grown, sites[0], LEVELS, engine="fast")
 
 
 def test_a_ninety_percent_interval_covers_nine_of_ten_out_of_bag(grown, sites):

@@ -40,7 +40,7 @@ def map_error(**changes: object) -> float:
     used, _ = quality_control(virtual.observe(settings)[0]["npp"])
     table, _ = training_table(cube, used, "npp", NPP_PREDICTORS, "plateau", "rows")
     forest = from_settings(settings, "npp", 60, settings.seed).fit(table, table["value"])
-    error = predict(forest, cube, cube["plateau"], threads=1) - truth
+    error = predict(forest, cube, cube["plateau"], threads=1)["prediction"] - truth
     return float(np.sqrt((error.mean("time") ** 2).weighted(cube["cell_area"]).mean()))
 
 
