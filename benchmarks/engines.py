@@ -79,7 +79,7 @@ def coarse(values: np.ndarray, cells: int) -> np.ndarray:
     return np.kron(values, np.ones((cells, cells)))
 
 
-def synthetic_grid(seed: int, years: int, side: int) -> np.ndarray:
+def synthetic_grid(seed: int, years: int, side: int = SIDE) -> np.ndarray:
     """Return covariates of a grid, float32 of shape (year, latitude, longitude, covariate), in the order of COLUMNS."""
     rng = np.random.default_rng(seed)
     elevation = 4500 + 500 * field(rng, side, 60) + 150 * field(rng, side, 8) + 40 * field(rng, side, 1.5)
@@ -282,8 +282,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure all engines and write the table."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=600_000, help="about as many rows are predicted")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rows", type=int, default=300_000, help="about as many rows are predicted")
+    parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--trees", type=int, default=1500)
     parser.add_argument("--years", type=int, default=3)
     parser.add_argument("--side", type=int, default=SIDE, help="cells along each side of the grid, a multiple of 40")
