@@ -38,7 +38,7 @@ SPACE = ("latitude", "longitude")
 
 @dataclass(frozen=True)
 class Case:
-    """What a prediction costs time for.
+    """One prediction that is measured.
 
     Parameters
     ----------

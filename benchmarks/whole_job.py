@@ -64,7 +64,9 @@ def _bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def measure(config: str, parameters: Sequence[Sequence[str]], notebooks: Sequence[str], output: Path, given) -> None:
+def measure(
+    config: str, parameters: Sequence[Sequence[str]], notebooks: Sequence[str], output: Path, given: Sequence[str]
+) -> None:
     """Execute the notebooks and write the table, anew after each."""
     settings = load_config(config, {key: yaml.safe_load(value) for key, value in parameters})
     options = ["--config", config, *(part for pair in parameters for part in ("-p", *pair))]
