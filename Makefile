@@ -21,11 +21,11 @@ SNAKEMAKE = rm -rf _build/cache/snakemake && $(BIN)/python -m snakemake -s workf
 absolute = for name in QTP_DATA_MIRROR QTP_DATA_DIR QTP_RUNS_DIR; do \
 	value="$${!name:-}"; case "$$value" in ''|/*|*://*) ;; *) export "$$name=$$PWD/$$value" ;; esac; done
 
-.PHONY: help book run sweep test lint lab data readme lock clean environment
+.PHONY: help book run sweep bench bench-quick test lint lab data readme lock clean environment
 
 help: ## list the targets
 	@echo "make TARGET [CONFIG=$(CONFIG)] [JOBS=$(JOBS)] [PYTHON=$(PYTHON)]"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 	@echo "configurations: $$(cd config && ls *.yml | sed 's/\.yml//' | tr '\n' ' ')"
 
 book: $(STAMP) ## run what is stale of CONFIG, then build the book
@@ -39,6 +39,14 @@ run: $(STAMP) ## run what is stale of the notebooks of CONFIG
 sweep: $(STAMP) ## run what is missing of SWEEP, then collect; DRY=1 lists, RETRY=1 repeats failures, PART=1/4, PROFILE=
 	@$(absolute); $(BIN)/python -m helpers.sweep_run run $(SWEEP) --jobs $(JOBS) $(if $(DRY),--dry-run) \
 		$(if $(RETRY),--retry-failed) $(if $(PART),--part $(PART)) $(if $(PROFILE),--profile $(PROFILE))
+
+bench: $(STAMP) ## measure engines and scaling anew into data/benchmarks; 20 minutes on two idle cores
+	@$(BIN)/python benchmarks/engines.py
+	@$(BIN)/python benchmarks/scaling.py
+
+bench-quick: $(STAMP) ## try the measurements in 3 minutes; the tables go to _build/benchmarks
+	@$(BIN)/python benchmarks/engines.py --quick --output _build/benchmarks/engines.csv
+	@$(BIN)/python benchmarks/scaling.py --quick --output _build/benchmarks/scaling.csv
 
 test: lint ## check style, then run the tests
 	@$(absolute); $(BIN)/python -m pytest -n $(JOBS) --dist loadfile

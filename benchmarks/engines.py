@@ -4,6 +4,10 @@ Two forests of 1500 trees (Eq. 1: 7 covariates; Eq. 2: 8) are grown on sites of 
 in cells of 0.1 degree and leaf area in cells of 0.08 degree, both resampled to the nearest cell as in the paper;
 elevation, soil carbon, land cover and MODIS NPP on the grid itself. Rows are its cells in raster order, year by year.
 
+The engines: scikit-learn on the stacked array and by blocks; sklearn-raster, which hands blocks of a Dask array to
+scikit-learn; the pruned groups of :mod:`helpers.traversal`; R's randomForest and ranger. One that is not installed is
+skipped, and a line says so.
+
 Engines take turns in each round, so that whatever else the machine does meets all of them; the ratio is the median over
 rounds of an engine's speed by that of scikit-learn on the stacked array in the same round. The ratio of processor time
 is given too: on a machine that others use, it is the steadier one. What is done once for a forest, before its first
@@ -11,32 +15,33 @@ row, is timed apart. Peak memory is that of a process of its own and its childre
 every 20 ms, with libraries, forest and rows. R grows its own forests on the same sites and predicts a tenth of the
 rows, being slower.
 
-Run ``python benchmarks/engines.py`` (about 10 minutes on 2 cores), or with ``--quick`` (under 3 minutes). It writes
-``engines.csv`` next to this file, or where ``--output`` says.
+Run ``python benchmarks/engines.py`` (about 10 minutes on 2 cores), or with ``--quick`` (about one). It writes
+``data/benchmarks/engines.csv``, or where ``--output`` says; the columns are explained beside it.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
 import pickle
-import platform
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import psutil
+import xarray as xr
+from measuring import MEASUREMENTS, in_child, write_table
 from scipy.ndimage import gaussian_filter
+from sklearn.base import clone
 from sklearn.ensemble import RandomForestRegressor
 
 from helpers.traversal import CompiledForest
@@ -45,12 +50,11 @@ COLUMNS = ("precipitation", "temperature", "srad", "land_cover", "elevation", "l
 FORESTS = {"npp": {"n_sites": 394, "n_features": 7, "mtry": 6}, "rs": {"n_sites": 300, "n_features": 8, "mtry": 7}}
 REFERENCE = "scikit-learn, stacked array"
 BLOCK_ROWS = 100_000  # at which scikit-learn by blocks is fastest
-SIDE = 1000  # cells along each side of the grid
+SIDE = 1000  # cells along each side of the grid; a multiple of 40
 
 R_SCRIPT = """
 arguments <- commandArgs(trailingOnly = TRUE)
 package <- arguments[1]; mtry <- as.integer(arguments[3]); n_trees <- as.integer(arguments[4])
-if (!requireNamespace(package, quietly = TRUE)) { cat('{"skipped": true}'); quit() }
 sites <- read.csv(file.path(arguments[2], "sites.csv")); rows <- read.csv(file.path(arguments[2], "rows.csv"))
 if (package == "ranger") {
   forest <- ranger::ranger(target ~ ., sites, num.trees = n_trees, mtry = mtry, min.node.size = 5,
@@ -75,26 +79,26 @@ def coarse(values: np.ndarray, cells: int) -> np.ndarray:
     return np.kron(values, np.ones((cells, cells)))
 
 
-def synthetic_grid(seed: int, years: int) -> np.ndarray:
+def synthetic_grid(seed: int, years: int, side: int = SIDE) -> np.ndarray:
     """Return covariates of a grid, float32 of shape (year, latitude, longitude, covariate), in the order of COLUMNS."""
     rng = np.random.default_rng(seed)
-    side = SIDE // 10
-    elevation = 4500 + 500 * field(rng, SIDE, 60) + 150 * field(rng, SIDE, 8) + 40 * field(rng, SIDE, 1.5)
-    carbon = np.maximum(8 + 3 * field(rng, SIDE, 40) + 1.5 * field(rng, SIDE, 3), 0.1)
-    green = field(rng, SIDE, 80) + 0.4 * field(rng, SIDE, 8)
+    elevation = 4500 + 500 * field(rng, side, 60) + 150 * field(rng, side, 8) + 40 * field(rng, side, 1.5)
+    carbon = np.maximum(8 + 3 * field(rng, side, 40) + 1.5 * field(rng, side, 3), 0.1)
+    green = field(rng, side, 80) + 0.4 * field(rng, side, 8)
     edges = [-1.2, -0.5, 0.9, 1.4]
-    land_cover = np.array([16, 7, 10, 8, 5])[np.digitize(green + 0.4 * field(rng, SIDE, 3), edges)]
-    lowland = elevation.reshape(side, 10, side, 10).mean(axis=(1, 3))
-    rain, sun = field(rng, side, 10), field(rng, side, 12)
-    grid = np.empty((years, SIDE, SIDE, len(COLUMNS)), dtype="float32")
+    land_cover = np.array([16, 7, 10, 8, 5])[np.digitize(green + 0.4 * field(rng, side, 3), edges)]
+    climate = side // 10
+    lowland = elevation.reshape(climate, 10, climate, 10).mean(axis=(1, 3))
+    rain, sun = field(rng, climate, 10), field(rng, climate, 12)
+    grid = np.empty((years, side, side, len(COLUMNS)), dtype="float32")
     for year in grid:
-        precipitation = coarse(400 + 180 * rain + 40 * field(rng, side, 8) + 10 * field(rng, side, 1), 10)
-        temperature = 25 - 0.006 * lowland + 0.6 * field(rng, side, 15) + 0.2 * field(rng, side, 1)
-        leaves = np.maximum(1 + 0.8 * green + 0.1 * field(rng, SIDE, 5), 0)[::8, ::8]
-        modis = 200 + 120 * green + 0.3 * (precipitation - 400) + 15 * field(rng, SIDE, 2)
+        precipitation = coarse(400 + 180 * rain + 40 * field(rng, climate, 8) + 10 * field(rng, climate, 1), 10)
+        temperature = 25 - 0.006 * lowland + 0.6 * field(rng, climate, 15) + 0.2 * field(rng, climate, 1)
+        leaves = np.maximum(1 + 0.8 * green + 0.1 * field(rng, side, 5), 0)[::8, ::8]
+        modis = 200 + 120 * green + 0.3 * (precipitation - 400) + 15 * field(rng, side, 2)
         year[..., 0] = precipitation
         year[..., 1] = coarse(temperature, 10)
-        year[..., 2] = coarse(200 + 15 * sun + 5 * field(rng, side, 8), 10)
+        year[..., 2] = coarse(200 + 15 * sun + 5 * field(rng, climate, 8), 10)
         year[..., 3], year[..., 4] = land_cover, elevation
         year[..., 5], year[..., 6], year[..., 7] = coarse(leaves, 8), np.maximum(modis, 0), carbon
     return grid
@@ -134,85 +138,111 @@ def as_it_is(forest: RandomForestRegressor) -> RandomForestRegressor:
     return forest
 
 
+def wrapped(forest: RandomForestRegressor) -> Any:
+    """Return the forest in sklearn-raster's wrapper, which takes one that is not grown: ours replaces a single tree."""
+    from sklearn_raster import FeatureArrayEstimator
+
+    few = pd.DataFrame(0.0, index=range(2), columns=list(COLUMNS[: forest.n_features_in_]))
+    raster = FeatureArrayEstimator(clone(forest).set_params(n_estimators=1, max_features=1.0)).fit(few, np.arange(2.0))
+    raster.wrapped_estimator = forest.set_params(n_jobs=1)
+    return raster
+
+
+def as_raster(raster: Any, rows: np.ndarray, threads: int) -> np.ndarray:
+    """Predict rows as a Dask array of blocks, as sklearn-raster does for an image."""
+    names = {"covariate": list(COLUMNS[: rows.shape[1]])}
+    image = xr.DataArray(rows.T[:, np.newaxis], names, ("covariate", "latitude", "longitude"))
+    image = image.chunk(longitude=min(BLOCK_ROWS, -(-len(rows) // threads)))
+    return raster.predict(image).compute(scheduler="threads", num_workers=threads).to_numpy().ravel()
+
+
 # engine: what is done once for a forest, and what is done for rows
 ENGINES: dict[str, tuple[Callable, Callable]] = {
     REFERENCE: (as_it_is, stacked),
     "scikit-learn, blocks": (as_it_is, by_blocks),
+    "sklearn-raster": (wrapped, as_raster),
     "pruned groups": (CompiledForest.from_estimator, CompiledForest.predict),
 }
 R_ENGINES = {"R randomForest": "randomForest", "R ranger": "ranger"}
 
 
-def r_spent(package: str, folder: Path, mtry: int, n_trees: int, threads: int) -> tuple[float, float] | None:
-    """Return the seconds on the clock and of processors that R's predict takes; None where the package is missing."""
-    command = ["Rscript", "-e", R_SCRIPT, package, str(folder), str(mtry), str(n_trees), str(threads)]
-    run = subprocess.run(command, capture_output=True, text=True, check=True)
+def installed() -> list[str]:
+    """Return the engines that are installed here, and say which are not."""
+    missing = [] if find_spec("sklearn_raster") else ["sklearn-raster"]
+    missing += [engine for engine, package in R_ENGINES.items() if not in_r(package)]
+    for engine in missing:
+        print(f"{engine}: skipped, not installed", file=sys.stderr)
+    return [engine for engine in [*ENGINES, *R_ENGINES] if engine not in missing]
+
+
+def in_r(package: str) -> bool:
+    """Tell whether R and one of its packages are installed."""
+    if shutil.which("Rscript") is None:
+        return False
+    question = f"quit(status = !requireNamespace('{package}', quietly = TRUE))"
+    return subprocess.run(["Rscript", "-e", question], capture_output=True, check=False).returncode == 0
+
+
+def r_spent(engine: str, folder: Path, mtry: int, n_trees: int, threads: int) -> tuple[float, float]:
+    """Return the seconds on the clock and of processors that R's predict takes."""
+    command = ["Rscript", "-e", R_SCRIPT, R_ENGINES[engine], str(folder), str(mtry), str(n_trees), str(threads)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise RuntimeError(f"{engine} failed: {run.stderr.strip()}")
     spent = json.loads(run.stdout[run.stdout.rindex("{") :])
-    return None if "skipped" in spent else (spent["wall"], spent["cpu"])
+    return spent["wall"], spent["cpu"]
 
 
-def peak_of(task: Callable, *arguments: object) -> float:
-    """Return the peak memory, in MB, of a new process that does the task, together with its children."""
-    process = multiprocessing.get_context("spawn").Process(target=task, args=arguments)
-    process.start()
-    peak = 0
-    while process.is_alive():
-        peak = max(peak, _resident(process.pid))
-        time.sleep(0.02)
-    if process.exitcode != 0:
-        raise RuntimeError(f"the process whose memory is measured ended with code {process.exitcode}, see above")
-    return peak / 2**20
-
-
-def _resident(pid: int) -> int:
-    total = 0
-    try:
-        parent = psutil.Process(pid)
-        for process in [parent, *parent.children(recursive=True)]:
-            total += process.memory_info().rss
-    except psutil.NoSuchProcess:  # it ended meanwhile
-        pass
-    return total
-
-
-def _from_files(engine: str, folder: Path, threads: int) -> None:
+def from_files(engine: str, folder: Path, threads: int) -> None:
+    """Predict the rows of a folder with its forest."""
     prepare, predict = ENGINES[engine]
     forest = pickle.loads((folder / "forest.pickle").read_bytes())
     predict(prepare(forest), np.load(folder / "rows.npy"), threads)
 
 
-def measure(name: str, grid: np.ndarray, n_rows: int, rounds: int, n_trees: int, threads: int) -> list[dict]:
-    """Return a record for each engine that ran: rows a second, ratio, peak memory, difference from the reference."""
+def measure(
+    name: str, grid: np.ndarray, engines: Sequence[str], n_rows: int, rounds: int, n_trees: int, threads: int
+) -> list[dict]:
+    """Return a record for each engine: rows a second, ratio, peak memory, difference from the reference."""
     shape = FORESTS[name]
-    sites, target = sites_of(grid, shape["n_sites"], shape["n_features"], seed=1)
+    years, side, width = grid.shape[0], grid.shape[1], shape["n_features"]
+    sites, target = sites_of(grid, shape["n_sites"], width, seed=1)
     forest = grown(sites, target, n_trees, shape["mtry"], threads)
-    per_year = n_rows // len(grid) // SIDE
-    middle = (SIDE - per_year) // 2
-    rows = grid[:, middle : middle + per_year, :, : shape["n_features"]].reshape(-1, shape["n_features"])
-    few = rows[: len(rows) // 10]
+    per_year = max(1, min(side, n_rows // years // side))
+    middle = (side - per_year) // 2
+    rows = grid[:, middle : middle + per_year, :, :width].reshape(-1, width)
+    few = rows[: max(1, len(rows) // 10)]
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         (folder / "forest.pickle").write_bytes(pickle.dumps(forest))
         np.save(folder / "rows.npy", rows)
-        names = list(COLUMNS[: shape["n_features"]])
+        names = list(COLUMNS[:width])
         pd.DataFrame(sites, columns=names).assign(target=target).to_csv(folder / "sites.csv", index=False)
         pd.DataFrame(few, columns=names).to_csv(folder / "rows.csv", index=False)
-        spent = _rounds(forest, rows, folder, shape["mtry"], rounds, threads)
-        peaks = {engine: peak_of(_from_files, engine, folder, threads) for engine in ENGINES}
-        for engine in set(spent["engine"]) & set(R_ENGINES):
-            peaks[engine] = peak_of(r_spent, R_ENGINES[engine], folder, shape["mtry"], n_trees, threads)
+        r_task = (folder, shape["mtry"], n_trees, threads)
+        spent = _rounds(forest, rows, engines, r_task, rounds, threads)
+        peaks = {
+            engine: in_child(r_spent, engine, *r_task)[1]
+            if engine in R_ENGINES
+            else in_child(from_files, engine, folder, threads)[1]
+            for engine in engines
+        }
     fixed = {"forest": name, "trees": n_trees, "rounds": rounds}
     return [fixed | record for record in _summary(spent, len(rows), len(few), peaks, threads)]
 
 
 def _rounds(
-    forest: RandomForestRegressor, rows: np.ndarray, folder: Path, mtry: int, rounds: int, threads: int
+    forest: RandomForestRegressor, rows: np.ndarray, engines: Sequence[str], r_task: tuple, rounds: int, threads: int
 ) -> pd.DataFrame:
     """Return one row a round and engine: seconds before the first row, on the clock, of processors; difference."""
     spent = []
     CompiledForest.from_estimator(forest).predict(rows[:1000])  # numba compiles, once for a machine
     for _ in range(rounds):
-        for engine, (prepare, predict) in ENGINES.items():
+        for engine in engines:
+            if engine in R_ENGINES:
+                spent.append((engine, np.nan, *r_spent(engine, *r_task), np.nan))
+                continue
+            prepare, predict = ENGINES[engine]
             start = time.perf_counter()
             model = prepare(forest)
             clocks = time.perf_counter(), time.process_time()
@@ -221,12 +251,6 @@ def _rounds(
             if engine == REFERENCE:
                 reference = predicted
             spent.append((engine, clocks[0] - start, wall, cpu, float(np.abs(predicted - reference).max())))
-        for engine, package in R_ENGINES.items() if shutil.which("Rscript") else ():
-            seconds = r_spent(package, folder, mtry, len(forest.estimators_), threads)
-            if seconds is not None:
-                spent.append((engine, np.nan, *seconds, np.nan))
-    for engine in set(R_ENGINES) - {record[0] for record in spent}:
-        print(f"{engine} is not installed here: skipped", file=sys.stderr)
     return pd.DataFrame(spent, columns=["engine", "preparation", "wall", "cpu", "difference"])
 
 
@@ -254,39 +278,33 @@ def _summary(spent: pd.DataFrame, n_rows: int, n_few: int, peaks: dict[str, floa
     return records
 
 
-def machine() -> dict[str, str | int]:
-    """Return what the speeds depend on: processor, cores, memory, versions."""
-    listing = Path("/proc/cpuinfo")
-    models = [line for line in listing.read_text().splitlines() if "model name" in line] if listing.exists() else []
-    return {
-        "processor": models[0].split(":")[1].strip() if models else platform.processor() or platform.machine(),
-        "cores": os.cpu_count() or 1,
-        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
-        "system": platform.system(),
-        "python": platform.python_version(),
-        **{library: version(library) for library in ("numpy", "numba", "scikit-learn")},
-    }
-
-
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure all engines and write the table."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=600_000, help="about as many rows are predicted")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rows", type=int, default=300_000, help="about as many rows are predicted")
+    parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--trees", type=int, default=1500)
     parser.add_argument("--years", type=int, default=3)
+    parser.add_argument("--side", type=int, default=SIDE, help="cells along each side of the grid, a multiple of 40")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--quick", action="store_true", help="60,000 rows and 3 rounds: under 3 minutes")
-    parser.add_argument("--output", type=Path, default=Path(__file__).with_suffix(".csv"))
-    options = parser.parse_args()
-    n_rows, rounds = (60_000, 3) if options.quick else (options.rows, options.rounds)
-    grid = synthetic_grid(0, options.years)
+    parser.add_argument("--forests", nargs="+", choices=list(FORESTS), default=list(FORESTS))
+    parser.add_argument("--quick", action="store_true", help="the NPP forest alone, 30,000 rows, 2 rounds")
+    parser.add_argument("--output", type=Path, default=MEASUREMENTS / "engines.csv")
+    options = parser.parse_args(given)
+    if options.side % 40:
+        parser.error(f"--side is {options.side}; expected a multiple of 40")
+    if options.quick:
+        options.rows, options.rounds, options.forests = 30_000, 2, ["npp"]
+    engines = installed()
+    grid = synthetic_grid(0, options.years, options.side)
     records = [
-        record for name in FORESTS for record in measure(name, grid, n_rows, rounds, options.trees, options.threads)
+        record
+        for name in options.forests
+        for record in measure(name, grid, engines, options.rows, options.rounds, options.trees, options.threads)
     ]
-    table = pd.DataFrame(records).assign(**machine())
-    table.to_csv(options.output, index=False)
-    print(table.iloc[:, :13].to_string(index=False))
+    write_table(records, options.output, __file__, given)
+    print(pd.DataFrame(records).to_string(index=False))
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ PARALLEL_STEPS = (
     ["01_data_preparation"],
     ["02_npp_random_forest", "03_rs_random_forest"],
     ["04_rh_and_nep"],
-    ["05_comparison", "07_sensitivity"],
+    ["05_comparison", "07_sensitivity", "08_scaling"],
     ["06_uncertainty"],
 )
 

@@ -115,6 +115,7 @@ STEPS: dict[str, Step] = {
         parameters=("validation_trees", "n_folds", "draw_count", "draw_trees", "block_km", "interval_level"),
     ),
     "07_sensitivity": Step(needs=(), parameters=("sweep",)),
+    "08_scaling": Step(needs=(), parameters=()),
 }
 
 
@@ -386,7 +387,7 @@ class Run:
         path = self._found(f"{name}.geojson", "save_boundary", name)
         return shapely.from_geojson(path.read_text(encoding="utf-8"))
 
-    def save_figure(self, name: str, figure: Figure, alt: str = "") -> None:
+    def save_figure(self, name: str, figure: Figure, alt: str = "", of_world: bool = True) -> None:
         """Save a figure as ``figures/<name>.png``, show that file in the notebook, and close the figure.
 
         In a world that is simulated the figure says so: this is the one place that stamps it.
@@ -397,11 +398,13 @@ class Run:
         figure : matplotlib.figure.Figure
         alt : str
             What the figure shows, for readers who cannot see it.
+        of_world : bool
+            It shows something of the run's world. Times and memory of this machine are none of it.
         """
         from IPython.display import Image, display
         from matplotlib import pyplot
 
-        if self.settings.world in WORLDS_WITH_TRUTH:
+        if of_world and self.settings.world in WORLDS_WITH_TRUTH:
             figure.text(1.0, 0.0, SIMULATED, ha="right", va="top", fontsize=8, color="0.35")
         with self._saving(f"figures/{name}.png") as partial:
             figure.savefig(partial, format="png", dpi=FIGURE_DPI, bbox_inches="tight", facecolor="white")

@@ -18,7 +18,8 @@ from helpers.run import STEPS
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = list(STEPS)
-CHAIN = [name for name in NAMES if name != "07_sensitivity"]  # which reads sweeps, not the run
+APART = ("07_sensitivity", "08_scaling")  # they read a sweep and measurements, not the run
+CHAIN = [name for name in NAMES if name not in APART]
 IMPORTS = {"02_npp_random_forest": "forest", "03_rs_random_forest": "forest", "04_rh_and_nep": "carbon"}
 
 

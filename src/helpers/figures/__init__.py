@@ -17,6 +17,7 @@ from helpers.figures.maps import (
     fig5_nep,
     flux_map,
 )
+from helpers.figures.scaling import cost_by_factor, engine_speeds, memory_against_cells, notebook_costs
 from helpers.figures.scatter import figS1_rs_rh, fit_scatter, modis_check
 from helpers.figures.sensitivity import (
     choice_effects,
@@ -42,9 +43,11 @@ __all__ = [
     "applicability_map",
     "budget_interval",
     "choice_effects",
+    "cost_by_factor",
     "covariates",
     "coverage_checks",
     "distance_curves",
+    "engine_speeds",
     "error_against_truth",
     "error_maps",
     "fig1_study_area",
@@ -58,7 +61,9 @@ __all__ = [
     "flux_map",
     "importance",
     "land_cover_balance",
+    "memory_against_cells",
     "modis_check",
+    "notebook_costs",
     "recovered_versus_true",
     "score_against_budget",
     "sites_versus_map",

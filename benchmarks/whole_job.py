@@ -1,0 +1,101 @@
+"""What the whole calculation costs: notebooks 01 to 05 one after another, each with its time and memory.
+
+Each notebook is executed by papermill through ``python -m helpers.run execute``, as ``make run`` does, in a fresh
+folder beside the runs, which is removed at the end. Peak memory is that of all its processes, looked at every 0.2 s.
+
+Run ``python benchmarks/whole_job.py`` for the configuration ``virtual-1km`` (an hour or so on 2 cores; try it first
+with ``-p resolution 0.25``). It writes ``data/benchmarks/whole_job.csv``, or where ``--output`` says; the columns are
+explained beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import xarray as xr
+import yaml
+from measuring import MEASUREMENTS, peak_memory, write_table
+
+from helpers.config import load_config, project_root
+from helpers.run import STEPS, runs_folder
+
+NOTEBOOKS = tuple(STEPS)[:5]
+
+
+def executed(notebook: str, options: Sequence[str], runs: Path) -> dict[str, float]:
+    """Execute a notebook; return its seconds on the clock and of processors, its peak memory, and what it wrote.
+
+    Raises
+    ------
+    RuntimeError
+        If the notebook fails; its own message is on standard error.
+    """
+    command = [sys.executable, "-m", "helpers.run", "execute", f"notebooks/{notebook}.ipynb", *options]
+    held, used, start = _bytes(runs), _of_children(), time.perf_counter()
+    process = subprocess.Popen(command, cwd=project_root(), env=os.environ | {"QTP_RUNS_DIR": str(runs)})
+    peak = peak_memory(process.pid, lambda: process.poll() is None, interval=0.2)
+    wall, cpu = time.perf_counter() - start, _of_children() - used
+    if process.returncode:
+        raise RuntimeError(f"{notebook} failed, see above: nothing of it is measured")
+    return {
+        "wall_seconds": round(wall, 1),
+        "cpu_seconds": round(cpu, 1),
+        "peak_mb": round(peak),
+        "written_mb": round((_bytes(runs) - held) / 2**20, 1),
+    }
+
+
+def _of_children() -> float:
+    """Return the processor time of all children, and theirs, that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def measure(
+    config: str, parameters: Sequence[Sequence[str]], notebooks: Sequence[str], output: Path, given: Sequence[str]
+) -> None:
+    """Execute the notebooks and write the table, anew after each."""
+    settings = load_config(config, {key: yaml.safe_load(value) for key, value in parameters})
+    options = ["--config", config, *(part for pair in parameters for part in ("-p", *pair))]
+    records: list[dict] = []
+    runs_folder().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="whole_job-", dir=runs_folder()) as made:
+        for notebook in notebooks:
+            spent = executed(notebook, options, Path(made))
+            with xr.open_zarr(Path(made) / settings.run / "cube.zarr") as cube:
+                size = {"cells": cube["plateau"].size, "plateau_cells": int(cube["plateau"].sum())}
+                size["years"] = cube.sizes["time"]
+            fixed = {"config": config, "resolution": settings.resolution, "threads": settings.threads, **size}
+            records.append({**fixed, "trees": settings.n_trees, "notebook": notebook, **spent})
+            write_table(records, output, __file__, given)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure the notebooks and write the table."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--config", default="virtual-1km", help="name of a configuration, or path of a YAML file")
+    parser.add_argument("--notebooks", nargs="+", choices=NOTEBOOKS, default=list(NOTEBOOKS), metavar="NAME")
+    pair = ("KEY", "VALUE")
+    parser.add_argument("-p", dest="parameters", nargs=2, action="append", default=[], metavar=pair)
+    parser.add_argument("--output", type=Path, default=MEASUREMENTS / "whole_job.csv")
+    options = parser.parse_args(given)
+    measure(options.config, options.parameters, options.notebooks, options.output, given)
+    print(pd.read_csv(options.output, comment="#").iloc[:, :12].to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()
