@@ -3,9 +3,9 @@
 Each notebook is executed by papermill through ``python -m helpers.run execute``, as ``make run`` does, in a fresh
 folder beside the runs, which is removed at the end. Peak memory is that of all its processes, looked at every 0.2 s.
 
-Run ``python benchmarks/whole_job.py`` for the configuration ``virtual-1km`` (about a quarter of an hour on 2 cores; try it first
-with ``-p resolution 0.25``). It writes ``data/benchmarks/whole_job.csv``, or where ``--output`` says; the columns are
-explained beside it.
+Run ``python benchmarks/whole_job.py`` for the configuration ``virtual-1km`` (about a quarter of an hour on 2 cores; try
+it first with ``-p resolution 0.25``). It writes ``data/benchmarks/whole_job.csv``, or where ``--output`` says; the
+columns are explained beside it.
 """
 
 from __future__ import annotations

@@ -17,11 +17,13 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from quantile_forest import RandomForestQuantileRegressor
 
 from helpers.forest import RandomForest
 from helpers.leaf_weights import CompiledQuantileForest
+from helpers.training import map_table
 
 __all__ = [
     "IntervalError",
@@ -32,6 +34,7 @@ __all__ = [
     "cross_conformal",
     "cross_quantiles",
     "grow",
+    "interval_map",
     "out_of_bag_quantiles",
     "quantiles",
     "widened",
@@ -296,6 +299,42 @@ def widened(lower: ArrayLike, upper: ArrayLike, margin: ArrayLike) -> tuple[NDAr
     lower, upper = np.asarray(lower, dtype=float), np.asarray(upper, dtype=float)
     middle = (lower + upper) / 2
     return np.minimum(lower - margin, middle), np.maximum(upper + margin, middle)
+
+
+def interval_map(
+    grown: QuantileForest, cube: xr.Dataset, levels: tuple[float, float], margin: float, band_cells: int = 300_000
+) -> xr.Dataset:
+    """Return the recalibrated interval of every cell of the plateau, band by band.
+
+    Parameters
+    ----------
+    grown : QuantileForest
+        From :func:`grow`.
+    cube : xarray.Dataset
+        Covariates on the target grid, with ``plateau`` and ``cell_area``; yearly ones enter with their means.
+    levels : tuple of float
+        Lower and upper quantile, such as (0.05, 0.95).
+    margin : float
+        By which both ends are moved out, see :func:`widened`.
+    band_cells : int
+        Cells of the rows of the grid that are taken at a time, about; bounds the memory.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``lower`` and ``upper``, float32, shape (latitude, longitude), in the unit of the target; missing off the
+        plateau, and where a covariate is missing.
+    """
+    rows, columns = (cube.get_index(name) for name in ("latitude", "longitude"))
+    ends = np.full((2, len(rows), len(columns)), np.nan, dtype="float32")
+    step = max(1, band_cells // len(columns))
+    for first in range(0, len(rows), step):
+        cells = map_table(cube.isel(latitude=slice(first, first + step)), grown.forest.predictors)
+        if len(cells):
+            place = (rows.get_indexer(cells["latitude"]), columns.get_indexer(cells["longitude"]))
+            ends[:, *place] = widened(*quantiles(grown, cells, levels).T, margin)
+    grid = {name: cube[name] for name in ("latitude", "longitude")}
+    return xr.Dataset({name: (tuple(grid), end) for name, end in zip(("lower", "upper"), ends, strict=True)}, grid)
 
 
 def cross_conformal(

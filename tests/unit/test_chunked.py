@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from helpers import applicability, carbon, comparison, cube, run, training
+from helpers import applicability, carbon, comparison, cube, intervals, run, training
 from helpers.config import resolve
 from helpers.figures.panels import thinned
+from helpers.forest import RandomForest
 from helpers.grid import target_grid
 from helpers.run import Run
 from helpers.virtual import virtual_cube, virtual_truth
@@ -66,6 +67,22 @@ def test_the_area_of_applicability_does_not_depend_on_chunks(world, chunked):
     expected = applicability.applicable_cells(_space(world[0]), world[0])
     assert 0 < expected.mean() < 1
     xr.testing.assert_equal(applicability.applicable_cells(_space(world[0]), chunked[0], band_rows=6), expected)
+
+
+@pytest.mark.parametrize("band_cells", [100, 300_000])
+def test_the_map_of_intervals_holds_the_quantiles_of_each_cell(world, chunked, band_cells):
+    cells = training.map_table(world[0], PREDICTORS)
+    table, target = cells.iloc[::20].reset_index(drop=True), cells["temperature"].iloc[::20].to_numpy()
+    grown = intervals.grow(RandomForest(PREDICTORS, n_trees=30, mtry=2).fit(table, target), table, target)
+    found = intervals.interval_map(grown, chunked[0], (0.05, 0.95), 0.5, band_cells)
+    lower, upper = intervals.quantiles(grown, cells, (0.05, 0.95)).T
+    for name, expected in (("lower", lower - 0.5), ("upper", upper + 0.5)):
+        like = training.cell_map(cells, expected, world[0]["plateau"])
+        xr.testing.assert_allclose(
+            found[name].drop_vars("spatial_ref"),
+            like.drop_vars("spatial_ref", errors="ignore").astype("float32"),
+            rtol=1e-6,
+        )
 
 
 def test_a_large_map_is_drawn_from_every_kth_cell():
