@@ -20,13 +20,21 @@ BEGIN, END = "<!-- result:begin -->", "<!-- result:end -->"
 PICTURE = Path("book/_static/nep_open.png")
 
 
-def result_block(budgets: pd.DataFrame, validation: pd.DataFrame, claims: pd.DataFrame) -> str:
-    """Return the result as Markdown: the honest scores first, then the balance beside the paper's.
+def result_block(
+    budgets: pd.DataFrame,
+    validation: pd.DataFrame,
+    claims: pd.DataFrame,
+    budget_uncertainty: pd.DataFrame,
+    sweep: pd.DataFrame | None = None,
+) -> str:
+    """Return the result as Markdown: the honest scores first, then the balance with its interval, beside the paper's.
 
     Parameters
     ----------
-    budgets, validation, claims : pandas.DataFrame
-        The tables of that name that notebook 05 saves.
+    budgets, validation, claims, budget_uncertainty : pandas.DataFrame
+        The tables of that name that notebooks 05 and 06 save.
+    sweep : pandas.DataFrame, optional
+        Results of the sweep ``full-open``, a row a cell.
 
     Returns
     -------
@@ -43,6 +51,7 @@ def result_block(budgets: pd.DataFrame, validation: pd.DataFrame, claims: pd.Dat
         )
         rows.append(f"| {model} | {seen:.2f} | {out_of_bag:.2f} | {distant:.2f} |")
     implied = float(paper["nep_mean"]) * float(paper["area"])
+    drawn = budget_uncertainty.set_index(["scenario", "part", "quantity"]).loc[("main", "plateau", "NEP")]
     return "\n".join(
         [
             "Share of variance explained (R²) by the two forests, fitted to open data as the paper fits its own:",
@@ -53,11 +62,28 @@ def result_block(budgets: pd.DataFrame, validation: pd.DataFrame, claims: pd.Dat
             "",
             "With these forests the plateau comes out as a carbon "
             f"**{sign}** of {abs(nep['total_TgC_yr']):.0f} Tg C a year",
-            f"({nep['mean_gC_m2_yr']:+.0f} g C m⁻² over {nep['valid_area_Mkm2']:.2f} million km²).",
+            f"({nep['mean_gC_m2_yr']:+.0f} g C m⁻² over {nep['valid_area_Mkm2']:.2f} million km²). With the",
+            f"uncertainty of sites, forests and the step to Rh carried along it is {drawn['total_TgC_yr']:+.0f} Tg C "
+            f"(90 %: {drawn['total_low_TgC_yr']:+.0f} to {drawn['total_high_TgC_yr']:+.0f}),",
+            f"a sink in {drawn['sink_probability']:.0%} of the draws.{_of_the_sweep(sweep)}",
             f"The paper states a sink of {paper['nep_total']} Tg C, and a mean of {paper['nep_mean']} g C m⁻²",
             f"on {paper['area']} million km², which is {implied:.0f} Tg C. The sites are meadow and forest;",
             "most of the plateau is steppe and barren ground, where a forest of trees can only extrapolate.",
         ]
+    )
+
+
+def _of_the_sweep(sweep: pd.DataFrame | None) -> str:
+    """Return what the paths through other choices say; nothing without a sweep."""
+    if sweep is None:
+        return ""
+    done = sweep[sweep["status"] == "done"]
+    sink = done["nep_total_TgC_yr"] > 0
+    kept = done["site_resample"] == 0
+    return (
+        f"\nOf {len(done)} paths through choices that can be defended, {sink.mean():.0%} end in a sink: "
+        f"{(sink & ~kept).sum()} of the {(~kept).sum()} that draw other sites,\n"
+        f"and {(sink & kept).sum()} of the {kept.sum()} that keep them."
     )
 
 
@@ -79,12 +105,15 @@ def with_result(readme: str, block: str) -> str:
 def main() -> int:
     """Renew README.md and its picture from the tables of the open run; return the exit code."""
     root, folder = project_root(), runs_folder() / load_config("open").run
-    tables = {name: folder / "tables" / f"{name}.csv" for name in ("budgets", "validation", "claims")}
+    names = ("budgets", "validation", "claims", "budget_uncertainty")
+    tables = {name: folder / "tables" / f"{name}.csv" for name in names}
     missing = [str(path) for path in tables.values() if not path.is_file()]
     if missing:
         print(f"missing: {', '.join(missing)}; run `make run CONFIG=open` first", file=sys.stderr)
         return 1
-    block = result_block(**{name: pd.read_csv(path) for name, path in tables.items()})
+    swept = runs_folder() / "sweeps" / "full-open" / "results.csv"
+    sweep = pd.read_csv(swept) if swept.is_file() else None
+    block = result_block(**{name: pd.read_csv(path) for name, path in tables.items()}, sweep=sweep)
     readme = root / "README.md"
     with written_whole(readme) as partial:
         partial.write_text(with_result(readme.read_text(encoding="utf-8"), block), encoding="utf-8")

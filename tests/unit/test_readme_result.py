@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT / "workflow"))
 import readme_result  # noqa: E402
 
 
-def block(nep_total):
+def block(nep_total, sweep=None):
     mean = {"mean_gC_m2_yr": nep_total / 2.0, "total_TgC_yr": nep_total, "valid_area_Mkm2": 2.0}
     budgets = pd.DataFrame([{"quantity": "NEP", "product": "NEP1"} | mean])
     schemes = {"in_sample": 0.71, "out_of_bag": 0.32, "knndm": -0.05}
@@ -23,7 +23,9 @@ def block(nep_total):
         (model, scheme, "all", "r2_explained", value) for model in ("NPP", "ln Rs") for scheme, value in schemes.items()
     ]
     validation = pd.DataFrame(rows, columns=["model", "scheme", "part", "metric", "value"])
-    return readme_result.result_block(budgets, validation, audit.claims_table({}))
+    drawn = {"total_TgC_yr": -30.0, "total_low_TgC_yr": -110.0, "total_high_TgC_yr": 50.0, "sink_probability": 0.25}
+    uncertainty = pd.DataFrame([{"scenario": "main", "part": "plateau", "quantity": "NEP"} | drawn])
+    return readme_result.result_block(budgets, validation, audit.claims_table({}), uncertainty, sweep)
 
 
 def test_scores_stand_side_by_side():
@@ -33,6 +35,17 @@ def test_scores_stand_side_by_side():
 @pytest.mark.parametrize(("total", "word"), [(-150.0, "**source** of 150 Tg"), (40.0, "**sink** of 40 Tg")])
 def test_the_sign_follows_the_budget(total, word):
     assert word in block(total)
+
+
+def test_the_interval_stands_beside_the_balance():
+    assert "it is -30 Tg C (90 %: -110 to +50),\na sink in 25% of the draws." in block(-150.0)
+
+
+def test_a_sweep_is_told_by_the_sites_that_its_cells_keep():
+    status, nep = ["done"] * 4 + ["failed"], [5.0, -5.0, -5.0, -5.0, None]
+    sweep = pd.DataFrame({"status": status, "nep_total_TgC_yr": nep, "site_resample": [3, 4, 0, 0, 0]})
+    told = block(-150.0, sweep)
+    assert "Of 4 paths" in told and "25% end in a sink: 1 of the 2 that draw other sites,\nand 0 of the 2" in told
 
 
 def test_block_replaces_what_stood_between_the_markers():
