@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from helpers import book
+from helpers import book, scaling
 from helpers.config import Settings, project_root, resolve
 
 ROOT = project_root()
@@ -160,10 +160,16 @@ def test_the_code_reference_holds_every_module_once():
 
 
 def glued_by(notebook: Path) -> re.Pattern[str]:
-    """Return a pattern of the names that a notebook glues; a part in braces stands for any word."""
+    """Return a pattern of the names that a notebook glues; a part in braces stands for any word.
+
+    Notebook 08 glues what :func:`helpers.scaling.numbers` makes of the measurements.
+    """
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     text = "".join(line for cell in cells if cell["cell_type"] == "code" for line in [*cell["source"], "\n"])
     names = re.findall(r"\.glue\(\s*f?\"([^\"]+)\"", text)
+    if "in scaling.numbers(" in text:
+        engines, measured, job = map(scaling.read_measurements, ("engines", "scaling", "whole job"))
+        names += scaling.numbers(engines, scaling.cases(measured), job, cores=32)
     return re.compile("|".join(re.sub(r"\{.+?\}", r"\\w+", name) for name in names))
 
 

@@ -116,19 +116,20 @@ def test_a_changed_parameter_is_followed_by_what_it_decides(checkout, settings, 
     assert stale(checkout, **settings) == again
 
 
-def test_an_edited_workflow_is_read_anew_by_make(checkout):
+def test_an_edited_workflow_is_read_anew_by_make(checkout, tmp_path):
     """Snakemake by itself reads the copy in its cache, which the first call fills."""
-    shutil.copy(ROOT / "Makefile", checkout)
-    (checkout / "requirements.lock").touch()
-    python = checkout / ".venv" / "bin" / "python"
+    copy = shutil.copytree(checkout, tmp_path / "copy", symlinks=True)
+    shutil.copy(ROOT / "Makefile", copy)
+    (copy / "requirements.lock").touch()
+    python = copy / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.write_text(f"#!/bin/sh\nexec '{sys.executable}' \"$@\"\n")
     python.chmod(0o755)
-    make(checkout, "--touch", "environment")
-    assert "the edited one" not in make(checkout, "run")
-    with (checkout / "workflow" / "Snakefile").open("a") as stream:
+    make(copy, "--touch", "environment")
+    assert "the edited one" not in make(copy, "run")
+    with (copy / "workflow" / "Snakefile").open("a") as stream:
         stream.write('\nprint("the edited one", file=sys.stderr)\n')
-    assert "the edited one" in make(checkout, "run")
+    assert "the edited one" in make(copy, "run")
 
 
 def test_another_run_shares_nothing(checkout):
