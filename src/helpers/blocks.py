@@ -166,6 +166,7 @@ def on_cluster(
         held = client.submit(_unchanged, shared, key=f"shared-{run}")
 
     def send(block: Block) -> Any:
+        """Send a block to the cluster; return its future."""
         future = client.submit(work, held, part(block), key=f"block-{run}-{block.row}-{block.column}")
         sent[future] = block
         return future

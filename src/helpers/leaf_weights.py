@@ -29,7 +29,6 @@ Memory of a thread: that of the traversal, and half a kilobyte a training row.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -45,13 +44,11 @@ from helpers.traversal import (
     TraversalError,
     _add,
     _bits,
-    _blocks,
     _box,
     _check_rows,
     _groups,
     _next_leaf,
     _prune_tree,
-    _rank,
     _sets,
 )
 
@@ -174,17 +171,15 @@ class CompiledQuantileForest:
         n_trees = len(self.trees.roots)
         total = np.ldexp(n_trees, _bits(n_trees))
 
-        def evaluate(block: slice) -> None:
+        def write(block: slice, ranks: np.ndarray) -> None:
+            """Write the quantiles of one block of rows."""
             trees = self.trees
-            ranks = np.empty((block.stop - block.start, rows.shape[1]), dtype="int32")
-            _rank(rows[block], trees.thresholds, trees.first, ranks)
             _traverse(
                 *(trees.nodes, trees.roots, trees.crossings, trees.first, trees.depth),
                 *(self.leaves, self.targets, total, levels, ranks, quantiles[block]),
             )
 
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(evaluate, _blocks(len(rows), threads)))
+        self.trees._over_blocks(rows, threads, write)
         return quantiles
 
 

@@ -180,6 +180,7 @@ class _Model:
 
     @classmethod
     def of(cls, forest: RandomForest, engine: str, spread: bool) -> _Model:
+        """Return what of a grown forest an engine needs."""
         pruned = engine == "pruned"
         return cls(
             forest.encoder, CompiledForest.from_estimator(forest.estimator) if pruned else forest.estimator, spread

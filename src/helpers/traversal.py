@@ -29,6 +29,7 @@ each.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -184,6 +185,18 @@ class CompiledForest:
         """
         return self._evaluate(rows, threads, spread=True)
 
+    def _over_blocks(self, rows: np.ndarray, threads: int, walk: Callable[[slice, np.ndarray], None]) -> None:
+        """Hand each block of rows and their ranks to ``walk``, on threads that work side by side."""
+
+        def ranked(block: slice) -> None:
+            """Rank one block of rows, and walk it."""
+            ranks = np.empty((block.stop - block.start, rows.shape[1]), dtype="int32")
+            _rank(rows[block], self.thresholds, self.first, ranks)
+            walk(block, ranks)
+
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(ranked, _blocks(len(rows), threads)))
+
     def _evaluate(self, rows: np.ndarray, threads: int, spread: bool) -> tuple[np.ndarray, np.ndarray]:
         _check_rows(rows, len(self.first) - 1)
         rows = np.ascontiguousarray(rows)
@@ -191,16 +204,14 @@ class CompiledForest:
         squares = np.zeros(len(rows) if spread else 0, dtype="int64")
         bits = _bits(len(self.roots))
 
-        def evaluate(block: slice) -> None:
-            ranks = np.empty((block.stop - block.start, rows.shape[1]), dtype="int32")
-            _rank(rows[block], self.thresholds, self.first, ranks)
+        def add_up(block: slice, ranks: np.ndarray) -> None:
+            """Add up the leaves of one block of rows."""
             _traverse(
                 *(self.nodes, self.roots, self.crossings, self.first, self.depth),
                 *(ranks, bits, sums[block], squares[block]),
             )
 
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(evaluate, _blocks(len(rows), threads)))
+        self._over_blocks(rows, threads, add_up)
         mean = sums / len(self.roots)
         variance = np.ldexp(squares / len(self.roots), bits) - (mean[: len(squares)]) ** 2
         return self.centre + self.unit * mean, self.unit * np.sqrt(np.maximum(variance, 0.0))

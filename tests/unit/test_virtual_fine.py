@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_info
 from helpers import cube, virtual
 from helpers.config import Settings, load_config
 from helpers.grid import resample_nearest, target_grid
-from helpers.virtual_fluxes import MAP_CELLS, fluxes, state
+from helpers.virtual_fluxes import MAP_CELLS, PRODUCTS, fluxes, state
 from helpers.virtual_geography import WATER, plateau_outline
 from helpers.virtual_tiles import TILE, by_tiles
 from helpers.world import World, open_world
@@ -74,6 +74,7 @@ def test_the_tiled_truth_is_the_whole_one(tiled: World, whole: virtual.VirtualWo
 
 
 def test_the_tiled_products_are_the_whole_ones(tiled: World, whole: virtual.VirtualWorld) -> None:
+    assert set(tiled.products) == set(whole.products) == set(PRODUCTS)
     check_equal(tiled.products, xr.Dataset(whole.products))
 
 

@@ -1,4 +1,7 @@
-"""Figures of what the calculation costs: engines side by side, seconds and memory against size, notebooks."""
+"""Figures of what the calculation costs: engines side by side, seconds and memory against size, notebooks.
+
+Each public function returns a figure, and raises ``ValueError`` if a column is missing or there is no row.
+"""
 
 from __future__ import annotations
 
@@ -33,15 +36,6 @@ def engine_speeds(engines: pd.DataFrame) -> Figure:
     ----------
     engines : pandas.DataFrame
         ``forest``, ``engine``, ``rows_per_second`` and ``ratio``, see :func:`helpers.scaling.read_measurements`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If a column is missing or there is no row.
     """
     require_columns(engines, ["forest", "engine", "rows_per_second", "ratio"], "engine_speeds")
     names = list(dict.fromkeys(engines["engine"]))
@@ -76,15 +70,6 @@ def cost_by_factor(table: pd.DataFrame, line: CostLine | None = None) -> Figure:
         Of :func:`helpers.scaling.cases`.
     line : CostLine, optional
         Of :func:`helpers.scaling.cost_line`; drawn through the cells.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If a column is missing or there is no row.
     """
     require_columns(table, ["factor", *_AXES, *_COST], "cost_by_factor")
     factors = [factor for factor in _AXES if (table["factor"] == factor).any()] or ["cells"]
@@ -132,15 +117,6 @@ def memory_against_cells(table: pd.DataFrame) -> Figure:
     ----------
     table : pandas.DataFrame
         Of :func:`helpers.scaling.cases`, with ``cube_mb``: the bytes of the cube in memory, MB.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If a column is missing or there is no row.
     """
     require_columns(table, ["factor", "cells", "peak_mb", "cube_mb"], "memory_against_cells")
     own = of_factor(table, "cells")
@@ -166,15 +142,6 @@ def notebook_costs(job: pd.DataFrame) -> Figure:
     ----------
     job : pandas.DataFrame
         ``notebook``, ``wall_seconds``, ``cpu_seconds`` and ``peak_mb``, see :func:`helpers.scaling.read_measurements`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If a column is missing or there is no row.
     """
     require_columns(job, ["notebook", "wall_seconds", "cpu_seconds", "peak_mb"], "notebook_costs")
     figure = blank(0.9 + 0.34 * len(job))
