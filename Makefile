@@ -37,7 +37,7 @@ run: $(STAMP) ## run what is stale of the notebooks of CONFIG
 	@echo "The notebooks of '$(CONFIG)' are up to date: runs/$(CONFIG)/notebooks"
 
 sweep: $(STAMP) ## run what is missing of SWEEP, then collect; DRY=1 lists, RETRY=1 repeats failures, PART=1/4, PROFILE=
-	@$(absolute); $(BIN)/python -m helpers.sweep_run run $(SWEEP) --jobs $(JOBS) $(if $(DRY),--dry-run) \
+	@$(absolute); $(BIN)/python -m helpers.sweeps.stages run $(SWEEP) --jobs $(JOBS) $(if $(DRY),--dry-run) \
 		$(if $(RETRY),--retry-failed) $(if $(PART),--part $(PART)) $(if $(PROFILE),--profile $(PROFILE))
 
 bench: $(STAMP) ## measure engines and scaling anew into data/benchmarks; 20 minutes on two idle cores
@@ -59,7 +59,7 @@ lab: $(STAMP) ## open the notebooks in JupyterLab
 	@$(absolute); $(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks
 
 data: $(STAMP) ## fetch and check the files of the open configuration
-	@$(absolute); $(BIN)/python -m helpers.catalog
+	@$(absolute); $(BIN)/python -m helpers.data.catalog
 
 environment: $(STAMP) ## make .venv from the lock
 

@@ -1,7 +1,8 @@
 """Does the interval of the budget hold the truth? Count it over many virtual worlds.
 
 For each seed a virtual world is made, the chain of two forests, a line and a difference is run on it as the notebooks
-do, and the interval of :mod:`helpers.uncertainty` is drawn. A row of the table tells whether it held the true mean.
+do, and the interval of :mod:`helpers.balance.uncertainty` is drawn. A row of the table tells whether it held the true
+mean.
 
     python benchmarks/budget_coverage.py --worlds 30 --output data/virtual/coverage.csv
 
@@ -24,10 +25,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from helpers import applicability, folds, forest, observations, training, uncertainty
+from helpers.balance import uncertainty
 from helpers.config import Settings, load_config
-from helpers.cube import NPP_PREDICTORS, RS_PREDICTORS
+from helpers.data.cube import NPP_PREDICTORS, RS_PREDICTORS
+from helpers.sites import quality, training
 from helpers.world import World, open_world
+from mapforest import applicability, folds
+from mapforest.cells import map_table
 
 PREDICTORS = {"npp": NPP_PREDICTORS, "rs": RS_PREDICTORS}
 TREES, DRAW_TREES = 200, 30
@@ -48,22 +52,22 @@ def world_settings(seed: int, design: str, block_km: float) -> Settings:
 
 def chain_of(settings: Settings, world: World) -> uncertainty.Chain:
     """Run notebooks 01 to 04 on a world, as far as the interval needs them."""
-    used, _ = observations.quality_control(world.observations)
+    used, _ = quality.quality_control(world.observations)
     cells = uncertainty.budget_cells(world.cube, RS_PREDICTORS, settings.block_km)
-    places = training.map_table(world.cube, RS_PREDICTORS)
+    places = map_table(world.cube, RS_PREDICTORS)
     parts, usable = {}, np.ones(len(places), dtype=bool)
     for name, predictors in PREDICTORS.items():
         how = getattr(settings, f"{name}_aggregation")
         table, _ = training.training_table(world.cube, used, name, predictors, settings.training_domain, how)
         target = table["value"] if name == "npp" else np.log(table["value"])
-        make = partial(forest.from_settings, settings, name)
+        make = partial(training.from_settings, settings, name)
         model = make(settings.n_trees, settings.seed).fit(table, target)
         where = (table["longitude"], table["latitude"], places["longitude"], places["latitude"])
         importance = model.importance.set_index("predictor")["importance"]
         space = applicability.training_space(
             table, importance, folds.knndm(*where, settings.n_folds, settings.seed).fold
         )
-        usable &= uncertainty.usable(space, places)
+        usable &= applicability.usable(space, places)
         parts[name] = uncertainty.flux(
             model, partial(make, DRAW_TREES), table, target, settings.block_km, settings.seed, name == "rs"
         )

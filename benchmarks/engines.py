@@ -5,7 +5,7 @@ in cells of 0.1 degree and leaf area in cells of 0.08 degree, both resampled to 
 elevation, soil carbon, land cover and MODIS NPP on the grid itself. Rows are its cells in raster order, year by year.
 
 The engines: scikit-learn on the stacked array and by blocks; sklearn-raster, which hands blocks of a Dask array to
-scikit-learn; the pruned groups of :mod:`helpers.traversal`; R's randomForest and ranger. One that is not installed is
+scikit-learn; the pruned groups of :mod:`mapforest.traversal`; R's randomForest and ranger. One that is not installed is
 skipped, and a line says so.
 
 Engines take turns in each round, so that whatever else the machine does meets all of them; the ratio is the median over
@@ -44,7 +44,7 @@ from scipy.ndimage import gaussian_filter
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestRegressor
 
-from helpers.traversal import CompiledForest
+from mapforest.traversal import CompiledForest
 
 COLUMNS = ("precipitation", "temperature", "srad", "land_cover", "elevation", "lai", "npp_modis", "soc")
 FORESTS = {"npp": {"n_sites": 394, "n_features": 7, "mtry": 6}, "rs": {"n_sites": 300, "n_features": 8, "mtry": 7}}

@@ -18,7 +18,7 @@ import pandas as pd
 from engines import FORESTS, SIDE, sites_of, synthetic_grid
 from quantile_forest import RandomForestQuantileRegressor
 
-from helpers.leaf_weights import CompiledQuantileForest
+from mapforest.leaf_weights import CompiledQuantileForest
 
 LEVELS = [0.05, 0.5, 0.95]
 

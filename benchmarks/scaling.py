@@ -1,9 +1,9 @@
 """What predicting a map costs: against cells, years, trees, threads, worker processes and the size of the blocks.
 
-The forest of Eq. 1 is grown on sites of the synthetic grid of :mod:`engines` and evaluated by ``helpers.predict`` from
-a Zarr cube into a Zarr store. There is one base case; each other case differs from it in one factor. Rounds go through
-all cases, so that whatever else the machine does meets all of them. A case runs in a process of its own, so that its
-memory is its own; numba's code is compiled, and the workers of a cluster are started, before the clock.
+The forest of Eq. 1 is grown on sites of the synthetic grid of :mod:`engines` and evaluated by ``mapforest.predict``
+from a Zarr cube into a Zarr store. There is one base case; each other case differs from it in one factor. Rounds go
+through all cases, so that whatever else the machine does meets all of them. A case runs in a process of its own, so
+that its memory is its own; numba's code is compiled, and the workers of a cluster are started, before the clock.
 
 Run ``python benchmarks/scaling.py`` (about 10 minutes on 2 cores), or with ``--quick`` (about one). It writes
 ``data/benchmarks/scaling.csv``, or where ``--output`` says; the columns are explained beside it.
@@ -28,9 +28,9 @@ import xarray as xr
 from engines import COLUMNS, FORESTS, sites_of, synthetic_grid
 from measuring import MEASUREMENTS, cpu_seconds, in_child, resident_memory, write_table
 
-from helpers.cube import NPP_PREDICTORS
-from helpers.forest import RandomForest
-from helpers.predict import predict
+from helpers.data.cube import NPP_PREDICTORS
+from mapforest.forest import RandomForest
+from mapforest.predict import predict
 
 STATIC = ("land_cover", "elevation", "soc")
 SPACE = ("latitude", "longitude")

@@ -1,6 +1,6 @@
 """What the whole calculation costs: notebooks 01 to 05 one after another, each with its time and memory.
 
-Each notebook is executed by papermill through ``python -m helpers.run execute``, as ``make run`` does, in a fresh
+Each notebook is executed by papermill through ``python -m helpers.runs.execute``, as ``make run`` does, in a fresh
 folder beside the runs, which is removed at the end. Peak memory is that of all its processes, looked at every 0.2 s.
 
 Run ``python benchmarks/whole_job.py`` for the configuration ``virtual-1km`` (about a quarter of an hour on 2 cores; try
@@ -26,7 +26,8 @@ import yaml
 from measuring import MEASUREMENTS, peak_memory, write_table
 
 from helpers.config import load_config, project_root
-from helpers.run import STEPS, runs_folder
+from helpers.runs.files import runs_folder
+from helpers.runs.steps import STEPS
 
 NOTEBOOKS = tuple(STEPS)[:5]
 
@@ -39,7 +40,7 @@ def executed(notebook: str, options: Sequence[str], runs: Path) -> dict[str, flo
     RuntimeError
         If the notebook fails; its own message is on standard error.
     """
-    command = [sys.executable, "-m", "helpers.run", "execute", f"notebooks/{notebook}.ipynb", *options]
+    command = [sys.executable, "-m", "helpers.runs.execute", f"notebooks/{notebook}.ipynb", *options]
     held, used, start = _bytes(runs), _of_children(), time.perf_counter()
     process = subprocess.Popen(command, cwd=project_root(), env=os.environ | {"QTP_RUNS_DIR": str(runs)})
     peak = peak_memory(process.pid, lambda: process.poll() is None, interval=0.2)

@@ -23,7 +23,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 @pytest.fixture(scope="session")
 def real_data() -> None:
     """Skip, and say so, where the files of the open configuration are neither mirrored nor cached."""
-    from helpers import catalog
+    from helpers.data import catalog
 
     if not catalog.cached_or_mirrored():
         pytest.skip(
@@ -64,8 +64,8 @@ def open_run(real_data: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def virtual_book(virtual_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the pages built from the virtual run; the build stops at the first warning's report."""
-    from helpers import book
     from helpers.config import load_config
+    from helpers.runs import book
 
     def make(folder: Path) -> None:
         with pytest.MonkeyPatch.context() as patch:
@@ -94,7 +94,7 @@ def _run_notebooks(runs: Path, config: str) -> None:
     options = ["--config", config, *(part for pair in SMALL_FORESTS.items() for part in ("-p", *map(str, pair)))]
     for names in PARALLEL_STEPS:
         commands = [
-            [sys.executable, "-m", "helpers.run", "execute", f"notebooks/{name}.ipynb", *options] for name in names
+            [sys.executable, "-m", "helpers.runs.execute", f"notebooks/{name}.ipynb", *options] for name in names
         ]
         environment = os.environ | {"QTP_RUNS_DIR": str(runs), "PYTHONPATH": str(root / "src")}
         running = [

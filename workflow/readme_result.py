@@ -12,7 +12,7 @@ import pandas as pd
 from PIL import Image
 
 from helpers.config import load_config, project_root
-from helpers.run import runs_folder, written_whole
+from helpers.runs.files import runs_folder, written_whole
 
 __all__ = ["BEGIN", "END", "PICTURE", "result_block", "with_result"]
 

@@ -14,7 +14,7 @@ from helpers.config import ConfigError
 try:
     PLAN = sweep.plan(sweep.read_sweep(config.get("sweep", "ci")))
     CHOSEN = sweep.part_of(PLAN, *map(int, config["part"].split("/"))) if "part" in config else PLAN
-except (ConfigError, sweep.SweepError) as error:
+except (ConfigError, ConfigError) as error:
     raise WorkflowError(str(error)) from None
 
 localrules:
@@ -36,7 +36,7 @@ rule collect:
     params:
         sweep=config.get("sweep", "ci"),
     shell:
-        "{sys.executable:q} -m helpers.sweep_run collect --silent {params.sweep:q}"
+        "{sys.executable:q} -m helpers.sweeps.stages collect --silent {params.sweep:q}"
 
 
 rule stage:
@@ -54,4 +54,4 @@ rule stage:
         mem_mb=2000,
         runtime=30,
     shell:
-        "{sys.executable:q} -m helpers.sweep_run stage {PLAN_FILE:q} {wildcards.notebook} {wildcards.digest}"
+        "{sys.executable:q} -m helpers.sweeps.stages stage {PLAN_FILE:q} {wildcards.notebook} {wildcards.digest}"

@@ -18,19 +18,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-__all__ = [
-    "ConfigError",
-    "Settings",
-    "config_names",
-    "from_notebook",
-    "load_config",
-    "project_root",
-    "resolve",
-]
-
-
-class ConfigError(ValueError):
-    """A configuration that cannot be used; the message names the key, what was expected, and the nearest valid key."""
+from helpers.errors import ConfigError
 
 
 class Settings(BaseModel):
@@ -72,7 +60,7 @@ class Settings(BaseModel):
     )
     extra_observations: list[str] = Field(
         default_factory=list,
-        description="your own observation tables (CSV in the schema of helpers.observations)",
+        description="your own observation tables (CSV in the schema of helpers.sites.quality)",
     )
 
     n_trees: int = Field(1500, ge=1, le=100_000, description="ntree of both forests")
@@ -197,7 +185,7 @@ def resolve(values: Mapping[str, Any], where: str = "the parameters") -> Setting
     --------
     >>> resolve({"config": "mine", "world": "open", "resolution": 0.1, "n_tres": 100})
     Traceback (most recent call last):
-    helpers.config.ConfigError: the parameters: unknown key 'n_tres'; did you mean 'n_trees'?
+    helpers.errors.ConfigError: the parameters: unknown key 'n_tres'; did you mean 'n_trees'?
     """
     _refuse_unknown(values, where)
     try:

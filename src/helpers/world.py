@@ -10,10 +10,10 @@ import pandas as pd
 import xarray as xr
 from shapely.geometry.base import BaseGeometry
 
-from helpers import catalog, cube, grid, observations, sources, virtual
 from helpers.config import Settings, project_root
-
-__all__ = ["World", "open_world"]
+from helpers.data import catalog, cube, grid, readers, region
+from helpers.sites import databases, tables
+from helpers.virtual import world
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class World:
     products : xarray.Dataset
         What others estimated, on the target grid: variables ``npp_…``, ``rs_…`` and ``rh_…``, g C m-2 yr-1.
     observations : pandas.DataFrame
-        Site observations before quality control, in the schema of :mod:`helpers.observations`.
+        Site observations before quality control, in the schema of :mod:`helpers.sites.quality`.
     rs_rh_pairs : pandas.DataFrame
         Sites where Rs and Rh were both measured: ``site``, ``longitude``, ``latitude``, ``year``, ``rs``, ``rh``.
     boundary : shapely geometry
@@ -61,9 +61,9 @@ def open_world(settings: Settings) -> World:
 
     Raises
     ------
-    CatalogError
+    DataError
         If a file of the open world cannot be had.
-    helpers.observations.ObservationError
+    helpers.errors.DataError
         If a table of ``extra_observations`` is not in the schema.
     """
     opened = _virtual(settings) if settings.world == "virtual" else _open(settings)
@@ -73,15 +73,15 @@ def open_world(settings: Settings) -> World:
 
     def contains(longitude: np.ndarray, latitude: np.ndarray) -> np.ndarray:
         """Tell for each pair of coordinates whether it lies on the plateau."""
-        return grid.contains(opened.boundary, longitude, latitude)
+        return region.contains(opened.boundary, longitude, latitude)
 
-    own = [observations.read_table(_from_root(path), contains) for path in settings.extra_observations]
+    own = [tables.read_table(_from_root(path), contains) for path in settings.extra_observations]
     return replace(opened, observations=pd.concat([opened.observations, *own], ignore_index=True))
 
 
 def _virtual(settings: Settings) -> World:
     """Open the simulated world, made from the seed."""
-    made = virtual.world(settings)
+    made = world.world(settings)
     return World(
         cube=made.cube,
         products=xr.Dataset(made.products),
@@ -95,25 +95,25 @@ def _virtual(settings: Settings) -> World:
 
 def _open(settings: Settings) -> World:
     """Open the real world, from the files of the catalogue."""
-    boundary = grid.read_boundary(catalog.fetch("boundary")["DBATP_Polygon.shp"])
+    boundary = region.read_boundary(catalog.fetch("boundary")["DBATP_Polygon.shp"])
     target = grid.target_grid(settings.west, settings.south, settings.east, settings.north, settings.resolution)
-    layers = cube.open_cube(target, grid.mask_from_polygon(boundary, target), settings.soc_depth)
+    layers = cube.open_cube(target, region.mask_from_polygon(boundary, target), settings.soc_depth)
     products = xr.Dataset({"npp_modis": layers["npp_modis"].mean("time"), **cube.open_products(target)})
     srdb = catalog.fetch("srdb")["srdb-data.csv"]
-    records = observations.read_open(
+    records = tables.read_open(
         srdb=srdb,
         michaletz=catalog.fetch("michaletz2014")["Michaletz2014.csv"],
         sun=project_root() / "data" / "observations" / "sun2022_grassland_npp.csv",
-        contains=lambda longitude, latitude: grid.contains(boundary, longitude, latitude),
+        contains=lambda longitude, latitude: region.contains(boundary, longitude, latitude),
     )
     return World(
         cube=layers,
         products=products,
         observations=records,
-        rs_rh_pairs=observations.rs_rh_pairs(observations.srdb_records(srdb)),
+        rs_rh_pairs=databases.rs_rh_pairs(databases.srdb_records(srdb)),
         boundary=boundary,
         truth=None,
-        modis_at_sites=sources.open_source("modis_npp_sites"),
+        modis_at_sites=readers.open_source("modis_npp_sites"),
     )
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from helpers import book, scaling
+from helpers import costs
 from helpers.config import Settings, project_root, resolve
+from helpers.errors import RunError
+from helpers.runs import book
 
 ROOT = project_root()
 
@@ -33,7 +35,13 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings
     (tmp_path / "book" / "intro.md").write_text("# Plateau\n")
     (tmp_path / "data").mkdir()
     entry = {"title": "A | B", "variable": "temperature, degC", "licence": "CC0", "citation": ["Fick2017"]}
-    entry |= {"reference": "Fick", "reader": "sources.read_temperature", "notes": "", "files": [], "origin": "here"}
+    entry |= {
+        "reference": "Fick",
+        "reader": "data.readers.read_temperature",
+        "notes": "",
+        "files": [],
+        "origin": "here",
+    }
     (tmp_path / "data" / "catalog.yml").write_text(yaml.safe_dump({"climate": entry}))
     for name in NAMES:
         put(tmp_path / "runs/open/notebooks" / f"{name}.ipynb", {"cells": []})
@@ -64,24 +72,24 @@ def record(settings: Settings, **changes: object) -> dict:
 
 def test_missing_notebooks_are_named_with_the_command_that_makes_them(checkout, settings):
     (checkout / "runs/open/notebooks/02_npp_random_forest.ipynb").unlink()
-    with pytest.raises(book.BookError, match=r"no executed copy of 02_npp_random_forest: `make run CONFIG=open`"):
+    with pytest.raises(RunError, match=r"no executed copy of 02_npp_random_forest: `make run CONFIG=open`"):
         book.stage(settings, checkout / "_build")
 
 
 def test_a_notebook_that_did_not_finish_is_refused(checkout, settings):
     put(checkout / "runs/open/provenance/02_npp_random_forest.json", record(settings, finished=None))
-    with pytest.raises(book.BookError, match=r"02_npp_random_forest did not reach book_run\.finish\(\)"):
+    with pytest.raises(RunError, match=r"02_npp_random_forest did not reach book_run\.finish\(\)"):
         book.stage(settings, checkout / "_build")
 
 
 def test_a_notebook_without_provenance_is_refused(checkout, settings):
     (checkout / "runs/open/provenance/01_data_preparation.json").unlink()
-    with pytest.raises(book.BookError, match="no provenance of 01_data_preparation"):
+    with pytest.raises(RunError, match="no provenance of 01_data_preparation"):
         book.stage(settings, checkout / "_build")
 
 
 def test_a_notebook_of_other_parameters_is_refused(checkout, settings):
-    with pytest.raises(book.BookError, match=r"01_data_preparation ran with resolution = 0\.1, not 0\.5"):
+    with pytest.raises(RunError, match=r"01_data_preparation ran with resolution = 0\.1, not 0\.5"):
         book.stage(settings.model_copy(update={"resolution": 0.5}), checkout / "_build")
 
 
@@ -94,9 +102,7 @@ def test_results_that_were_replaced_after_they_were_read_are_refused(checkout, s
     made = record(settings, outputs={"cube.zarr": {"sha256": "new"}})
     put(checkout / "runs/open/provenance/01_data_preparation.json", made)
     put(checkout / "runs/open/provenance/02_npp_random_forest.json", record(settings, inputs={"cube.zarr": "old"}))
-    with pytest.raises(
-        book.BookError, match=r"02_npp_random_forest read a cube\.zarr that 01_data_preparation has replaced"
-    ):
+    with pytest.raises(RunError, match=r"02_npp_random_forest read a cube\.zarr that 01_data_preparation has replaced"):
         book.stage(settings, checkout / "_build")
 
 
@@ -151,25 +157,22 @@ def test_the_command_ends_with_the_message_not_a_traceback(checkout, capsys):
 
 def test_the_code_reference_holds_every_module_once():
     text = (ROOT / "book" / "api.md").read_text(encoding="utf-8")
-    listed = re.findall(r"automodule:: helpers\.(\w+)", text)
-    package = ROOT / "src" / "helpers"
-    modules = {path.stem for path in package.glob("*.py")} | {
-        path.parent.name for path in package.glob("*/__init__.py")
-    }
-    assert sorted(listed) == sorted(modules - {"__init__"})
+    listed = re.findall(r"automodule:: ([\w.]+)", text)
+    files = [path.relative_to(ROOT / "src").with_suffix("") for path in (ROOT / "src").rglob("*.py")]
+    assert sorted(listed) == sorted(".".join(file.parts).removesuffix(".__init__") for file in files)
 
 
 def glued_by(notebook: Path) -> re.Pattern[str]:
     """Return a pattern of the names that a notebook glues; a part in braces stands for any word.
 
-    Notebook 08 glues what :func:`helpers.scaling.numbers` makes of the measurements.
+    Notebook 08 glues what :func:`helpers.costs.numbers` makes of the measurements.
     """
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     text = "".join(line for cell in cells if cell["cell_type"] == "code" for line in [*cell["source"], "\n"])
     names = re.findall(r"\.glue\(\s*f?\"([^\"]+)\"", text)
-    if "in scaling.numbers(" in text:
-        engines, measured, job = map(scaling.read_measurements, ("engines", "scaling", "whole job"))
-        names += scaling.numbers(engines, scaling.cases(measured), job, cores=32)
+    if "in costs.numbers(" in text:
+        engines, measured, job = map(costs.read_measurements, ("engines", "scaling", "whole job"))
+        names += costs.numbers(engines, costs.cases(measured), job, cores=32)
     return re.compile("|".join(re.sub(r"\{.+?\}", r"\\w+", name) for name in names))
 
 

@@ -14,7 +14,8 @@ import shapely
 import xarray as xr
 import yaml
 
-from helpers import catalog, cube, grid, sources
+from helpers.data import catalog, cube, derived, grid, readers, region
+from helpers.errors import DataError
 
 CONTENT = b"twelve bytes"
 
@@ -31,7 +32,7 @@ def product(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     text = {"title": "t", "variable": "v", "licence": "l", "citation": ["A2000"], "reference": "r", "notes": "n"}
     path = tmp_path / "catalog.yml"
     path.write_text(
-        yaml.safe_dump({"small": {**text, "reader": "sources.read_small", "files": [file]}}), encoding="utf-8"
+        yaml.safe_dump({"small": {**text, "reader": "data.readers.read_small", "files": [file]}}), encoding="utf-8"
     )
     mirror = tmp_path / "mirror"
     mirror.mkdir()
@@ -43,7 +44,7 @@ def product(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_no_mirror_and_no_network_says_what_was_tried_and_what_to_do(product: Path) -> None:
-    with pytest.raises(catalog.CatalogError) as caught:
+    with pytest.raises(DataError) as caught:
         catalog.fetch("small")
     message = str(caught.value)
     assert f"mirror {product}/small.bin: no such file" in message
@@ -54,13 +55,13 @@ def test_no_mirror_and_no_network_says_what_was_tried_and_what_to_do(product: Pa
 
 def test_a_wrong_file_in_the_mirror_is_refused_and_leaves_the_cache_empty(product: Path, tmp_path: Path) -> None:
     (product / "small.bin").write_bytes(CONTENT[:5])
-    with pytest.raises(catalog.CatalogError, match="wrong checksum"):
+    with pytest.raises(DataError, match="wrong checksum"):
         catalog.fetch("small")
     assert list((tmp_path / "cache").iterdir()) == []
 
 
 def test_an_unknown_product_is_refused_with_the_known_ones(product: Path) -> None:
-    with pytest.raises(catalog.CatalogError, match=r"no product 'smal' .* there are: small"):
+    with pytest.raises(DataError, match=r"no product 'smal' .* there are: small"):
         catalog.fetch("smal")
 
 
@@ -83,7 +84,7 @@ def test_a_bad_field_of_the_catalogue_is_named(product: Path, change: dict, mess
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     content["small"]["files"][0] |= change
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
-    with pytest.raises(catalog.CatalogError, match=message):
+    with pytest.raises(DataError, match=message):
         catalog.load_catalog()
 
 
@@ -92,14 +93,14 @@ def test_an_entry_without_files_must_say_where_it_comes_from(product: Path) -> N
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     content["small"]["files"] = []
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
-    with pytest.raises(catalog.CatalogError, match="'small'.*origin"):
+    with pytest.raises(DataError, match="'small'.*origin"):
         catalog.load_catalog()
 
 
 def test_a_cache_folder_that_cannot_be_made_is_named(product: Path, tmp_path: Path, monkeypatch) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("QTP_DATA_DIR", str(tmp_path / "file" / "cache"))
-    with pytest.raises(catalog.CatalogError, match="set QTP_DATA_DIR"):
+    with pytest.raises(DataError, match="set QTP_DATA_DIR"):
         catalog.fetch("small")
 
 
@@ -119,12 +120,12 @@ def raster(west: float = 85, south: float = 25, east: float = 95, north: float =
 
 
 def test_a_raster_without_crs_is_refused() -> None:
-    with pytest.raises(grid.GridError, match="rain has no CRS"):
+    with pytest.raises(DataError, match="rain has no CRS"):
         grid.resample_nearest(raster().drop_vars("spatial_ref"), small_grid())
 
 
 def test_a_raster_in_another_crs_is_refused() -> None:
-    with pytest.raises(grid.GridError, match="EPSG:32645.*expected EPSG:4326"):
+    with pytest.raises(DataError, match="EPSG:32645.*expected EPSG:4326"):
         grid.resample_nearest(raster().rio.write_crs("EPSG:32645"), small_grid())
 
 
@@ -133,38 +134,38 @@ def test_a_raster_in_another_crs_is_refused() -> None:
     [({"west": 91}, "western"), ({"east": 91}, "eastern"), ({"south": 31}, "southern"), ({"north": 31}, "northern")],
 )
 def test_a_raster_that_is_too_small_names_its_short_edge(edges: dict, side: str) -> None:
-    with pytest.raises(grid.GridError, match=f"{side} edge"):
+    with pytest.raises(DataError, match=f"{side} edge"):
         grid.resample_nearest(raster(**edges), small_grid())
 
 
 def test_an_empty_box_is_refused() -> None:
-    with pytest.raises(grid.GridError, match="west < east"):
+    with pytest.raises(DataError, match="west < east"):
         grid.target_grid(92, 30, 90, 32, 0.5)
 
 
 def test_a_shapefile_without_its_siblings_names_them(tmp_path: Path) -> None:
     geopandas.GeoDataFrame(geometry=[shapely.box(0, 0, 1, 1)], crs=4326).to_file(tmp_path / "b.shp")
     (tmp_path / "b.prj").unlink()
-    with pytest.raises(grid.GridError, match="b.prj is missing"):
-        grid.read_boundary(tmp_path / "b.shp")
+    with pytest.raises(DataError, match="b.prj is missing"):
+        region.read_boundary(tmp_path / "b.shp")
 
 
 def test_a_boundary_in_another_crs_is_refused(tmp_path: Path) -> None:
     geopandas.GeoDataFrame(geometry=[shapely.box(0, 0, 1, 1)], crs=3857).to_file(tmp_path / "b.gpkg")
-    with pytest.raises(grid.GridError, match="expected EPSG:4326"):
-        grid.read_boundary(tmp_path / "b.gpkg")
+    with pytest.raises(DataError, match="expected EPSG:4326"):
+        region.read_boundary(tmp_path / "b.gpkg")
 
 
 def test_a_boundary_of_points_is_refused(tmp_path: Path) -> None:
     geopandas.GeoDataFrame(geometry=[shapely.Point(0, 0)], crs=4326).to_file(tmp_path / "b.gpkg")
-    with pytest.raises(grid.GridError, match="expected polygons, found .'Point'"):
-        grid.read_boundary(tmp_path / "b.gpkg")
+    with pytest.raises(DataError, match="expected polygons, found .'Point'"):
+        region.read_boundary(tmp_path / "b.gpkg")
 
 
 def test_a_file_that_is_no_map_is_refused(tmp_path: Path) -> None:
     (tmp_path / "b.geojson").write_text("no map")
-    with pytest.raises(grid.GridError, match="cannot be read"):
-        grid.read_boundary(tmp_path / "b.geojson")
+    with pytest.raises(DataError, match="cannot be read"):
+        region.read_boundary(tmp_path / "b.geojson")
 
 
 def layers() -> dict[str, xr.DataArray]:
@@ -183,43 +184,43 @@ def whole_cube(**changes: xr.DataArray) -> xr.Dataset:
 def test_temperature_in_kelvin_asks_for_the_units_and_names_the_cell() -> None:
     kelvin = layers()["temperature"].copy()
     kelvin[1, 2] = 273.0
-    with pytest.raises(cube.CubeError, match=r"temperature: 1 of 16 .* latitude 31.25, longitude 91.25. Check units?"):
+    with pytest.raises(DataError, match=r"temperature: 1 of 16 .* latitude 31.25, longitude 91.25. Check units?"):
         whole_cube(temperature=kelvin)
 
 
 def test_a_cube_without_a_covariate_is_refused() -> None:
     fields = layers()
     del fields["soc"]
-    with pytest.raises(cube.CubeError, match="missing: soc"):
+    with pytest.raises(DataError, match="missing: soc"):
         cube.assemble(fields, small_grid(), fields["lai"] > 0)
 
 
 def test_a_layer_off_the_grid_is_refused() -> None:
     moved = layers()["lai"].assign_coords(longitude=layers()["lai"].longitude + 0.25)
-    with pytest.raises(cube.CubeError, match="lai: its longitude is not that of the target grid"):
+    with pytest.raises(DataError, match="lai: its longitude is not that of the target grid"):
         whole_cube(lai=moved)
 
 
 def test_swapped_coordinates_are_recognised() -> None:
     sites = pd.DataFrame({"longitude": [91.0, 31.0], "latitude": [31.0, 91.0]}, index=["here", "there"])
-    with pytest.raises(cube.CubeError, match="row there: .*swapped"):
+    with pytest.raises(DataError, match="row there: .*swapped"):
         cube.sample(whole_cube(), sites)
 
 
 def test_a_site_outside_the_cube_is_named() -> None:
     sites = pd.DataFrame({"longitude": [91.0, 10.0], "latitude": [31.0, 50.0]}, index=[7, 8])
-    with pytest.raises(cube.CubeError, match="row 8: outside the cube, 90 to 92 E, 30 to 32 N"):
+    with pytest.raises(DataError, match="row 8: outside the cube, 90 to 92 E, 30 to 32 N"):
         cube.sample(whole_cube(), sites)
 
 
 def test_a_site_without_coordinates_is_named() -> None:
     sites = pd.DataFrame({"longitude": [91.0, np.nan], "latitude": [31.0, 31.0]})
-    with pytest.raises(cube.CubeError, match="row 1: longitude or latitude is missing"):
+    with pytest.raises(DataError, match="row 1: longitude or latitude is missing"):
         cube.sample(whole_cube(), sites)
 
 
 def test_sites_without_a_longitude_column_are_refused() -> None:
-    with pytest.raises(cube.CubeError, match="column longitude is missing"):
+    with pytest.raises(DataError, match="column longitude is missing"):
         cube.sample(whole_cube(), pd.DataFrame({"lon": [91.0], "latitude": [31.0]}))
 
 
@@ -232,33 +233,33 @@ def months(value: float) -> xr.DataArray:
 
 
 def test_sunshine_in_per_cent_is_refused() -> None:
-    with pytest.raises(sources.SourceError, match="expected a fraction of 0 to 1, found 60.0"):
-        sources.srad_from_sunshine(months(60.0), months(0).isel(month=0, drop=True))
+    with pytest.raises(DataError, match="expected a fraction of 0 to 1, found 60.0"):
+        derived.srad_from_sunshine(months(60.0), months(0).isel(month=0, drop=True))
 
 
 def test_fapar_in_per_cent_is_refused() -> None:
-    with pytest.raises(sources.SourceError, match="fapar: expected a fraction"):
-        sources.lai_from_fapar(months(40.0))
+    with pytest.raises(DataError, match="fapar: expected a fraction"):
+        derived.lai_from_fapar(months(40.0))
 
 
 @pytest.mark.parametrize(
     "model",
     [
-        sources.npp_from_psnnet,
-        lambda short: sources.raich_rs(short, short),
-        lambda short: sources.srad_from_sunshine(short, short),
+        derived.npp_from_psnnet,
+        lambda short: derived.raich_rs(short, short),
+        lambda short: derived.srad_from_sunshine(short, short),
     ],
 )
 def test_a_year_of_eleven_months_is_refused(model) -> None:
-    with pytest.raises(sources.SourceError, match="expected 12 months"):
+    with pytest.raises(DataError, match="expected 12 months"):
         model(months(0.5).isel(month=slice(11)))
 
 
 def test_a_missing_monthly_image_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(sources.SourceError, match="expected images of the months 1 to 12"):
-        sources.read_psnnet([tmp_path / "MOD17A2_M_PSN_2015-01-01_rgb_3600x1800.TIFF"])
+    with pytest.raises(DataError, match="expected images of the months 1 to 12"):
+        readers.read_psnnet([tmp_path / "MOD17A2_M_PSN_2015-01-01_rgb_3600x1800.TIFF"])
 
 
 def test_a_site_table_has_no_map_reader() -> None:
-    with pytest.raises(sources.SourceError, match="no reader for 'srdb'"):
-        sources.open_source("srdb")
+    with pytest.raises(DataError, match="no reader for 'srdb'"):
+        readers.open_source("srdb")

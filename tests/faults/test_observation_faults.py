@@ -7,8 +7,8 @@ import re
 import pandas as pd
 import pytest
 
-from helpers import observations as obs
-from helpers.site_databases import ObservationError
+from helpers.errors import DataError
+from helpers.sites import databases, tables
 
 GOOD = {
     "variable": "npp",
@@ -32,13 +32,13 @@ def own_table(folder, *rows: dict, without: str = ""):
 
 
 def message(path) -> str:
-    with pytest.raises(ObservationError) as caught:
-        obs.read_table(path)
+    with pytest.raises(DataError) as caught:
+        tables.read_table(path)
     return str(caught.value)
 
 
 def test_the_table_that_the_faults_are_planted_in_is_good(tmp_path):
-    assert len(obs.read_table(own_table(tmp_path, {}, {}))) == 2
+    assert len(tables.read_table(own_table(tmp_path, {}, {}))) == 2
 
 
 @pytest.mark.parametrize(
@@ -123,20 +123,20 @@ def test_a_row_that_ends_early_is_told_by_what_it_lacks(tmp_path):
     assert "column latitude, row 2 (''): expected degrees north, not empty" in told
 
 
-@pytest.mark.parametrize("reader", [obs.read_srdb, obs.read_michaletz, obs.read_sun2022])
+@pytest.mark.parametrize("reader", [databases.read_srdb, databases.read_michaletz, databases.read_sun2022])
 def test_a_database_that_is_another_file_is_told_with_the_columns_it_lacks(tmp_path, reader):
     path = own_table(tmp_path, {})
-    with pytest.raises(ObservationError, match=rf"{re.escape(str(path))}: no column .*; expected .*another file"):
+    with pytest.raises(DataError, match=rf"{re.escape(str(path))}: no column .*; expected .*another file"):
         reader(path, lambda longitude, latitude: longitude > 0)
 
 
 def test_a_database_that_is_not_there_is_told_how_to_get(tmp_path):
-    with pytest.raises(ObservationError, match="no such file; expected SRDB V5.*mirror"):
-        obs.srdb_records(tmp_path / "srdb-data.csv")
+    with pytest.raises(DataError, match="no such file; expected SRDB V5.*mirror"):
+        databases.srdb_records(tmp_path / "srdb-data.csv")
 
 
 def test_text_among_the_numbers_of_a_database_is_told_with_its_row(tmp_path):
     path = tmp_path / "Michaletz2014.csv"
     path.write_text("Index,Lat,Long,NPPTotal_gm2y,BiomeSource,Source\n1,31,101,800,a,b\n2,31,101,8oo,a,b\n")
-    with pytest.raises(ObservationError, match=r"column NPPTotal_gm2y, row 3 .*expected a number, found '8oo'"):
-        obs.read_michaletz(path, lambda longitude, latitude: longitude > 0)
+    with pytest.raises(DataError, match=r"column NPPTotal_gm2y, row 3 .*expected a number, found '8oo'"):
+        databases.read_michaletz(path, lambda longitude, latitude: longitude > 0)

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from helpers import run
-from helpers.config import ConfigError
+from helpers.errors import ConfigError, RunError
+from helpers.runs import execute, files
+from helpers.runs import folder as run_folder
 
 CUBE = xr.Dataset({"temperature": ("latitude", [1.0, 2.0])}, {"latitude": [36.5, 35.5]})
 
@@ -43,28 +44,28 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_notebook_before_its_predecessor_is_told_which_to_run(checkout):
-    with pytest.raises(run.MissingStepError, match=r"run notebooks/01_data_preparation\.ipynb first"):
-        run.start("02_npp_random_forest", {}).load_dataset("cube")
+    with pytest.raises(RunError, match=r"run notebooks/01_data_preparation\.ipynb first"):
+        run_folder.start("02_npp_random_forest", {}).load_dataset("cube")
 
 
 def test_what_no_notebook_saves_is_told_to_come_from_the_earlier_ones(checkout):
-    with pytest.raises(run.MissingStepError, match="run the notebooks before this one"):
-        run.start("02_npp_random_forest", {}).load_table("flow")
+    with pytest.raises(RunError, match="run the notebooks before this one"):
+        run_folder.start("02_npp_random_forest", {}).load_table("flow")
 
 
 def test_results_of_other_parameters_are_refused(checkout):
-    run.start("01_data_preparation", {"resolution": 0.5}).save_dataset("cube", CUBE)
-    with pytest.raises(run.OtherParametersError, match=r"resolution is 0\.25 here, 0\.5 there.*01_data_preparation"):
-        run.start("02_npp_random_forest", {}).load_dataset("cube")
+    run_folder.start("01_data_preparation", {"resolution": 0.5}).save_dataset("cube", CUBE)
+    with pytest.raises(RunError, match=r"resolution is 0\.25 here, 0\.5 there.*01_data_preparation"):
+        run_folder.start("02_npp_random_forest", {}).load_dataset("cube")
 
 
 def test_parameters_that_do_not_decide_a_result_may_differ(checkout):
-    run.start("01_data_preparation", {"n_trees": 7}).save_dataset("cube", CUBE)
-    xr.testing.assert_equal(run.start("02_npp_random_forest", {}).load_dataset("cube").load(), CUBE)
+    run_folder.start("01_data_preparation", {"n_trees": 7}).save_dataset("cube", CUBE)
+    xr.testing.assert_equal(run_folder.start("02_npp_random_forest", {}).load_dataset("cube").load(), CUBE)
 
 
 def test_a_failed_save_leaves_the_earlier_file(checkout):
-    book_run = run.start("01_data_preparation", {})
+    book_run = run_folder.start("01_data_preparation", {})
     book_run.save_dataset("cube", CUBE)
     failing = CUBE.chunk({"latitude": 1}).map(lambda field: field.copy(data=field.data.map_blocks(_fails)))
     with pytest.raises(ArithmeticError):
@@ -73,8 +74,8 @@ def test_a_failed_save_leaves_the_earlier_file(checkout):
 
 
 def test_a_failed_save_leaves_no_other_files(checkout):
-    book_run = run.start("01_data_preparation", {})
-    with pytest.raises(ArithmeticError), run.written_whole(book_run.folder / "cube.zarr") as partial:
+    book_run = run_folder.start("01_data_preparation", {})
+    with pytest.raises(ArithmeticError), files.written_whole(book_run.folder / "cube.zarr") as partial:
         partial.mkdir()
         raise ArithmeticError
     assert [path.name for path in book_run.folder.iterdir()] == ["config.yml"]
@@ -90,23 +91,23 @@ def _fails(block: np.ndarray, block_id: tuple[int, ...] | None = None) -> np.nda
 @pytest.mark.parametrize(("value", "error"), [(float("nan"), ValueError), ([1.0], TypeError), (True, TypeError)])
 def test_what_a_page_cannot_show_is_not_glued(checkout, value, error):
     with pytest.raises(error, match="glue 'nep_mean'"):
-        run.start("05_comparison", {}).glue("nep_mean", value)
+        run_folder.start("05_comparison", {}).glue("nep_mean", value)
 
 
 def test_a_wrong_parameter_is_refused_before_the_notebook_starts(checkout):
     notebook = write_notebook(checkout / "notebooks" / "02.ipynb", "1 / 0")
     with pytest.raises(ConfigError, match="did you mean 'n_trees'"):
-        run.execute(notebook, "virtual", {"n_tres": 5})
+        execute.execute(notebook, "virtual", {"n_tres": 5})
 
 
 def test_a_missing_notebook_is_named(checkout):
-    with pytest.raises(run.ExecutionError, match=r"no notebook .*09_other\.ipynb"):
-        run.execute(checkout / "notebooks" / "09_other.ipynb", "virtual")
+    with pytest.raises(RunError, match=r"no notebook .*09_other\.ipynb"):
+        execute.execute(checkout / "notebooks" / "09_other.ipynb", "virtual")
 
 
 def test_a_failing_cell_stops_with_its_error_and_the_executed_copy(checkout, capsys):
     notebook = write_notebook(checkout / "notebooks" / "02_fails.ipynb", "config = None", "ratio = 1 / 0", "after = 1")
-    assert run.main(["execute", str(notebook)]) == 1
+    assert execute.main([str(notebook)]) == 1
     message = capsys.readouterr().err
     assert "ratio = 1 / 0" in message and "ZeroDivisionError" in message
     assert "executed copy: runs/virtual/notebooks/02_fails.failed.ipynb" in message
@@ -131,7 +132,7 @@ def executed(checkout, monkeypatch) -> list[str]:
         ("print('the truth')", "truth"),
         "print(config, run)",
     )
-    copy = nbformat.read(run.execute(notebook, "open", {"run": "trial"}), as_version=4)
+    copy = nbformat.read(execute.execute(notebook, "open", {"run": "trial"}), as_version=4)
     return [cell.outputs[0]["text"].strip() if cell.outputs else "" for cell in copy.cells]
 
 
@@ -149,7 +150,7 @@ def test_cells_are_left_out_by_their_tags_and_without_a_sweep(checkout, monkeypa
     monkeypatch.setenv("QTP_RUNS_DIR", str(checkout / "runs"))
     cells = [("kept = 1", "other"), ("raise ValueError('drawn')", "figure"), ("raise ValueError('swept')", "sweep")]
     path = write_notebook(checkout / "notebooks" / "09_tags.ipynb", *cells)
-    executed = nbformat.read(run.execute(path, "virtual", without=("figure",)), as_version=4)
+    executed = nbformat.read(execute.execute(path, "virtual", without=("figure",)), as_version=4)
     assert [cell.source for cell in executed.cells][-1] == "kept = 1"
 
 
@@ -159,5 +160,5 @@ def test_cells_of_a_sweep_are_executed_where_its_results_are(checkout, monkeypat
     results.parent.mkdir(parents=True)
     results.touch()
     path = write_notebook(checkout / "notebooks" / "09_tags.ipynb", ("raise ValueError('swept')", "sweep"))
-    with pytest.raises(run.ExecutionError, match="swept"):
-        run.execute(path, "virtual", {"sweep": "mine"})
+    with pytest.raises(RunError, match="swept"):
+        execute.execute(path, "virtual", {"sweep": "mine"})

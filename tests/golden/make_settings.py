@@ -13,8 +13,8 @@ import pandas as pd
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.tree import DecisionTreeRegressor
 
-from helpers.forest import RandomForest
-from helpers.metrics import r2_explained, rmse
+from mapforest.forest import RandomForest
+from mapforest.metrics import r2_explained, rmse
 
 MTRY = {"npp": 6, "rs": 7}
 N_TREES = 1500

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from helpers.run import STEPS
+from helpers.runs.steps import STEPS
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = ["table1_npp_products", "table2_rs_products", "rs_rh_fit", "budgets", "validation", "claims"]

@@ -19,8 +19,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from helpers.sweep import NOTEBOOKS, SweepError
-from helpers.sweep_run import execute_stage
+from helpers.errors import ConfigError
+from helpers.sweeps.plan import NOTEBOOKS
+from helpers.sweeps.stages import execute_stage
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE = {
@@ -48,7 +49,7 @@ def environment(runs: Path) -> dict[str, str]:
 
 
 def call(file: Path, runs: Path) -> list[str]:
-    return [sys.executable, "-m", "helpers.sweep_run", "run", str(file), "--jobs", "2"]
+    return [sys.executable, "-m", "helpers.sweeps.stages", "run", str(file), "--jobs", "2"]
 
 
 def run(file: Path, runs: Path) -> list[str]:
@@ -182,14 +183,14 @@ def test_code_that_is_edited_while_a_sweep_runs_stops_it(swept, tmp_path):
     content["code"] = {path: 0 for path in content["code"]}
     plan_file.write_text(json.dumps(content))
     stage = content["stages"][0]
-    with pytest.raises(SweepError, match="was edited while the sweep ran"):
+    with pytest.raises(ConfigError, match="was edited while the sweep ran"):
         execute_stage(plan_file, stage["notebook"], stage["digest"])
 
 
 @pytest.fixture(scope="module")
 def calls(swept) -> list[str]:
-    """What ``helpers.sweep_run show`` prints of a cell."""
-    command = [sys.executable, "-m", "helpers.sweep_run", "show", str(swept[0]), CELL]
+    """What ``helpers.sweeps.stages show`` prints of a cell."""
+    command = [sys.executable, "-m", "helpers.sweeps.stages", "show", str(swept[0]), CELL]
     done = subprocess.run(command, cwd=ROOT, env=environment(swept[1]), capture_output=True, text=True, check=True)
     return done.stdout.splitlines()
 

@@ -11,7 +11,7 @@ import pytest
 from nbformat.validator import iter_validate
 
 from helpers.config import Settings
-from helpers.run import EXECUTION_PARAMETERS, STEPS, deciding_parameters
+from helpers.runs.steps import EXECUTION_PARAMETERS, STEPS, deciding_parameters
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

@@ -14,7 +14,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from helpers.run import STEPS
+from helpers.runs.steps import STEPS
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = list(STEPS)

@@ -22,8 +22,6 @@ from helpers.figures.style import (
     with_units,
 )
 
-__all__ = ["fig6_components", "recovered_versus_true", "yearly_budget"]
-
 _QUANTITIES = ("NPP", "Rh", "NEP")
 _REFERENCE, _OTHER, _MEAN = "#0b5d4a", "#9cb8c9", "#d9d9d9"
 _SOURCE, _SINK = "#8c510a", "#01665e"

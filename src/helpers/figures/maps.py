@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import cartopy.crs as ccrs
 import numpy as np
 import pandas as pd
 import xarray as xr
-from cartopy.mpl.geoaxes import GeoAxes
 from matplotlib.axes import Axes
-from matplotlib.colors import BoundaryNorm, ListedColormap, Normalize
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.gridspec import GridSpec, SubplotSpec
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from shapely.geometry.base import BaseGeometry
@@ -27,77 +24,16 @@ from helpers.figures.style import (
     DIFFERENCE_MAP,
     FLUX_MAP,
     FLUX_UNITS,
-    INK,
     LAND_COVER,
     NEP_MAP,
     blank,
     diverging_norm,
     letters,
     panel_letter,
-    predictor_name,
-    require_columns,
     sequential_norm,
     styled,
     with_units,
 )
-
-__all__ = ["covariates", "error_against_truth", "fig1_study_area", "fig3_npp", "fig4_rs", "fig5_nep"]
-
-_NPP_SITES = {"marker": "o", "s": 13, "facecolor": "#e8257d", "edgecolor": "white", "linewidth": 0.4}
-_RS_SITES = {"marker": "^", "s": 30, "facecolor": "#ffd500", "edgecolor": "black", "linewidth": 0.6}
-_PREDICTOR_MAPS = {
-    "precipitation": "cmc.oslo_r",
-    "temperature": "cmc.lajolla",
-    "srad": "cmc.lipari",
-    "elevation": "cmc.batlow",
-    "lai": "cmc.bamako_r",
-    "npp_modis": "cmc.bamako_r",
-    "soc": "cmc.bilbao",
-}
-_CHINA_CRS = ccrs.AlbersEqualArea(central_longitude=105, central_latitude=36, standard_parallels=(25, 47))
-
-
-@styled
-def fig1_study_area(
-    cube: xr.Dataset, boundary: BaseGeometry, npp_sites: pd.DataFrame, rs_sites: pd.DataFrame
-) -> Figure:
-    """Figure 1: the plateau's land cover with the sites (a), its elevation and its place in China (b).
-
-    Parameters
-    ----------
-    cube : xarray.Dataset
-        With ``land_cover`` [IGBP class] and ``elevation`` [m] on (latitude, longitude), all China.
-    boundary : shapely geometry
-        The plateau's outline in degrees.
-    npp_sites, rs_sites : pandas.DataFrame
-        With ``longitude`` and ``latitude``; sites that lie outside the panel are not seen.
-
-    Raises
-    ------
-    ValueError
-        If a site table lacks a column or the cube lacks a variable.
-    """
-    for table, name in ((npp_sites, "NPP sites"), (rs_sites, "Rs sites")):
-        require_columns(table, ["longitude", "latitude"], f"figure 1, {name}")
-    _require_variables(cube, ["land_cover", "elevation"], "figure 1")
-    figure = blank(7.2)
-    grid = GridSpec(2, 2, figure, width_ratios=[3, 1.25])
-    upper, lower = (panels.map_axes(figure, grid[row, 0]) for row in (0, 1))
-    classes, missing = _draw_land_cover(upper, cube["land_cover"], boundary, "a", "land cover and sites")
-    for table, marker in ((npp_sites, _NPP_SITES), (rs_sites, _RS_SITES)):
-        panels.points(upper, table["longitude"], table["latitude"], **marker)
-    sites = [_site_handle("NPP site", _NPP_SITES), _site_handle("Rs site", _RS_SITES)]
-    _legend_cell(figure, grid[0, 1], [*sites, *classes, *missing])
-
-    elevation = panels.on_plateau(cube["elevation"], boundary)
-    norm = sequential_norm([elevation])
-    panels.map_panel(lower, elevation, boundary, cmap="cmc.batlow", norm=norm, letter="b", title="elevation")
-    place = panels.map_axes(figure, grid[1, 1], _CHINA_CRS)
-    _position_map(place, cube, boundary)
-    bar = place.inset_axes([0, -0.55, 1, 0.09])
-    label = with_units("elevation (b)", "m")
-    panels.colour_bar(lower, "cmc.batlow", norm, [elevation], label, cax=bar, orientation="horizontal")
-    return figure
 
 
 @styled
@@ -200,48 +136,6 @@ def flux_map(field: xr.DataArray, boundary: BaseGeometry, name: str) -> Figure:
     missing = panels.no_data_entry([shown])
     if missing:
         axes.legend(handles=missing, loc="lower left")
-    return figure
-
-
-@styled
-def covariates(cube: xr.Dataset, boundary: BaseGeometry, names: Sequence[str]) -> Figure:
-    """Draw a map of each predictor, two in a row, each with its own colours and limits.
-
-    Parameters
-    ----------
-    cube : xarray.Dataset
-        With the named variables on (latitude, longitude); ``units`` and ``long_name`` label the colour bars.
-    boundary : shapely geometry
-        The plateau's outline in degrees.
-    names : sequence of str
-        Variables of the cube, in the order of the panels.
-
-    Raises
-    ------
-    ValueError
-        If the cube lacks one of the variables.
-    """
-    _require_variables(cube, names, "predictor maps")
-    rows = -(-len(names) // 2)
-    figure = blank(2.05 * rows + 1.0)
-    grid = GridSpec(rows, 2, figure)
-    classes: list[Patch] = []
-    shown = {name: panels.on_plateau(cube[name], boundary) for name in names}
-    for i, (letter, name) in enumerate(zip(letters(len(names)), names, strict=True)):
-        axes = panels.map_axes(figure, grid[i // 2, i % 2])
-        title = predictor_name(name)
-        edges = {"left_labels": i % 2 == 0, "bottom_labels": i >= len(names) - 2}
-        if name == "land_cover":
-            classes, _ = _draw_land_cover(axes, shown[name], boundary, letter, title, **edges)
-            continue
-        cmap = _PREDICTOR_MAPS.get(name, "cmc.batlow")
-        norm = sequential_norm([shown[name]])
-        panels.map_panel(axes, shown[name], boundary, cmap=cmap, norm=norm, letter=letter, title=title, **edges)
-        label = with_units("", cube[name].attrs.get("units", "")).strip()
-        panels.colour_bar(axes, cmap, norm, [shown[name]], label, cax=_beside(axes))
-    entries = [*classes, *panels.no_data_entry(list(shown.values()))]
-    if entries:
-        figure.legend(handles=entries, loc="outside lower center", ncols=4, fontsize=8)
     return figure
 
 
@@ -359,69 +253,6 @@ def _bar_cell(
         axes.legend(handles=missing, loc="lower center")
 
 
-def _legend_cell(figure: Figure, place: SubplotSpec, handles: Sequence[Patch | Line2D]) -> None:
-    axes = figure.add_subplot(place)
-    axes.set_axis_off()
-    axes.legend(handles=handles, loc="center left", borderaxespad=0, handlelength=1.3)
-
-
-def _beside(axes: GeoAxes) -> Axes:
-    """Return the place of a colour bar along the right edge of a map."""
-    return axes.inset_axes([1.025, 0.04, 0.03, 0.92])
-
-
-def _draw_land_cover(
-    axes: GeoAxes, field: xr.DataArray, boundary: BaseGeometry, letter: str, title: str, **edges: bool
-) -> tuple[list[Patch], list[Patch]]:
-    """Draw land cover in its classes' colours; return the legends of those present and of no data."""
-    shown = panels.on_plateau(field, boundary)
-    classes, counts = np.unique(shown.values[np.isfinite(shown.values)], return_counts=True)
-    unknown = sorted(set(classes) - set(LAND_COVER))
-    if unknown:
-        raise ValueError(f"land_cover: expected IGBP classes 0 to 17, found {unknown}; check the legend of the source")
-    cmap = ListedColormap([colour for _, colour in LAND_COVER.values()])
-    norm = BoundaryNorm(np.arange(len(LAND_COVER) + 1) - 0.5, len(LAND_COVER))
-    panels.map_panel(axes, shown, boundary, cmap=cmap, norm=norm, letter=letter, title=title, **edges)
-    entries = {LAND_COVER[int(i)] for i in classes}
-    size = {entry: sum(counts[[LAND_COVER[int(i)] == entry for i in classes]]) for entry in entries}
-    handles = [
-        Patch(facecolor=colour, edgecolor=INK, linewidth=0.3, label=name)
-        for name, colour in sorted(entries, key=lambda entry: (-size[entry], entry))
-    ]
-    return handles, panels.no_data_entry([shown])
-
-
-def _position_map(axes: GeoAxes, cube: xr.Dataset, boundary: BaseGeometry) -> None:
-    """Draw the whole grid's relief in grey, its water in blue, and where the plateau lies in it."""
-    cube = panels.thinned(cube[["elevation", "land_cover"]])
-    elevation, cover = panels.flat(cube["elevation"]), panels.flat(cube["land_cover"])
-    water = cover.isin([0, 17])
-    x, y = panels.corners(axes.projection, elevation)
-    land = np.ma.masked_invalid(elevation.where(~water))
-    axes.pcolormesh(x, y, land, cmap="cmc.grayC_r", norm=Normalize(-500, 7000), rasterized=True)
-    sea = np.ma.masked_invalid(xr.where(water, 1.0, np.nan))
-    axes.pcolormesh(x, y, sea, cmap=ListedColormap(["#cfe6f5"]), rasterized=True)
-    axes.set_xlim(x.min(), x.max())
-    axes.set_ylim(y.min(), y.max())
-    panels.outline(axes, boundary, width=1.6, colour="#c2185b")
-    panels.graticule(axes, step=(20, 10))
-    axes.set_title("position on the grid of the maps", fontsize=8.5)
-
-
-def _site_handle(label: str, marker: Mapping[str, object]) -> Line2D:
-    return Line2D(
-        [],
-        [],
-        linestyle="",
-        marker=marker["marker"],
-        markersize=float(marker["s"]) ** 0.5,
-        markerfacecolor=marker["facecolor"],
-        markeredgecolor=INK,
-        markeredgewidth=0.5,
-        label=label,
-    )
-
-
 def _cell_by_cell(axes: Axes, estimate: xr.DataArray, truth: xr.DataArray, name: str, units: str) -> None:
     """Draw the estimate against the truth as the density of cells, with the 1:1 line."""
     both = np.isfinite(estimate.values) & np.isfinite(truth.values)
@@ -460,9 +291,3 @@ def _error_by_class(axes: Axes, error: xr.DataArray, land_cover: xr.DataArray, u
     axes.tick_params(axis="y", length=0, labelsize=7.5)
     axes.set_xlabel(with_units("estimate − truth", units))
     panel_letter(axes, "e", "error by land cover")
-
-
-def _require_variables(cube: xr.Dataset, names: Sequence[str], figure: str) -> None:
-    missing = [name for name in names if name not in cube]
-    if missing:
-        raise ValueError(f"{figure}: the cube lacks {', '.join(missing)}; it has {', '.join(map(str, cube.data_vars))}")

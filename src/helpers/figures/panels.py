@@ -21,23 +21,6 @@ from shapely.geometry.base import BaseGeometry
 
 from helpers.figures.style import INK, NO_DATA, extension, panel_letter
 
-__all__ = [
-    "MOST_CELLS",
-    "PLATEAU_CRS",
-    "colour_bar",
-    "corners",
-    "flat",
-    "graticule",
-    "map_axes",
-    "map_panel",
-    "no_data_entry",
-    "on_plateau",
-    "outline",
-    "points",
-    "shared_grid",
-    "thinned",
-]
-
 PLATEAU_CRS = ccrs.AlbersEqualArea(central_longitude=89, central_latitude=33, standard_parallels=(28, 38))
 """Albers' equal-area projection centred on the plateau: what looks large is large."""
 
@@ -78,7 +61,7 @@ def shared_grid(fields: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
             if ours.shape != theirs.shape or not np.allclose(ours, theirs, rtol=0, atol=1e-6):
                 raise ValueError(
                     f"map {name!r}: its {dim} differs from that of {first!r}; "
-                    "resample both to the target grid first (helpers.grid.resample_nearest)"
+                    "resample both to the target grid first (helpers.data.grid.resample_nearest)"
                 )
     return maps
 

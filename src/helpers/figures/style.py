@@ -20,29 +20,6 @@ from matplotlib.axes import Axes
 from matplotlib.colors import CenteredNorm, Normalize
 from matplotlib.figure import Figure
 
-__all__ = [
-    "BookFigure",
-    "DIFFERENCE_MAP",
-    "FLUX_MAP",
-    "FLUX_UNITS",
-    "INK",
-    "LAND_COVER",
-    "NEP_MAP",
-    "NO_DATA",
-    "blank",
-    "diverging_norm",
-    "extension",
-    "letters",
-    "panel_letter",
-    "predictor_name",
-    "pretty_units",
-    "require_columns",
-    "sequential_norm",
-    "series_colours",
-    "styled",
-    "with_units",
-]
-
 P = ParamSpec("P")
 R = TypeVar("R")
 

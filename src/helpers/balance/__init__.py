@@ -1,0 +1,1 @@
+"""From fluxes to the carbon balance, its comparison and its uncertainty."""

@@ -1,0 +1,200 @@
+"""From soil respiration to heterotrophic respiration, net ecosystem production and the plateau's budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+import statsmodels.api as sm
+import xarray as xr
+
+from helpers.balance.budgets import mean_map, same_grid
+from helpers.balance.comparison import label
+from helpers.errors import DataError
+
+
+@dataclass(frozen=True)
+class Line:
+    """The line Rh = slope x Rs + intercept.
+
+    Parameters
+    ----------
+    label : str
+        Where the line comes from.
+    slope : float
+        Heterotrophic share of soil respiration, 1.
+    intercept : float
+        g C m-2 yr-1.
+    r2 : float
+        Share of the variance of Rh that the line explains, 1.
+    n : int or None
+        Points that it was fitted to; None where that is not known.
+    slope_se, intercept_se : float
+        Standard errors of the fit; NaN where they are not known.
+    residual_sd : float
+        Standard deviation of Rh about the line, g C m-2 yr-1; NaN where it is not known.
+    """
+
+    label: str
+    slope: float
+    intercept: float
+    r2: float
+    n: int | None = None
+    slope_se: float = np.nan
+    intercept_se: float = np.nan
+    residual_sd: float = np.nan
+
+
+#: Eq. 3 of the paper. The article gives neither n nor standard errors.
+PAPER_LINE = Line("Zeng et al. 2023, Eq. 3", slope=0.62, intercept=9.01, r2=0.77)
+
+
+def fit_line(pairs: pd.DataFrame, label: str) -> Line:
+    """Fit Rh = slope x Rs + intercept by ordinary least squares, as Eq. 3 of the paper.
+
+    Parameters
+    ----------
+    pairs : pandas.DataFrame
+        Columns ``rs`` and ``rh``, g C m-2 yr-1, a row a pair.
+    label : str
+        What the pairs are.
+
+    Returns
+    -------
+    Line
+
+    Raises
+    ------
+    DataError
+        For a missing column, fewer than three complete pairs, or pairs that all have one Rs.
+
+    Examples
+    --------
+    >>> line = fit_line(pd.DataFrame({"rs": [100.0, 200.0, 400.0], "rh": [70.0, 130.0, 250.0]}), "by hand")
+    >>> round(line.slope, 6), round(line.intercept, 6), round(line.r2, 6)
+    (0.6, 10.0, 1.0)
+    """
+    missing = {"rs", "rh"} - set(pairs.columns)
+    if missing:
+        raise DataError(f"{label}: the pairs lack the columns {sorted(missing)}")
+    complete = pairs[["rs", "rh"]].dropna()
+    if len(complete) < 3 or complete["rs"].nunique() < 2:
+        raise DataError(f"{label}: {len(complete)} complete pairs; a line needs three or more, at different Rs")
+    fit = sm.OLS(complete["rh"], sm.add_constant(complete["rs"])).fit()
+    return Line(
+        label,
+        slope=float(fit.params["rs"]),
+        intercept=float(fit.params["const"]),
+        r2=float(fit.rsquared),
+        n=len(complete),
+        slope_se=float(fit.bse["rs"]),
+        intercept_se=float(fit.bse["const"]),
+        residual_sd=float(np.sqrt(fit.mse_resid)),
+    )
+
+
+def line_table(lines: Mapping[str, Line]) -> pd.DataFrame:
+    """Return lines as a table, a row a line.
+
+    Parameters
+    ----------
+    lines : mapping of str to Line
+        Lines by the names that the parameter ``rs_rh_line`` gives them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``line``, ``label``, ``slope``, ``intercept_gC_m2_yr``, ``r2``, ``n``, ``slope_se``,
+        ``intercept_se_gC_m2_yr`` and ``residual_sd_gC_m2_yr``.
+    """
+    table = pd.DataFrame([{"line": name} | asdict(line) for name, line in lines.items()])
+    return table.rename(columns={name: f"{name}_gC_m2_yr" for name in _LINE_FLUXES}).astype({"n": "Int64"})
+
+
+def line_from_table(table: pd.DataFrame, line: str) -> Line:
+    """Return a line of :func:`line_table`, as it was or as read back from CSV.
+
+    Raises
+    ------
+    DataError
+        If the table has no such line.
+    """
+    found = table[table["line"] == line]
+    if found.empty:
+        raise DataError(f"the table has no line {line!r}; it has {table['line'].tolist()}")
+    row = found.iloc[0].rename(lambda name: name.removesuffix("_gC_m2_yr")).drop("line")
+    return Line(**row.drop("n").to_dict(), n=None if pd.isna(row["n"]) else int(row["n"]))
+
+
+_LINE_FLUXES = ("intercept", "intercept_se", "residual_sd")
+
+
+def heterotrophic_respiration(rs: xr.DataArray, line: Line = PAPER_LINE) -> xr.DataArray:
+    """Return Rh = slope x Rs + intercept (Eq. 3).
+
+    Parameters
+    ----------
+    rs : xarray.DataArray
+        Soil respiration, g C m-2 yr-1.
+    line : Line
+        The paper's line, or one of :func:`fit_line`.
+
+    Returns
+    -------
+    xarray.DataArray
+        Heterotrophic respiration, g C m-2 yr-1, on the grid of ``rs``.
+    """
+    rh = line.slope * rs + line.intercept
+    return rh.rename("rh").assign_attrs(
+        units="g C m-2 yr-1", long_name="heterotrophic respiration", source=f"Rs by the line of {line.label}"
+    )
+
+
+def net_ecosystem_production(npp: xr.DataArray, rh: xr.DataArray) -> xr.DataArray:
+    """Return NEP = NPP - Rh (Eq. 4); above zero is a sink.
+
+    Parameters
+    ----------
+    npp, rh : xarray.DataArray
+        Net primary production and heterotrophic respiration on one grid, g C m-2 yr-1.
+
+    Returns
+    -------
+    xarray.DataArray
+        Net ecosystem production, g C m-2 yr-1; missing where either is missing.
+
+    Raises
+    ------
+    DataError
+        If the two fields are not on one grid.
+    """
+    same_grid(npp, rh)
+    return (npp - rh).rename("nep").assign_attrs(units="g C m-2 yr-1", long_name="net ecosystem production")
+
+
+def product_pairs(
+    nep: xr.DataArray, npp_products: Mapping[str, xr.DataArray], rh: xr.DataArray
+) -> dict[str, xr.DataArray]:
+    """Return NEP of the forests and of each product of NPP with one other Rh, named as in figure 5 of the paper.
+
+    Parameters
+    ----------
+    nep : xarray.DataArray
+        NEP of the forests, g C m-2 yr-1.
+    npp_products : mapping of str to xarray.DataArray
+        NPP by product, g C m-2 yr-1.
+    rh : xarray.DataArray
+        Rh from the other product of Rs, g C m-2 yr-1.
+
+    Returns
+    -------
+    dict of str to xarray.DataArray
+        ``NEP1`` of the forests, then ``NEP2 (product)`` and so on.
+    """
+    pairs = {
+        f"NEP{number} ({label(product)})": net_ecosystem_production(npp, rh)
+        for number, (product, npp) in enumerate(npp_products.items(), start=2)
+    }
+    return {"NEP1": mean_map(nep), **pairs}

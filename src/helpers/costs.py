@@ -1,0 +1,319 @@
+"""What the calculation costs: reading measured times and memory, a line through them, and what follows for larger maps.
+
+The tables are measured by the scripts in ``benchmarks/`` and kept in ``data/benchmarks/``, where their columns are
+explained. Nothing is measured here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from helpers.config import project_root
+from helpers.errors import DataError
+
+#: The tables, by what they measure: file in ``data/benchmarks/``, the script that makes it, its first columns.
+TABLES = {
+    "engines": ("engines.csv", "benchmarks/engines.py", ("forest", "engine", "rows_per_second", "ratio", "peak_mb")),
+    "scaling": (
+        "scaling.csv",
+        "benchmarks/scaling.py",
+        ("factor", "cells", "years", "trees", "threads", "workers", "chunk", "wall_seconds", "cpu_seconds", "peak_mb"),
+    ),
+    "whole job": ("whole_job.csv", "benchmarks/whole_job.py", ("notebook", "wall_seconds", "cpu_seconds", "peak_mb")),
+}
+#: Areas in million km2: the plateau as in the article, China, and the land of the Earth.
+REGIONS = {"plateau": 2.56, "China": 9.6, "land of the Earth": 149.0}
+FORESTS = 2  # NPP and Rs
+FACTORS = ("cells", "years", "trees", "threads", "workers", "chunk")
+YEARLY, STATIC, BYTES = 5, 3, 4  # covariates of Eqs. 1 and 2 with and without years; bytes of a float32
+NOT_MEASURED = "(not measured)"
+
+
+@dataclass(frozen=True)
+class CostLine:
+    """Seconds against the number of cells and years: ``intercept + slope * cell_years``.
+
+    Parameters
+    ----------
+    intercept : float
+        Seconds that a map costs whatever its size.
+    slope : float
+        Seconds for a million cells in one year.
+    threads : int
+        Threads that worked.
+    r2 : float
+        Share of the variance of the seconds that the line explains.
+    """
+
+    intercept: float
+    slope: float
+    threads: int
+    r2: float
+
+
+def _path(name: str) -> Path:
+    return project_root() / "data" / "benchmarks" / TABLES[name][0]
+
+
+def read_measurements(name: str) -> pd.DataFrame:
+    """Return a table of measurements.
+
+    Parameters
+    ----------
+    name : {"engines", "scaling", "whole job"}
+        What was measured.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Without rows where nothing was measured.
+
+    Raises
+    ------
+    DataError
+        If a column is missing.
+    """
+    path, columns = _path(name), list(TABLES[name][2])
+    if not path.is_file():
+        return pd.DataFrame(columns=columns)
+    table = pd.read_csv(path, comment="#")
+    missing = [column for column in columns if column not in table]
+    if missing:
+        raise DataError(
+            f"{path.name} lacks {', '.join(missing)}; it has {', '.join(table)}: make it anew, {TABLES[name][1]}"
+        )
+    return table
+
+
+def headline(name: str) -> str:
+    """Return, as Markdown, how and when a table was measured; or the command that makes it where it is not there."""
+    path = _path(name)
+    if not path.is_file():
+        return f"**Not measured: {name}.** `python {TABLES[name][1]}` makes `{path.name}` in `data/benchmarks/`."
+    first = path.read_text(encoding="utf-8").partition("\n")[0]
+    if not first.startswith("# "):
+        return f"Measured: {name}."
+    command, _, date = first.removeprefix("# ").rpartition(", ")
+    return f"Measured: {name}, by `{command}` on {date}."
+
+
+def machine(*tables: pd.DataFrame) -> str:
+    """Return the machine that tables were measured on, as words; every one, if they differ.
+
+    Examples
+    --------
+    >>> machine(pd.DataFrame({"processor": ["EPYC"], "cores": [2], "memory_gb": [24], "system": ["Linux"]}))
+    'EPYC, 2 cores, 24 GB, Linux'
+    """
+    keys = ["processor", "cores", "memory_gb", "system"]
+    rows = [row for table in tables if set(keys) <= set(table) for row in table[keys].itertuples(index=False)]
+    words = [f"{row.processor}, {row.cores} cores, {row.memory_gb} GB, {row.system}" for row in rows]
+    return "; ".join(dict.fromkeys(words)) or NOT_MEASURED
+
+
+def cases(measured: pd.DataFrame) -> pd.DataFrame:
+    """Return a row a case: medians over the rounds, and the fastest and slowest.
+
+    Parameters
+    ----------
+    measured : pandas.DataFrame
+        ``scaling`` of :func:`read_measurements`: a row a case and round.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``factor``, the factors, ``wall_seconds``, ``fastest``, ``slowest``, ``cpu_seconds``, ``peak_mb``, ``rounds``,
+        and ``cube_mb``: the covariates of both forests, were they held in memory.
+    """
+    keys = ["factor", *FACTORS]
+    table = (
+        measured.groupby(keys, sort=False)
+        .agg(
+            wall_seconds=("wall_seconds", "median"),
+            fastest=("wall_seconds", "min"),
+            slowest=("wall_seconds", "max"),
+            cpu_seconds=("cpu_seconds", "median"),
+            peak_mb=("peak_mb", "median"),
+            rounds=("wall_seconds", "size"),
+        )
+        .reset_index()
+    )
+    return table.assign(cube_mb=BYTES * (YEARLY * table["years"] + STATIC) * table["cells"] / 2**20)
+
+
+def of_factor(table: pd.DataFrame, factor: str) -> pd.DataFrame:
+    """Return the cases in which one factor varies, the base case among them, in its order.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Of :func:`cases`.
+    factor : {"cells", "years", "trees", "threads", "workers", "chunk"}
+
+    Returns
+    -------
+    pandas.DataFrame
+    """
+    return table[table["factor"].isin(["base", factor])].sort_values(factor, ignore_index=True)
+
+
+def cost_line(table: pd.DataFrame) -> CostLine | None:
+    """Fit a line through the seconds against the cells, by least squares.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Of :func:`cases`.
+
+    Returns
+    -------
+    CostLine or None
+        None where fewer than three numbers of cells were measured.
+
+    Examples
+    --------
+    >>> case = {"factor": "cells", "years": 10, "threads": 2}
+    >>> rows = [case | {"cells": n, "wall_seconds": 1 + 2e-5 * n} for n in (100_000, 200_000, 400_000)]
+    >>> line = cost_line(pd.DataFrame(rows))
+    >>> round(line.intercept, 6), round(line.slope, 6), round(line.r2, 6)
+    (1.0, 2.0, 1.0)
+    """
+    varied = of_factor(table, "cells")
+    if varied["cells"].nunique() < 3:
+        return None
+    amount = (varied["cells"] * varied["years"]).to_numpy() / 1e6
+    seconds = varied["wall_seconds"].to_numpy()
+    slope, intercept = np.polyfit(amount, seconds, 1)
+    rest = seconds - intercept - slope * amount
+    r2 = 1 - rest @ rest / np.sum((seconds - seconds.mean()) ** 2)
+    return CostLine(float(intercept), float(slope), int(varied["threads"].iloc[0]), float(r2))
+
+
+def projection(line: CostLine, cores: int, years: int = 19) -> pd.DataFrame:
+    """Return what both forests cost at 1 km for larger regions, were all cores as fast as those that were measured.
+
+    ``core_hours = forests * slope * million_cells * years * threads / 3600``, with a cell of 1 km2. Blocks know nothing
+    of each other, so that cores add up as long as files are read and written fast enough. The intercept is left out.
+
+    Parameters
+    ----------
+    line : CostLine
+        Of :func:`cost_line`.
+    cores : int
+        That work side by side.
+    years : int
+        Of each cell.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``region``, ``million_cells``, ``core_hours``, ``minutes`` on all cores, and ``covariates_GB`` and ``maps_GB``:
+        what is read and written, before compression.
+
+    Examples
+    --------
+    >>> projection(CostLine(0.0, 2.0, 2, 1.0), 100).set_index("region").loc["China", ["million_cells", "core_hours"]]
+    million_cells    9.600000
+    core_hours       0.405333
+    Name: China, dtype: float64
+    """
+    cells = pd.Series(REGIONS)
+    core_hours = FORESTS * line.slope * cells * years * line.threads / 3600
+    return pd.DataFrame(
+        {
+            "million_cells": cells,
+            "core_hours": core_hours,
+            "minutes": 60 * core_hours / cores,
+            "covariates_GB": BYTES * (YEARLY * years + STATIC) * cells / 1e3,
+            "maps_GB": BYTES * FORESTS * years * cells / 1e3,
+        }
+    ).reset_index(names="region")
+
+
+def numbers(engines: pd.DataFrame, table: pd.DataFrame, job: pd.DataFrame, cores: int) -> dict[str, str]:
+    """Return the numbers that the page on scaling shows, as text; words where one was not measured.
+
+    Parameters
+    ----------
+    engines, job : pandas.DataFrame
+        Of :func:`read_measurements`.
+    table : pandas.DataFrame
+        Of :func:`cases`.
+    cores : int
+        Of the projection.
+
+    Returns
+    -------
+    dict of str to str
+        By the name under which the text is glued.
+    """
+    pruned = engines[engines["engine"] == "pruned groups"]
+    ratios = pruned.set_index("forest")["ratio"]
+    return {
+        "cores": str(cores),
+        "ratio_npp": _text(ratios.get("npp"), ".1f"),
+        "ratio_rs": _text(ratios.get("rs"), ".1f"),
+        "million_rows_per_second": _text(pruned["rows_per_second"].min() / 1e6, ".2f"),
+        "job_minutes": _text(job["wall_seconds"].sum() / 60 if len(job) else None, ".1f"),
+        "job_gigabytes": _text(job["peak_mb"].max() / 1024, ".1f"),
+        **_line_numbers(table, cores),
+        **_factor_numbers(table),
+    }
+
+
+def _line_numbers(table: pd.DataFrame, cores: int) -> dict[str, str]:
+    """Return the line through the cells, and the projection, as text."""
+    regions = {"plateau": "plateau", "China": "china", "land of the Earth": "earth"}
+    columns = ("million_cells", "core_hours", "minutes", "covariates_GB", "maps_GB")
+    line = cost_line(table)
+    if line is None:
+        names = ["intercept", "slope", "core_seconds", "r2"]
+        names += [f"{region}_{column}" for region in regions.values() for column in columns]
+        return dict.fromkeys(names, NOT_MEASURED)
+    named = {
+        "intercept": f"{line.intercept:.1f}",
+        "slope": f"{line.slope:.2g}",
+        "core_seconds": f"{line.slope * line.threads:.2g}",
+        "r2": f"{line.r2:.3f}",
+    }
+    for row in projection(line, cores).set_index("region").itertuples():
+        named |= {f"{regions[row.Index]}_{column}": _rounded(getattr(row, column)) for column in columns}
+    return named
+
+
+def _factor_numbers(table: pd.DataFrame) -> dict[str, str]:
+    """Return the range of each factor, and the growth of seconds and memory from its least to its greatest."""
+    named = {}
+    for factor in FACTORS:
+        varied = of_factor(table, factor)
+        named |= {
+            f"{factor}_from": _text(varied[factor].min(), ",.0f"),
+            f"{factor}_to": _text(varied[factor].max(), ",.0f"),
+            f"{factor}_seconds": _text(_growth(varied, "wall_seconds"), ".2g"),
+            f"{factor}_memory": _text(_growth(varied, "peak_mb"), ".2f"),
+        }
+    return named
+
+
+def _growth(varied: pd.DataFrame, column: str) -> float | None:
+    """Return the value of the last case by that of the first."""
+    return varied[column].iloc[-1] / varied[column].iloc[0] if len(varied) > 1 else None
+
+
+def _text(value: float | None, form: str) -> str:
+    return NOT_MEASURED if value is None or not np.isfinite(value) else format(value, form)
+
+
+def _rounded(value: float) -> str:
+    """Return a number with two digits that count.
+
+    Examples
+    --------
+    >>> _rounded(1234.5), _rounded(0.01234), _rounded(56.4)
+    ('1,200', '0.012', '56')
+    """
+    return f"{float(f'{value:.2g}'):,.15g}"

@@ -1,0 +1,93 @@
+"""Land-cover classes of IGBP, and how sites and map share them out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import ArrayLike
+
+#: Names of the IGBP classes; 17 is water (MCD12C1 writes 0, MCD12Q1 writes 17: we write 17).
+IGBP_CLASSES: Mapping[int, str] = {
+    1: "evergreen needleleaf forest",
+    2: "evergreen broadleaf forest",
+    3: "deciduous needleleaf forest",
+    4: "deciduous broadleaf forest",
+    5: "mixed forest",
+    6: "closed shrubland",
+    7: "open shrubland",
+    8: "woody savanna",
+    9: "savanna",
+    10: "grassland",
+    11: "permanent wetland",
+    12: "cropland",
+    13: "urban and built-up",
+    14: "cropland and natural vegetation mosaic",
+    15: "snow and ice",
+    16: "barren",
+    17: "water",
+}
+
+
+def class_shares(cube: xr.Dataset) -> pd.DataFrame:
+    """Return each land-cover class's area on the plateau.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        With ``land_cover`` and its attributes ``flag_values`` and ``flag_meanings``, ``plateau`` and ``cell_area``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``land_cover`` (class), ``meaning``, ``area_Mkm2`` and ``share`` (of the plateau's valid area, 1);
+        largest first.
+    """
+    attributes = cube["land_cover"].attrs
+    meaning = dict(zip(np.ravel(attributes["flag_values"]), attributes["flag_meanings"].split(), strict=True))
+    classes = cube["land_cover"].where(cube["plateau"]).to_numpy().ravel()
+    area = pd.Series(cube["cell_area"].to_numpy().ravel()).groupby(classes).sum().sort_values(ascending=False) / 1e6
+    table = area.rename_axis("land_cover").reset_index(name="area_Mkm2").astype({"land_cover": int})
+    table.insert(1, "meaning", [meaning[value].replace("_", " ") for value in table["land_cover"]])
+    return table.assign(share=table["area_Mkm2"] / table["area_Mkm2"].sum())
+
+
+def land_cover_balance(site_classes: ArrayLike, map_classes: xr.DataArray, map_area: xr.DataArray) -> pd.DataFrame:
+    """Compare the land cover of the sites with that of the map.
+
+    A forest of trees knows the classes that its sites are in; where the map is mostly another class it
+    extrapolates.
+
+    Parameters
+    ----------
+    site_classes : array of float, shape (n,)
+        IGBP class at each site; missing values are left out.
+    map_classes : xarray.DataArray
+        IGBP class of each cell, missing outside of the area of interest.
+    map_area : xarray.DataArray
+        Area of each cell, km2; dims as `map_classes`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``land_cover`` (class), ``n_sites``, ``site_share`` (of the sites), ``map_share``
+        (of the area); every class that occurs in either; largest on the map first. The shares sum to 1.
+
+    Raises
+    ------
+    ValueError
+        If there is no site, or no area, with a class.
+    """
+    sites = pd.Series(np.asarray(site_classes, dtype=float)).dropna()
+    classes, area = xr.broadcast(map_classes, map_area)
+    cells = pd.Series(area.to_numpy().ravel()).groupby(classes.to_numpy().ravel()).sum()
+    if sites.empty or not cells.sum() > 0:
+        raise ValueError("expected at least one site and one cell with a land-cover class: are they inside the grid?")
+    n_sites = sites.value_counts()
+    table = pd.DataFrame({"n_sites": n_sites, "map_share": cells / cells.sum()}).fillna(0)
+    table = table.assign(n_sites=table["n_sites"].astype(int), site_share=table["n_sites"] / n_sites.sum())
+    table.insert(0, "land_cover", table.index.astype(int))
+    columns = ["land_cover", "n_sites", "site_share", "map_share"]
+    return table.sort_values(["map_share", "land_cover"], ascending=[False, True])[columns].reset_index(drop=True)

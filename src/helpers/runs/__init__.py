@@ -1,0 +1,1 @@
+"""A run: its notebooks, its folder, its provenance, its book."""

@@ -1,0 +1,397 @@
+"""The book of a run: its pages staged in one folder, and built by Jupyter Book with warnings as errors.
+
+``python -m helpers.runs.book --config open`` takes the executed notebooks of the run, never the templates in git,
+and puts them beside the prose under the repository's own paths. Numbers reach the prose by glue, so every
+number of a book comes from one run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import html
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from helpers.config import Settings, load_config, project_root
+from helpers.data import catalog
+from helpers.errors import ConfigError, DataError, RunError
+from helpers.runs.files import runs_folder, written_whole
+from helpers.runs.steps import WORLDS_WITH_TRUTH, deciding_parameters
+
+SIMULATED_BANNER = (
+    "<strong>Simulated:</strong> this build shows the virtual plateau. Its terrain and land cover are real, "
+    "its climate and ecosystem are invented. It tests the method and is no evidence about the plateau."
+)
+NAMED_PACKAGES = ("jupyter-book", "numpy", "pandas", "papermill", "scikit-learn", "xarray")
+MATHJAX_PARTS = ("a11y", "input/tex", "output/chtml", "sre", "tex-chtml.js", "ui")
+
+
+def build(settings: Settings, folder: Path | None = None) -> Path:
+    """Build the book of a run into ``_build/html``.
+
+    The pages appear there only when the book is whole and free of warnings; until then those of the last good
+    book stay.
+
+    Parameters
+    ----------
+    settings : helpers.config.Settings
+        The run's parameters.
+    folder : pathlib.Path, optional
+        The folder to use in place of ``_build`` of the checkout.
+
+    Returns
+    -------
+    pathlib.Path
+        The first page, ``index.html``.
+
+    Raises
+    ------
+    RunError
+        If executed notebooks are missing, their results do not belong together, or Jupyter Book warns.
+    """
+    source = stage(settings, folder or project_root() / "_build")
+    output = source.parent / "unfinished"
+    shutil.rmtree(output, ignore_errors=True)
+    _run_jupyter_book(source, output)
+    pages = output / "_build" / "html"
+    _drop_unused_mathjax(pages / "_static" / "mathjax")
+    target = source.parent / "html"
+    with written_whole(target) as partial:
+        pages.rename(partial)
+    shutil.rmtree(output)
+    return target / "index.html"
+
+
+def stage(settings: Settings, folder: Path) -> Path:
+    """Put prose, executed notebooks, generated pages and configuration into the folder ``source``.
+
+    Parameters
+    ----------
+    settings : helpers.config.Settings
+        The run's parameters.
+    folder : pathlib.Path
+        Where ``source`` is made anew.
+
+    Returns
+    -------
+    pathlib.Path
+        The staged folder.
+
+    Raises
+    ------
+    RunError
+        If executed notebooks are missing, or their results do not belong together.
+    """
+    root, run_folder = project_root(), runs_folder() / settings.run
+    names = _notebooks_of(yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8")))
+    executed = {name: run_folder / "notebooks" / f"{name}.ipynb" for name in names}
+    _refuse_missing(executed, settings)
+    provenance = merge_provenance(run_folder, names, settings)
+    source = folder / "source"
+    shutil.rmtree(source, ignore_errors=True)
+    shutil.copytree(root / "book", source / "book", ignore=shutil.ignore_patterns(".*", "__pycache__"))
+    (source / "notebooks").mkdir()
+    for path in executed.values():
+        notebook = with_alt_texts(json.loads(path.read_text(encoding="utf-8")))
+        (source / "notebooks" / path.name).write_text(json.dumps(notebook), encoding="utf-8")
+    shutil.copy2(root / "_toc.yml", source)
+    config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
+    text = yaml.safe_dump(resolved_config(config, provenance), sort_keys=False, allow_unicode=True)
+    (source / "_config.yml").write_text(text, encoding="utf-8")
+    generated = source / "_generated"
+    generated.mkdir()
+    (generated / "catalogue.md").write_text(_catalogue_page(), encoding="utf-8")
+    (generated / "provenance.md").write_text(_provenance_page(provenance), encoding="utf-8")
+    return source
+
+
+def merge_provenance(run_folder: Path, names: Sequence[str], settings: Settings) -> dict[str, Any]:
+    """Merge the notebooks' provenance into ``provenance.json``, after checking that they belong together.
+
+    Parameters
+    ----------
+    run_folder : pathlib.Path
+        The run's folder.
+    names : sequence of str
+        The notebooks, in the order of the book.
+    settings : helpers.config.Settings
+        The run's parameters.
+
+    Returns
+    -------
+    dict
+        ``run``, ``settings``, ``started``, ``finished``, ``wall_seconds`` (summed), ``peak_memory_bytes``
+        (the largest), ``git``, ``python``, ``packages``, ``catalogue`` (SHA-256 of the pinned files that the
+        open world reads) and ``notebooks`` (the record of each).
+
+    Raises
+    ------
+    RunError
+        If a notebook has no provenance, did not reach its end, was run with other parameters, or read a file
+        that has been replaced since.
+    """
+    records = {name: _read_record(run_folder, name) for name in names}
+    for name, record in records.items():
+        _refuse_other_run(name, record, settings)
+    _refuse_replaced_inputs(records)
+    last = max(records.values(), key=lambda record: record["finished"])
+    merged = {
+        "run": settings.run,
+        "settings": settings.model_dump(),
+        "started": min(record["started"] for record in records.values()),
+        "finished": last["finished"],
+        "wall_seconds": round(sum(record["wall_seconds"] for record in records.values()), 1),
+        "peak_memory_bytes": max((record["peak_memory_bytes"] or 0 for record in records.values()), default=0),
+        "git": last["git"],
+        "python": last["python"],
+        "packages": last["packages"],
+        "catalogue": _pinned_files() if settings.world not in WORLDS_WITH_TRUTH else {},
+        "notebooks": {
+            name: {key: value for key, value in record.items() if key != "packages"} for name, record in records.items()
+        },
+    }
+    with written_whole(run_folder / "provenance.json") as partial:
+        partial.write_text(json.dumps(merged, indent=1) + "\n", encoding="utf-8")
+    return merged
+
+
+def resolved_config(config: Mapping[str, Any], provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """Return Jupyter Book's configuration with the banner of a simulated world and the footer.
+
+    Parameters
+    ----------
+    config : mapping
+        The content of ``_config.yml``.
+    provenance : mapping
+        As :func:`merge_provenance` returns it.
+
+    Returns
+    -------
+    dict
+
+    Examples
+    --------
+    >>> record = {"run": "open", "settings": {"config": "open", "world": "open"}, "packages": {},
+    ...           "finished": "2026-01-01", "git": {"commit": None, "dirty": None}, "python": "3.12.1"}
+    >>> "announcement" in resolved_config({"html": {}}, record)["html"]
+    False
+    """
+    page = dict(config.get("html", {})) | {"extra_footer": footer(provenance)}
+    if provenance["settings"]["world"] in WORLDS_WITH_TRUTH:
+        page["announcement"] = SIMULATED_BANNER
+    return dict(config) | {"html": page}
+
+
+def footer(provenance: Mapping[str, Any]) -> str:
+    """Return the line at the foot of every page: run, configuration, commit, date and versions, as HTML.
+
+    Parameters
+    ----------
+    provenance : mapping
+        As :func:`merge_provenance` returns it.
+
+    Returns
+    -------
+    str
+    """
+    git, packages = provenance["git"], provenance["packages"]
+    commit = (git["commit"] or "none")[:12] + (" with uncommitted changes" if git["dirty"] else "")
+    versions = ", ".join(f"{name} {packages[name]}" for name in NAMED_PACKAGES if name in packages)
+    facts = {
+        "run": provenance["run"],
+        "configuration": provenance["settings"]["config"],
+        "commit": commit,
+        "run on": provenance["finished"][:10],
+        "with": f"Python {provenance['python']}, {versions}".rstrip(", "),
+    }
+    return "<p>" + " · ".join(f"{name} {html.escape(str(value))}" for name, value in facts.items()) + "</p>"
+
+
+def with_alt_texts(notebook: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an executed notebook with the alternative texts of its images where MyST-NB reads them.
+
+    Parameters
+    ----------
+    notebook : mapping
+        The notebook's JSON; its cells are changed in place.
+
+    Returns
+    -------
+    mapping
+    """
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            alt = output.get("metadata", {}).get("image/png", {}).get("alt")
+            if alt:
+                cell["metadata"].setdefault("mystnb", {}).setdefault("image", {}).setdefault("alt", alt)
+    return notebook
+
+
+def _notebooks_of(toc: Mapping[str, Any]) -> list[str]:
+    """Return the names of the notebooks in a table of contents, in its order."""
+    files = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+    return [Path(file).name for file in files if Path(file).parent.name == "notebooks"]
+
+
+def _refuse_missing(executed: Mapping[str, Path], settings: Settings) -> None:
+    missing = [name for name, path in executed.items() if not path.is_file()]
+    if missing:
+        raise RunError(
+            f"run {settings.run!r} holds no executed copy of {', '.join(missing)}: "
+            f"`make run CONFIG={settings.config}` executes what is missing"
+        )
+
+
+def _read_record(run_folder: Path, name: str) -> dict[str, Any]:
+    path = run_folder / "provenance" / f"{name}.json"
+    if not path.is_file():
+        raise RunError(f"no provenance of {name} in {path.parent}: its first step must be run.start, its last finish()")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _refuse_other_run(name: str, record: Mapping[str, Any], settings: Settings) -> None:
+    """Raise if a notebook did not reach its end, or ran with other parameters than the book's."""
+    again = f"delete its executed copy and `make run CONFIG={settings.config}` executes it again"
+    if record["finished"] is None:
+        raise RunError(f"{name} did not reach book_run.finish() in its last session: {again}")
+    asked = settings.model_dump()
+    for key in deciding_parameters(name):
+        if record["settings"][key] != asked[key]:
+            raise RunError(f"{name} ran with {key} = {record['settings'][key]!r}, not {asked[key]!r}: {again}")
+
+
+def _refuse_replaced_inputs(records: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise if a notebook read a file that another notebook has replaced since."""
+    current = {
+        artefact: (name, output["sha256"])
+        for name, record in records.items()
+        for artefact, output in record["outputs"].items()
+    }
+    for name, record in records.items():
+        for artefact, digest in record["inputs"].items():
+            maker, now = current.get(artefact, (name, digest))
+            if now != digest:
+                raise RunError(f"{name} read a {artefact} that {maker} has replaced since: execute {name} again")
+
+
+def _pinned_files() -> dict[str, str]:
+    return {file.name: file.sha256 for entry in catalog.load_catalog().values() for file in entry.files}
+
+
+def _catalogue_page() -> str:
+    """Return the table of products, with licences, as Markdown."""
+    table = catalog.catalogue_table().reset_index()
+    rows = [
+        (
+            f"**{row['title']}**<br>`{row['key']}`",
+            row["variable"],
+            row["licence"],
+            _citations(row["citation"]),
+        )
+        for row in table.to_dict("records")
+    ]
+    return _markdown_table(("product", "what is taken from it", "licence", "reference"), rows)
+
+
+def _citations(keys: str) -> str:
+    return "{cite}`" + ",".join(key.strip() for key in keys.split(",")) + "`"
+
+
+def _provenance_page(provenance: Mapping[str, Any]) -> str:
+    """Return the run's parameters and what each notebook took, as Markdown."""
+    asked = [(f"`{key}`", f"`{value}`") for key, value in provenance["settings"].items()]
+    effort = [
+        (f"`{name}`", f"{record['wall_seconds']:.0f}", f"{(record['peak_memory_bytes'] or 0) / 1e9:.2f}")
+        for name, record in provenance["notebooks"].items()
+    ]
+    return "\n".join(
+        [
+            _markdown_table(("notebook", "time, s", "peak memory, GB"), effort),
+            _markdown_table(("parameter", "value in this run"), asked),
+        ]
+    )
+
+
+def _markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(value: str) -> str:
+    return " ".join(str(value).replace("|", "\\|").split())
+
+
+def _run_jupyter_book(source: Path, output: Path) -> None:
+    """Build the staged folder in a process of its own; its report goes to ``_build/book.log``."""
+    log = source.parent / "book.log"
+    call = "from jupyter_book.cli.main import main; main()"
+    options = [
+        "build",
+        str(source),
+        "--path-output",
+        str(output),
+        "--all",
+        "--warningiserror",
+        "--keep-going",
+    ]
+    helpers_folder = str(Path(__file__).resolve().parents[1])
+    paths = [helpers_folder, *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(paths),
+        "MPLCONFIGDIR": os.environ.get("MPLCONFIGDIR") or str(source.parent / "cache" / "matplotlib"),
+    }
+    with log.open("w", encoding="utf-8") as stream:
+        done = subprocess.run(
+            [sys.executable, "-c", call, *options],
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            check=False,
+        )
+    if done.returncode:
+        report = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        report = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in report]
+        telling = [line for line in report if "WARNING" in line or "ERROR" in line] or report[-15:]
+        how = f"was ended by signal {-done.returncode}" if done.returncode < 0 else "did not build the book"
+        raise RunError("\n".join([f"Jupyter Book {how}:", *telling, f"full report: {log}"]))
+
+
+def _drop_unused_mathjax(folder: Path) -> None:
+    """Keep the parts of MathJax that pages written in TeX load; the rest is two thirds of its size."""
+    kept = [folder / part for part in MATHJAX_PARTS]
+    for path in [path for path in folder.rglob("*") if path.is_file()]:
+        if not any(path.is_relative_to(part) for part in kept):
+            path.unlink()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``python -m helpers.runs.book``; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m helpers.runs.book", description="Build the book of a run.")
+    parser.add_argument("--config", default="virtual", help="name of a configuration, or path of a YAML file")
+    pair = ("KEY", "VALUE")
+    parser.add_argument("-p", dest="parameters", nargs=2, action="append", default=[], metavar=pair)
+    given = parser.parse_args(arguments)
+    began = time.monotonic()
+    try:
+        overrides = {key: yaml.safe_load(value) for key, value in given.parameters}
+        index = build(load_config(given.config, overrides))
+    except (RunError, ConfigError, DataError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"book: built in {time.monotonic() - began:.0f} s -> {index}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

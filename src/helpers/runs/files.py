@@ -1,0 +1,95 @@
+"""Files of runs: where they lie, and how they are written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from helpers.config import project_root
+
+if TYPE_CHECKING:
+    pass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
+
+
+def runs_folder() -> Path:
+    """Return the folder of all runs: ``QTP_RUNS_DIR`` if that is set, else ``runs/`` of the checkout."""
+    named = os.environ.get("QTP_RUNS_DIR")
+    return Path(named).resolve() if named else project_root() / "runs"
+
+
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Yield a neighbouring path to write a file or folder to; put it under its name only when that succeeded.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The final name. What was there before is replaced; after an error it is still there, unchanged.
+
+    Yields
+    ------
+    pathlib.Path
+        Where to write.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path)
+    partial = path.with_name(f".{os.getpid()}.partial.{path.name}")
+    old = path.with_name(f".{os.getpid()}.old.{path.name}")
+    try:
+        yield partial
+        if path.is_dir() and not path.is_symlink():
+            path.rename(old)
+        partial.replace(path)
+    finally:
+        for leftover in (partial, old):
+            remove(leftover)
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what processes that were killed had begun to write for a path."""
+    for leftover in path.parent.glob(f".*.partial.{path.name}"):
+        writer = leftover.name.split(".")[1]
+        if writer.isdigit() and not psutil.pid_exists(int(writer)):
+            remove(leftover)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file, or of a folder's relative names and contents in alphabetical order."""
+    if path.is_file():
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    total = hashlib.sha256()
+    for part in sorted(part for part in path.rglob("*") if part.is_file()):
+        total.update(f"{part.relative_to(path).as_posix()}\0{digest(part)}\n".encode())
+    return total.hexdigest()
+
+
+def size(path: Path) -> int:
+    """Return the bytes of a file, or of all files in a folder."""
+    parts = [path] if path.is_file() else [part for part in path.rglob("*") if part.is_file()]
+    return sum(part.stat().st_size for part in parts)
+
+
+def shown(path: Path) -> str:
+    """Return a path as a reader finds it: from the checkout where it lies in it."""
+    root = project_root()
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)

@@ -1,0 +1,444 @@
+"""A run's folder: what a notebook saves and loads there, its provenance, its numbers in the book, execution.
+
+Every notebook begins with ``book_run = run.start("02_npp_random_forest", globals())`` and ends with
+``book_run.finish()``. Between them it reads what earlier notebooks saved and saves what later ones need. A
+file appears under its name only when it is whole, so that a stopped notebook leaves nothing half written.
+
+``python -m helpers.runs.execute notebooks/02_npp_random_forest.ipynb --config open -p n_trees 100`` executes a
+notebook by papermill into the run's folder, with the interpreter and the helpers that run the command.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import numbers
+import platform
+import re
+import time
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from math import isfinite
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from helpers.config import Settings, from_notebook, project_root
+from helpers.errors import RunError
+from helpers.runs.files import digest, remove, runs_folder, shown, size, written_whole
+from helpers.runs.provenance import file_digests, git_state, now, package_versions, peak_memory, producer
+from helpers.runs.steps import WORLDS_WITH_TRUTH, deciding_parameters
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+    from matplotlib.figure import Figure
+    from shapely.geometry.base import BaseGeometry
+
+SIMULATED = "simulated (virtual plateau)"
+FIGURE_DPI = 160
+#: Bytes up to which a dataset is loaded when it is opened; larger ones stay on disk and are read chunk by chunk.
+IN_MEMORY_BYTES = 256 * 2**20
+
+
+def start(notebook: str, names: Mapping[str, Any]) -> Run:
+    """Open the run of a notebook: check its parameters and write the run's ``config.yml``.
+
+    Parameters
+    ----------
+    notebook : str
+        The notebook's name without folder and ``.ipynb``: ``"02_npp_random_forest"``.
+    names : mapping
+        The notebook's ``globals()``, which hold its parameters. Modules among them are none.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    helpers.errors.ConfigError
+        If a parameter is unknown, of the wrong type or out of its range.
+    """
+    plain = {key: value for key, value in names.items() if not isinstance(value, ModuleType)}
+    book_run = Run(notebook, from_notebook(plain))
+    text = yaml.safe_dump(book_run.settings.model_dump(), sort_keys=False)
+    target = book_run.folder / "config.yml"
+    if not target.is_file() or target.read_text(encoding="utf-8") != text:
+        with written_whole(target) as partial:
+            partial.write_text(text, encoding="utf-8")
+    return book_run
+
+
+class Run:
+    """What one notebook reads from and writes to the folder of its run.
+
+    Parameters
+    ----------
+    notebook : str
+        The notebook's name without folder and ``.ipynb``.
+    settings : helpers.config.Settings
+        The run's parameters; ``settings.run`` names the folder below :func:`runs_folder`.
+
+    Attributes
+    ----------
+    notebook : str
+    settings : helpers.config.Settings
+    folder : pathlib.Path
+    """
+
+    def __init__(self, notebook: str, settings: Settings) -> None:
+        self.notebook = notebook
+        self.settings = settings
+        self.folder = runs_folder() / settings.run
+        self._clock = time.monotonic()
+        self._saved_something = False
+        self._unfinished: list[Path] = []
+        self._record: dict[str, Any] = {
+            "notebook": notebook,
+            "run": settings.run,
+            "settings": settings.model_dump(),
+            "started": now(),
+            "finished": None,
+            "inputs": file_digests(notebook, settings),
+            "outputs": {},
+            "git": git_state(),
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "packages": package_versions(),
+        }
+
+    def __repr__(self) -> str:
+        return f"<Run {self.settings.run!r} of {self.notebook}: {shown(self.folder)}>"
+
+    # -- datasets, tables, frames, boundaries, figures ---------------------------------------------
+
+    def save_dataset(self, name: str, dataset: xr.Dataset) -> None:
+        """Save a dataset as ``<name>.zarr``, in place of an earlier one.
+
+        Parameters
+        ----------
+        name : str
+        dataset : xarray.Dataset
+        """
+        with self._saving(f"{name}.zarr") as partial:
+            dataset.drop_encoding().to_zarr(partial, mode="w", zarr_format=2, consolidated=True)
+
+    def load_dataset(self, name: str) -> xr.Dataset:
+        """Open ``<name>.zarr`` of this run.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        xarray.Dataset
+            In memory up to :data:`IN_MEMORY_BYTES`; a larger one is Dask-backed, in the chunks in which it was saved.
+
+        Raises
+        ------
+        RunError
+            If no notebook has saved it.
+        RunError
+            If it was made with other parameters than this notebook's.
+        """
+        import xarray as xr
+
+        dataset = xr.open_zarr(self._found(f"{name}.zarr", "save_dataset", name), consolidated=True)
+        return dataset.load() if dataset.nbytes <= IN_MEMORY_BYTES else dataset
+
+    def unfinished(self, name: str) -> Path:
+        """Return where a long computation keeps what it has, so that a stopped one goes on: until :meth:`finish`.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        pathlib.Path
+            ``unfinished/<name>.zarr`` of the run's folder.
+        """
+        path = self.folder / "unfinished" / f"{name}.zarr"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._unfinished.append(path)
+        return path
+
+    def save_table(self, name: str, table: pd.DataFrame) -> None:
+        """Save a result as ``tables/<name>.csv``; a named index becomes the first columns.
+
+        Parameters
+        ----------
+        name : str
+        table : pandas.DataFrame
+            Column names carry their units, for example ``rmse_gC_m2_yr``.
+        """
+        flat = table.reset_index() if any(level is not None for level in table.index.names) else table
+        with self._saving(f"tables/{name}.csv") as partial:
+            flat.to_csv(partial, index=False, encoding="utf-8")
+
+    def load_table(self, name: str) -> pd.DataFrame:
+        """Read ``tables/<name>.csv`` of this run; an empty field is a missing value.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        RunError, RunError
+            As :meth:`load_dataset`.
+        """
+        import pandas as pd
+
+        path = self._found(f"tables/{name}.csv", "save_table", name)
+        return pd.read_csv(path, keep_default_na=False, na_values=[""])
+
+    def save_frame(self, name: str, frame: pd.DataFrame) -> None:
+        """Save rows that later notebooks read as ``<name>.parquet``: types and index stay.
+
+        Parameters
+        ----------
+        name : str
+        frame : pandas.DataFrame
+        """
+        with self._saving(f"{name}.parquet") as partial:
+            frame.to_parquet(partial)
+
+    def load_frame(self, name: str) -> pd.DataFrame:
+        """Read ``<name>.parquet`` of this run.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        RunError, RunError
+            As :meth:`load_dataset`.
+        """
+        import pandas as pd
+
+        return pd.read_parquet(self._found(f"{name}.parquet", "save_frame", name))
+
+    def save_boundary(self, name: str, geometry: BaseGeometry) -> None:
+        """Save a boundary polygon (degrees, EPSG:4326) as ``<name>.geojson``.
+
+        Parameters
+        ----------
+        name : str
+        geometry : shapely.geometry.base.BaseGeometry
+        """
+        import shapely
+
+        with self._saving(f"{name}.geojson") as partial:
+            partial.write_text(shapely.to_geojson(geometry), encoding="utf-8")
+
+    def load_boundary(self, name: str) -> BaseGeometry:
+        """Read ``<name>.geojson`` of this run.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        shapely.geometry.base.BaseGeometry
+
+        Raises
+        ------
+        RunError, RunError
+            As :meth:`load_dataset`.
+        """
+        import shapely
+
+        path = self._found(f"{name}.geojson", "save_boundary", name)
+        return shapely.from_geojson(path.read_text(encoding="utf-8"))
+
+    def save_figure(self, name: str, figure: Figure, alt: str = "", of_world: bool = True) -> None:
+        """Save a figure as ``figures/<name>.png``, show that file in the notebook, and close the figure.
+
+        In a world that is simulated the figure says so: this is the one place that stamps it.
+
+        Parameters
+        ----------
+        name : str
+        figure : matplotlib.figure.Figure
+        alt : str
+            What the figure shows, for readers who cannot see it.
+        of_world : bool
+            It shows something of the run's world. Times and memory of this machine are none of it.
+        """
+        from IPython.display import Image, display
+        from matplotlib import pyplot
+
+        if of_world and self.settings.world in WORLDS_WITH_TRUTH:
+            figure.text(1.0, 0.0, SIMULATED, ha="right", va="top", fontsize=8, color="0.35")
+        with self._saving(f"figures/{name}.png") as partial:
+            figure.savefig(partial, format="png", dpi=FIGURE_DPI, bbox_inches="tight", facecolor="white")
+        pyplot.close(figure)
+        path = self.folder / "figures" / f"{name}.png"
+        image = Image(filename=str(path), alt=alt or name.replace("_", " "))
+        image.width = round(_png_width(path) * 96 / FIGURE_DPI)
+        display(image)
+
+    def show(self, table: pd.DataFrame) -> None:
+        """Show a table in the notebook: a named index becomes columns, numbers have four digits, gaps stay empty.
+
+        The saved table keeps all digits; see :meth:`save_table`.
+
+        Parameters
+        ----------
+        table : pandas.DataFrame
+        """
+        from IPython.display import HTML, display
+
+        flat = table.reset_index() if any(level is not None for level in table.index.names) else table
+        words = flat.astype(object).where(flat.notna(), "")
+        display(HTML(words.to_html(index=False, border=0, float_format="{:.4g}".format)))
+
+    # -- numbers in the prose, truth, the end ------------------------------------------------------
+
+    def glue(self, name: str, value: float | int | str) -> None:
+        """Give a number or a text a name that any page of the book can show.
+
+        A page shows the number glued as ``nep_mean`` in notebook 05 with one digit by::
+
+            {glue:text}`/notebooks/05_comparison.ipynb::nep_mean:.1f`
+
+        Parameters
+        ----------
+        name : str
+        value : float, int or str
+            A NumPy scalar becomes a plain Python number: glued as it is, it would read ``np.float64(68.1)``.
+
+        Raises
+        ------
+        TypeError
+            If the value is neither a number nor a text.
+        ValueError
+            If the number is not finite: a page would show ``nan``.
+        """
+        from myst_nb import glue
+
+        if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+            plain: float | int | str = int(value)
+        elif isinstance(value, numbers.Real) and not isinstance(value, bool):
+            plain = float(value)
+        elif isinstance(value, str):
+            plain = value
+        else:
+            given = type(value).__name__
+            raise TypeError(f"glue {name!r}: expected a number or a text, got {given}: glue float(x) or str(x)")
+        if not isinstance(plain, str) and not isfinite(plain):
+            raise ValueError(f"glue {name!r}: the value is {plain}: glue a text that says why instead")
+        glue(name, plain, display=False)
+
+    @cached_property
+    def truth(self) -> xr.Dataset | None:
+        """The known truth of a simulated world (``truth.zarr``); ``None`` in a world without one."""
+        return self.load_dataset("truth") if self.settings.world in WORLDS_WITH_TRUTH else None
+
+    def finish(self) -> None:
+        """Close the notebook's provenance: end, duration, peak memory. A notebook's last cell calls it."""
+        for path in self._unfinished:
+            remove(path)
+        self._record["finished"] = now()
+        self._write_provenance()
+
+    # -- provenance --------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _saving(self, artefact: str) -> Iterator[Path]:
+        """Yield the path to write to; put it under its name when whole, and into the provenance."""
+        if not self._saved_something:
+            self._put_aside_executed_copy()
+            self._saved_something = True
+        target = self.folder / artefact
+        with written_whole(target) as partial:
+            yield partial
+        self._record["outputs"][artefact] = {
+            "sha256": digest(target),
+            "bytes": size(target),
+            "parameters": {key: self._record["settings"][key] for key in deciding_parameters(self.notebook)},
+        }
+        self._write_provenance()
+
+    def _put_aside_executed_copy(self) -> None:
+        """Remove the executed copy of an earlier execution: what it shows is about to be replaced."""
+        executed = self.folder / "notebooks" / f"{self.notebook}.ipynb"
+        if executed.is_file():
+            executed.unlink()
+            print(f"{shown(executed)} was of an earlier execution and is removed: `make book` makes it anew.")
+
+    def _found(self, artefact: str, saver: str, name: str) -> Path:
+        """Return an artefact's path, after checking that it is there and was made with these parameters."""
+        path = self.folder / artefact
+        if not path.exists():
+            first = _notebook_that_calls(saver, name) or "the notebooks before this one, in their order,"
+            raise RunError(
+                f"{self.notebook} needs {artefact}, which is not in {shown(self.folder)}: "
+                f"run {first} first, with the same parameters"
+            )
+        maker, output = producer(self.folder, artefact)
+        if output is not None and maker != self.notebook:
+            self._refuse_other_parameters(artefact, maker, output["parameters"])
+            self._record["inputs"][artefact] = output["sha256"]
+        return path
+
+    def _refuse_other_parameters(self, artefact: str, maker: str, made_with: Mapping[str, Any]) -> None:
+        """Raise if one of the parameters that decided an artefact differs from this notebook's."""
+        own = self._record["settings"]
+        differing = [key for key, value in made_with.items() if key in own and own[key] != value]
+        if differing:
+            pairs = "; ".join(f"{key} is {own[key]!r} here, {made_with[key]!r} there" for key in differing)
+            raise RunError(
+                f"{shown(self.folder / artefact)} was made by {maker} with other parameters ({pairs}): "
+                f"run {maker} again with the parameters of this notebook, or give this one another `run` name"
+            )
+
+    def _write_provenance(self) -> None:
+        """Write ``provenance/<notebook>.json``; an earlier session's outputs stay listed while they exist."""
+        path = self.folder / "provenance" / f"{self.notebook}.json"
+        earlier = json.loads(path.read_text(encoding="utf-8"))["outputs"] if path.is_file() else {}
+        kept = {artefact: output for artefact, output in earlier.items() if (self.folder / artefact).exists()}
+        record = self._record | {
+            "outputs": kept | self._record["outputs"],
+            "wall_seconds": round(time.monotonic() - self._clock, 1),
+            "peak_memory_bytes": peak_memory(),
+        }
+        with written_whole(path) as partial:
+            partial.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+# -- execution by papermill ------------------------------------------------------------------------
+
+
+# -- small parts -----------------------------------------------------------------------------------
+
+
+def _notebook_that_calls(saver: str, name: str) -> str | None:
+    """Return the notebook whose source saves an artefact under a literal name, or ``None``."""
+    call = re.compile(rf"{saver}\(\s*\\?[\"']{re.escape(name)}\\?[\"']")
+    for path in sorted((project_root() / "notebooks").glob("*.ipynb")):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        if any(call.search("".join(cell["source"])) for cell in cells if cell["cell_type"] == "code"):
+            return f"notebooks/{path.name}"
+    return None
+
+
+def _png_width(path: Path) -> int:
+    """Return the width of a PNG image in pixels, from its header."""
+    with path.open("rb") as stream:
+        return int.from_bytes(stream.read(20)[16:20], "big")

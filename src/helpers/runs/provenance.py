@@ -1,0 +1,69 @@
+"""What a run's provenance holds: inputs with digests, versions, commit, time and memory."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from helpers.config import Settings, project_root
+from helpers.runs.files import digest
+
+if TYPE_CHECKING:
+    pass
+
+
+def producer(folder: Path, artefact: str) -> tuple[str, dict[str, Any] | None]:
+    """Return the notebook that saved an artefact of a run, and what its provenance says of it."""
+    for path in sorted((folder / "provenance").glob("*.json")):
+        output = json.loads(path.read_text(encoding="utf-8"))["outputs"].get(artefact)
+        if output is not None:
+            return path.stem, output
+    return "", None
+
+
+def file_digests(notebook: str, settings: Settings) -> dict[str, str]:
+    """Return the SHA-256 of the notebook and of its configuration, where they are files of the checkout."""
+    root = project_root()
+    files = [root / "notebooks" / f"{notebook}.ipynb", root / "config" / f"{settings.config}.yml"]
+    return {path.relative_to(root).as_posix(): digest(path) for path in files if path.is_file()}
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def peak_memory() -> int | None:
+    """Return this process's peak resident memory in bytes, or ``None`` where the system does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def git_state() -> dict[str, Any]:
+    """Return the commit of the checkout and whether it holds uncommitted changes; ``None`` without git."""
+    commit, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain")
+    return {"commit": commit, "dirty": None if changes is None else bool(changes)}
+
+
+def _git(*arguments: str) -> str | None:
+    """Return what git says of the checkout; ``None`` where it says nothing or is not there."""
+    try:
+        command = ["git", "-C", str(project_root()), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def package_versions() -> dict[str, str]:
+    """Return the version of every installed distribution."""
+    found = {dist.metadata["Name"]: dist.version for dist in importlib.metadata.distributions()}
+    return dict(sorted(found.items(), key=lambda item: item[0].lower()))

@@ -1,0 +1,92 @@
+"""The notebooks in their order: which needs which, and the parameters that decide their results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
+
+WORLDS_WITH_TRUTH = frozenset({"virtual"})
+
+#: Cells with these tags belong to some worlds only; elsewhere they are left out before a notebook is executed.
+WORLDS_OF_TAG = {"truth": WORLDS_WITH_TRUTH, "yearly": frozenset({"virtual"}), "open-world": frozenset({"open"})}
+
+EXECUTION_PARAMETERS = ("config", "run", "threads", "block_cells")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One notebook in the order of the data.
+
+    Parameters
+    ----------
+    needs : tuple of str
+        The notebooks whose results it reads directly.
+    parameters : tuple of str
+        The settings that decide its own results. Those of the notebooks it needs come on top.
+    """
+
+    needs: tuple[str, ...]
+    parameters: tuple[str, ...]
+
+
+_FOREST_PARAMETERS = (
+    *("training_domain", "site_resample", "n_trees", "nodesize", "land_cover_encoding", "left_out"),
+    *("training_fraction", "validation_trees", "validation_seeds", "n_folds", "validation_schemes"),
+)
+
+STEPS: dict[str, Step] = {
+    "01_data_preparation": Step(
+        needs=(),
+        parameters=(
+            *("world", "seed", "west", "south", "east", "north", "resolution", "first_year", "last_year"),
+            *("plateau_mask", "soc_depth", "extra_observations", "sampling_design", "npp_sites", "rs_sites"),
+        ),
+    ),
+    "02_npp_random_forest": Step(
+        needs=("01_data_preparation",), parameters=("npp_aggregation", "npp_mtry", *_FOREST_PARAMETERS)
+    ),
+    "03_rs_random_forest": Step(
+        needs=("01_data_preparation",),
+        parameters=("rs_filter", "rs_aggregation", "rs_mtry", "back_transformation", *_FOREST_PARAMETERS),
+    ),
+    "04_rh_and_nep": Step(
+        needs=("02_npp_random_forest", "03_rs_random_forest"), parameters=("rs_rh_line", "outside_applicability")
+    ),
+    "05_comparison": Step(needs=("04_rh_and_nep",), parameters=()),
+    "06_uncertainty": Step(
+        needs=("05_comparison",),
+        parameters=("validation_trees", "n_folds", "draw_count", "draw_trees", "block_km", "interval_level"),
+    ),
+    "07_sensitivity": Step(needs=(), parameters=("sweep",)),
+    "08_scaling": Step(needs=(), parameters=()),
+}
+
+
+def deciding_parameters(notebook: str) -> tuple[str, ...]:
+    """Return the settings that decide a notebook's results, its predecessors' included.
+
+    Parameters
+    ----------
+    notebook : str
+        A notebook's name without folder and ``.ipynb``. One that is not in ``STEPS``, such as a reader's own,
+        has none.
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> "resolution" in deciding_parameters("04_rh_and_nep")
+    True
+    >>> "rs_mtry" in deciding_parameters("02_npp_random_forest")
+    False
+    """
+    step = STEPS.get(notebook)
+    if step is None:
+        return ()
+    upstream = [name for earlier in step.needs for name in deciding_parameters(earlier)]
+    return tuple(dict.fromkeys([*upstream, *step.parameters]))

@@ -1,0 +1,1 @@
+"""The site records: databases, checks, training tables."""

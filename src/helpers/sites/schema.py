@@ -1,0 +1,44 @@
+"""What every site table looks like: its columns, its unit, and the bounds of what is plausible."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandera.pandas as pa
+
+Contains = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+CARBON_UNIT = "g C m-2 yr-1"
+
+#: West, south, east and north of China with its neighbours, degrees. No longitude of it could be a latitude
+#: of it.
+REGION = (73.0, 18.0, 136.0, 54.0)
+
+#: Plausible annual values, g C m-2 yr-1: above zero and at most this. They are wide, to catch wrong units and not to
+#: judge ecology: of SRDB V5's annual values worldwide 99.7 % (Rs), 98.8 % (NPP) and 99.6 % (Rh) lie within them.
+BOUNDS = {"npp": 3000.0, "rs": 5000.0, "rh": 3000.0}
+
+#: A table of observations. Further columns are allowed, and kept.
+SCHEMA = pa.DataFrameSchema(
+    {
+        "variable": pa.Column(str, pa.Check.isin(["npp", "rs", "rh"]), description="npp, rs or rh"),
+        "site": pa.Column(str, pa.Check.str_length(min_value=1), description="name of the site"),
+        "longitude": pa.Column(float, nullable=True, description="degrees east"),
+        "latitude": pa.Column(float, nullable=True, description="degrees north"),
+        "year": pa.Column(float, nullable=True, description="year of measurement; missing = unknown"),
+        "value": pa.Column(float, nullable=True, description="g C m-2 yr-1"),
+        "unit": pa.Column(str, description="the unit as published; value is in g C m-2 yr-1 always"),
+        "treatment": pa.Column(str, description="'none' = unmanipulated"),
+        "quality": pa.Column(str, description="quality flag; empty = none"),
+        "vegetation": pa.Column(str, description="formation, or 'formation: detail'"),
+        "source": pa.Column(str, description="the database"),
+        "reference": pa.Column(str, description="who published it"),
+        "in_china": pa.Column(bool),
+        "on_plateau": pa.Column(bool),
+        "possible_duplicate": pa.Column(bool),
+    },
+    strict=False,
+    coerce=True,
+    name="observations",
+)

@@ -1,0 +1,187 @@
+"""Training tables: observations of one flux with the covariates of their cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from helpers.config import Settings
+from helpers.data import cube as covariates
+from helpers.data.cube import NPP_PREDICTORS, RS_PREDICTORS
+from helpers.errors import DataError
+from helpers.sites import quality
+from helpers.sites.databases import PAIR_COVERAGE
+from mapforest.forest import RandomForest
+
+
+def choose_rs(used: pd.DataFrame, rule: str) -> pd.DataFrame:
+    """Return the observations with those records of Rs that a rule takes; the other fluxes stay.
+
+    Parameters
+    ----------
+    used : pandas.DataFrame
+        Observations after :func:`helpers.sites.quality.quality_control`.
+    rule : {"paper", "boundary", "coverage"}
+        ``paper``: all of them. ``boundary``: on the plateau is what lies inside its boundary, not also high land of
+        the paper's box outside of it, by the column ``inside_boundary``. ``coverage``: what was measured over half
+        of the year or more, by the column ``annual_coverage``; where that is unknown the record is left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+
+    Raises
+    ------
+    DataError
+        If there is no such rule, or the column that it needs is missing.
+    """
+    if rule == "paper":
+        return used
+    needed = {"boundary": "inside_boundary", "coverage": "annual_coverage"}.get(rule)
+    if needed is None:
+        raise DataError(f"rs_filter is {rule!r}; expected paper, boundary or coverage")
+    if needed not in used:
+        raise DataError(f"rs_filter {rule!r} needs the column {needed!r}, which these observations lack")
+    is_rs = used["variable"] == "rs"
+    if rule == "coverage":
+        return used[~is_rs | (used[needed] >= PAIR_COVERAGE)]
+    known = is_rs & used[needed].notna()
+    return used.assign(on_plateau=used["on_plateau"].where(~known, used[needed].eq(True)))
+
+
+def resample_sites(table: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Draw as many sites as there are, with replacement, each with all its rows: a bootstrap of the sites.
+
+    Rows of one site are no independent evidence, so sites are drawn and not rows.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        With a column ``site``.
+    seed : int
+        Seed of the draw.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A site drawn twice has its rows twice.
+    """
+    rows = table.groupby("site", sort=True).indices
+    names = list(rows)
+    drawn = np.random.default_rng(seed).integers(len(names), size=len(names))
+    return table.iloc[np.concatenate([rows[names[number]] for number in drawn])].reset_index(drop=True)
+
+
+def training_table(
+    cube: xr.Dataset,
+    used: pd.DataFrame,
+    variable: str,
+    predictors: Sequence[str],
+    domain: str,
+    aggregation: str,
+    site_resample: int = 0,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Join the observations of one flux to the covariates of their cells.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        Covariates on the target grid.
+    used : pandas.DataFrame
+        Observations after :func:`helpers.sites.quality.quality_control`.
+    variable : {"npp", "rs"}
+        The flux.
+    predictors : sequence of str
+        Names of the covariates that the forest needs.
+    domain : {"china", "plateau"}
+        Sites that count.
+    aggregation : {"rows", "site_mean", "site_median"}
+        What a row is, see :func:`helpers.sites.quality.aggregate`.
+    site_resample : int
+        Seed of :func:`resample_sites`; 0 leaves the sites as they are.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        A row a record or site: the observation's columns, ``value`` in g C m-2 yr-1, and the predictors, in their
+        order and without missing values.
+    flow : pandas.DataFrame
+        Columns ``variable``, ``step``, ``n``, ``excluded`` and ``reason``, as the flow of quality control.
+
+    Raises
+    ------
+    DataError
+        If fewer than two rows are left.
+    """
+    chosen = used[used["variable"] == variable]
+    inside = chosen[chosen["in_china" if domain == "china" else "on_plateau"]]
+    rows = quality.aggregate(inside, aggregation)
+    sampled = covariates.sample(cube, rows)[list(predictors)]
+    complete = sampled.notna().all(axis=1)
+    lacking = sampled.isna().sum()
+    reason = ", ".join(f"{name} missing in {n}" for name, n in lacking[lacking > 0].items()) or "none missing"
+    flow = pd.DataFrame(
+        [
+            (variable, "after quality control", len(chosen), 0, ""),
+            (variable, f"training domain: {domain}", len(inside), len(chosen) - len(inside), f"outside {domain}"),
+            (variable, f"aggregation: {aggregation}", len(rows), len(inside) - len(rows), "merged into their site"),
+            (variable, "covariates at the site", int(complete.sum()), int((~complete).sum()), reason),
+        ],
+        columns=["variable", "step", "n", "excluded", "reason"],
+    )
+    table = rows.join(sampled)[complete].reset_index(drop=True)
+    if len(table) < 2:
+        raise DataError(
+            f"{variable}: {len(table)} rows left to train on:\n{flow.to_string(index=False)}\n"
+            "choose training_domain: china, or add observations with extra_observations"
+        )
+    if site_resample:
+        drawn = resample_sites(table, site_resample)
+        step = (variable, f"sites drawn with seed {site_resample}", len(drawn), len(table) - len(drawn), "bootstrap")
+        return drawn, pd.concat([flow, pd.DataFrame([step], columns=flow.columns)], ignore_index=True)
+    return table, flow
+
+
+def predictors(settings: Settings, variable: str) -> tuple[str, ...]:
+    """Return what one of the paper's two forests sees: the predictors of Eq. 1 or 2, less the one left out.
+
+    Parameters
+    ----------
+    settings : Settings
+        ``left_out`` names a predictor, or is ``"none"``. Soil carbon is none of NPP's: leaving it out changes Rs only.
+    variable : {"npp", "rs"}
+        The forest.
+
+    Returns
+    -------
+    tuple of str
+    """
+    every = {"npp": NPP_PREDICTORS, "rs": RS_PREDICTORS}[variable]
+    return tuple(name for name in every if name != settings.left_out)
+
+
+def from_settings(settings: Settings, variable: str, n_trees: int, seed: int) -> RandomForest:
+    """Return one of the paper's two forests, not grown yet.
+
+    Parameters
+    ----------
+    settings : Settings
+        Give mtry, nodesize, the encoding of land cover, the predictor left out and the threads. With a predictor left
+        out, mtry is at most the number of those that remain.
+    variable : {"npp", "rs"}
+        ``npp`` is the forest of Eq. 1, ``rs`` that of Eq. 2, whose target is ln Rs.
+    n_trees : int
+        ``settings.n_trees`` for a map; fewer do for validation.
+    seed : int
+        Seed of the forest.
+
+    Returns
+    -------
+    RandomForest
+    """
+    seen = predictors(settings, variable)
+    mtry = min({"npp": settings.npp_mtry, "rs": settings.rs_mtry}[variable], len(seen))
+    return RandomForest(seen, n_trees, mtry, settings.nodesize, settings.land_cover_encoding, seed, settings.threads)

@@ -1,0 +1,1 @@
+"""Sweeps: the chain run over many choices, and what their results say."""

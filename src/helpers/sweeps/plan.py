@@ -1,0 +1,442 @@
+"""A sweep: one YAML file that names many runs of the chain, and the plan that shares what they have in common.
+
+A sweep has a base (a configuration with some parameters replaced), axes, explicit cells and exclusions. Every
+combination of the axes' values is a cell, and so is every explicit entry. A cell is the chain of notebooks up to
+``04_rh_and_nep`` with its own parameters. Cells that agree on the parameters that decide a notebook share that
+notebook's results, which is executed once: a stage.
+
+Everything is checked when the file is read: an unknown parameter, a misspelt axis or a value out of its range is
+refused before anything starts. :mod:`helpers.sweeps.stages` executes a plan.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import itertools
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from helpers.config import Settings, load_config, project_root, resolve
+from helpers.errors import ConfigError
+from helpers.runs import dependencies
+from helpers.runs.files import runs_folder
+from helpers.runs.steps import EXECUTION_PARAMETERS, STEPS, deciding_parameters
+
+#: The last notebook of a cell.
+FINAL = "04_rh_and_nep"
+LONGEST_NAME = 100
+NOT_IN_SWEEPS = ("figure", "glue")  # tags of cells that only draw, or only hand numbers to pages
+
+
+def _chain(notebook: str) -> list[str]:
+    earlier = [name for need in STEPS[notebook].needs for name in _chain(need)]
+    return list(dict.fromkeys([*earlier, notebook]))
+
+
+#: The notebooks of a cell, in their order.
+NOTEBOOKS = tuple(_chain(FINAL))
+_AXES = deciding_parameters(FINAL)
+
+
+class Sweep(BaseModel):
+    """What a file of ``config/sweeps/`` says."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(description="the file's name without .yml")
+    config: str = Field(description="configuration that every cell starts from")
+    base: dict[str, Any] = Field(default_factory=dict, description="parameters replaced in every cell")
+    axes: dict[str, list[Any]] = Field(default_factory=dict, description="values by parameter; all combinations")
+    cells: list[dict[str, Any]] = Field(
+        default_factory=list, description="further cells: what differs from the base; a list stands for each value"
+    )
+    exclusions: list[dict[str, Any]] = Field(
+        default_factory=list, description="cells left out: those with all of these values; a list stands for any"
+    )
+    seeds: list[int] = Field(default_factory=list, description="an axis of seeds")
+    cap: int | None = Field(None, ge=1, description="at most this many combinations of the axes, drawn by digest")
+
+    @field_validator("axes", "cells", "exclusions", "base")
+    @classmethod
+    def _not_empty(cls, value: Any) -> Any:
+        empty = [key for key, values in value.items() if values == []] if isinstance(value, dict) else []
+        if empty:
+            raise ValueError(f"{empty[0]} has no value")
+        return value
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of the chain.
+
+    Parameters
+    ----------
+    name : str
+        What differs from the base, readable and stable.
+    values : dict
+        The same, as parameters.
+    settings : Settings
+        All parameters.
+    stages : dict of str to str
+        The digest of its stage, by notebook.
+    crossed : bool
+        Whether it is a combination of the axes, or only an explicit cell.
+    """
+
+    name: str
+    values: dict[str, Any]
+    settings: Settings
+    stages: dict[str, str]
+    crossed: bool
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One notebook with the parameters that decide it, shared by the cells that agree on them.
+
+    Parameters
+    ----------
+    notebook, digest : str
+        Together they name it.
+    parameters : dict
+        What papermill is given.
+    needs : tuple of (str, str)
+        Notebook and digest of the stages before it, the first ones first.
+    """
+
+    notebook: str
+    digest: str
+    parameters: dict[str, Any]
+    needs: tuple[tuple[str, str], ...]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Notebook and digest."""
+        return self.notebook, self.digest
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The cells of a sweep, and the stages that they need.
+
+    Parameters
+    ----------
+    sweep : Sweep
+    cells : tuple of Cell
+    stages : dict of (str, str) to Stage
+        By notebook and digest; in the order of the notebooks.
+    n_capped : int
+        Combinations that the cap left out.
+    """
+
+    sweep: Sweep
+    cells: tuple[Cell, ...]
+    stages: dict[tuple[str, str], Stage] = field(repr=False)
+    n_capped: int = 0
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of stages by notebook."""
+        return {name: sum(stage.notebook == name for stage in self.stages.values()) for name in NOTEBOOKS}
+
+
+def sweep_folder(name: str) -> Path:
+    """Return the folder of a sweep's results, ``sweeps/<name>`` below :func:`helpers.runs.files.runs_folder`."""
+    return runs_folder() / "sweeps" / name
+
+
+def read_sweep(path: str | Path) -> Sweep:
+    """Read a sweep and check all that it names.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        A YAML file, or the name of one in ``config/sweeps/``.
+
+    Returns
+    -------
+    Sweep
+
+    Raises
+    ------
+    ConfigError
+        If there is no such file, it is no mapping, or a key, a parameter or a value is not valid. All problems are
+        named at once.
+    """
+    path = _located(path)
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not readable as YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: expected 'config: ...' and 'axes: ...'")
+    for key in values:
+        if key not in Sweep.model_fields:
+            raise ConfigError(f"{path}: unknown key {key!r}{_nearest(key, Sweep.model_fields)}")
+    try:
+        sweep = Sweep(**{"name": path.stem} | values)
+    except ValidationError as error:
+        problems = [f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors()]
+        raise ConfigError(f"{path}: " + "; ".join(problems)) from None
+    problems = _problems(sweep)
+    if problems:
+        raise ConfigError("\n".join(f"{path}: {problem}" for problem in problems))
+    return sweep
+
+
+def plan(sweep: Sweep) -> Plan:
+    """Return the cells of a sweep and the stages that they share.
+
+    Cells whose parameters are the same count once. The combinations beyond ``cap`` are left out by the digest of
+    their parameters, so that the rest stays when an axis grows; the base and explicit cells always stay.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        As :func:`read_sweep` returns it.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    ConfigError
+        If no cell is left, or an exclusion excludes none.
+    """
+    base = _base(sweep)
+    combined = _distinct(base, _combinations(_all_axes(sweep)))
+    explicit = _distinct(base, itertools.chain.from_iterable(_expanded(entry) for entry in sweep.cells))
+    useless = [
+        rule for rule in sweep.exclusions if not any(_matches(rule, s) for s in {**combined, **explicit}.values())
+    ]
+    if useless:
+        raise ConfigError(f"{sweep.name}: the exclusion {useless[0]} excludes no cell; is a value misspelt?")
+    combined, explicit = (_kept(cells, sweep.exclusions) for cells in (combined, explicit))
+    capped = _capped(combined, sweep.cap)
+    settings = capped | explicit
+    if not settings:
+        raise ConfigError(f"{sweep.name}: no cell is left; the exclusions leave out all of them")
+    cells = tuple(_cell(name, base, values, name in capped) for name, values in settings.items())
+    stages = {key: stage for cell in cells for key, stage in _stages(cell, sweep).items()}
+    ordered = dict(sorted(stages.items(), key=lambda item: NOTEBOOKS.index(item[0][0])))
+    return Plan(sweep, cells, ordered, n_capped=len(combined) - len(capped))
+
+
+def cell_name(values: Mapping[str, Any]) -> str:
+    """Return the name of a cell: the parameters that differ from the base, in the order of the settings.
+
+    Parameters
+    ----------
+    values : mapping
+        What differs from the base.
+
+    Returns
+    -------
+    str
+        A file name. A long one is cut, and ends with a digest of the whole.
+
+    Examples
+    --------
+    >>> cell_name({"rs_rh_line": "records", "n_trees": 50}), cell_name({})
+    ('n_trees=50__rs_rh_line=records', 'base')
+    """
+    ordered = [key for key in Settings.model_fields if key in values]
+    parts = (f"{key}={re.sub(r'[^A-Za-z0-9._+-]+', '-', _plain(values[key]))}" for key in ordered)
+    name = "__".join(parts) or "base"
+    if len(name) <= LONGEST_NAME:
+        return name
+    return f"{name[: LONGEST_NAME - 10]}__{_digest(name)[:8]}"
+
+
+def part_of(planned: Plan, part: int, parts: int) -> Plan:
+    """Return one of several parts of a plan, each with about as many cells.
+
+    Cells that share stages stay together where that is possible, so that parts on different machines repeat little.
+
+    Parameters
+    ----------
+    planned : Plan
+        The whole.
+    part, parts : int
+        The number of the part, from 1, and how many there are.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    ConfigError
+        If there is no such part.
+    """
+    if not 1 <= part <= parts:
+        raise ConfigError(f"part {part} of {parts}: expected 1 to {parts}")
+    ordered = sorted(planned.cells, key=lambda cell: tuple(cell.stages[name] for name in NOTEBOOKS))
+    first, end = (len(ordered) * number // parts for number in (part - 1, part))
+    cells = tuple(ordered[first:end])
+    wanted = {(name, digest) for cell in cells for name, digest in cell.stages.items()}
+    return Plan(planned.sweep, cells, {key: stage for key, stage in planned.stages.items() if key in wanted})
+
+
+# -- reading ---------------------------------------------------------------------------------------
+
+
+def _located(path: str | Path) -> Path:
+    path = Path(path)
+    folder = project_root() / "config" / "sweeps"
+    if path.suffix not in {".yml", ".yaml"}:
+        path = folder / f"{path}.yml"
+    elif not path.is_file() and not path.is_absolute():
+        path = project_root() / path
+    if not path.is_file():
+        known = ", ".join(sorted(found.stem for found in folder.glob("*.yml")))
+        raise ConfigError(f"no sweep {path}; in config/sweeps there are: {known}")
+    return path
+
+
+def _problems(sweep: Sweep) -> list[str]:
+    """Return all that is wrong with the parameters that a sweep names."""
+    problems = []
+    if "seed" in sweep.axes and sweep.seeds:
+        problems.append("seeds and an axis 'seed' say the same: keep one of them")
+    named = [("base", sweep.base, {*_AXES, *EXECUTION_PARAMETERS} - {"config", "run"})]
+    named += [("axes", _all_axes(sweep), set(_AXES))]
+    named += [(kind, entry, set(_AXES)) for kind in ("cells", "exclusions") for entry in getattr(sweep, kind)]
+    try:
+        load_config(sweep.config)
+    except ConfigError as error:
+        return [*problems, str(error)]
+    for where, entry, allowed in named:
+        problems += [
+            f"{where}: {key!r} is no parameter that a cell can have{_nearest(key, allowed)}"
+            for key in entry
+            if key not in allowed
+        ]
+    if problems:
+        return problems
+    try:
+        base = _base(sweep).model_dump()
+    except ConfigError as error:
+        return [f"base: {error}"]
+    for where, entry, _ in named[1:]:
+        for key, values in entry.items():
+            for value in values if isinstance(values, list) else [values]:
+                problems += _value_problems(f"{where}: {key}", base, {key: value})
+    combined = itertools.chain(_combinations(_all_axes(sweep)), *(_expanded(entry) for entry in sweep.cells))
+    if not problems:
+        problems = next(filter(None, (_value_problems("cell", base, values) for values in combined)), [])
+    return problems
+
+
+def _value_problems(where: str, base: Mapping[str, Any], values: Mapping[str, Any]) -> list[str]:
+    try:
+        resolve({**base, **values}, where)
+    except ConfigError as error:
+        return [f"{error} in {dict(values)}"]
+    return []
+
+
+def _nearest(key: str, known: Any) -> str:
+    near = difflib.get_close_matches(str(key), list(known), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(sorted(known))}"
+
+
+# -- cells and stages ------------------------------------------------------------------------------
+
+
+def _base(sweep: Sweep) -> Settings:
+    return load_config(sweep.config, sweep.base)
+
+
+def _all_axes(sweep: Sweep) -> dict[str, list[Any]]:
+    return {**sweep.axes, **({"seed": list(sweep.seeds)} if sweep.seeds else {})}
+
+
+def _combinations(axes: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    if axes:
+        for values in itertools.product(*axes.values()):
+            yield dict(zip(axes, values, strict=True))
+
+
+def _expanded(entry: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    return _combinations({key: value if isinstance(value, list) else [value] for key, value in entry.items()})
+
+
+def _distinct(base: Settings, cells: Iterator[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return what differs from the base by the cell's name; the same parameters count once."""
+    own = base.model_dump()
+    differing = ({key: value for key, value in values.items() if own[key] != value} for values in cells)
+    return {cell_name(values): own | values for values in differing}
+
+
+def _matches(rule: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
+    return all(settings[key] in (value if isinstance(value, list) else [value]) for key, value in rule.items())
+
+
+def _kept(cells: Mapping[str, dict[str, Any]], rules: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {name: values for name, values in cells.items() if not any(_matches(rule, values) for rule in rules)}
+
+
+def _capped(cells: dict[str, dict[str, Any]], cap: int | None) -> dict[str, dict[str, Any]]:
+    if cap is None or len(cells) <= cap:
+        return cells
+    drawn = set(sorted(cells, key=lambda name: (name != "base", _digest(name)))[:cap])
+    return {name: values for name, values in cells.items() if name in drawn}
+
+
+def _cell(name: str, base: Settings, values: Mapping[str, Any], crossed: bool) -> Cell:
+    settings = resolve(values, name)
+    own = base.model_dump()
+    differing = {key: value for key, value in values.items() if own[key] != value}
+    digests = {notebook: _stage_digest(notebook, settings) for notebook in NOTEBOOKS}
+    return Cell(name, differing, settings, digests, crossed)
+
+
+def _stages(cell: Cell, sweep: Sweep) -> dict[tuple[str, str], Stage]:
+    stages = {}
+    for notebook, digest in cell.stages.items():
+        counting = {*deciding_parameters(notebook), *EXECUTION_PARAMETERS}
+        given = {key: value for key, value in {**sweep.base, **cell.values}.items() if key in counting}
+        needs = tuple((name, cell.stages[name]) for name in _chain(notebook)[:-1])
+        stages[notebook, digest] = Stage(notebook, digest, given, needs)
+    return stages
+
+
+def _stage_digest(notebook: str, settings: Settings) -> str:
+    decisive = {key: getattr(settings, key) for key in deciding_parameters(notebook)}
+    code = [code_digest(name) for name in _chain(notebook)]
+    return _digest(json.dumps([notebook, decisive, code], sort_keys=True))[:12]
+
+
+@cache
+def code_digest(notebook: str) -> str:
+    """Return the digest of what a stage of a notebook executes: an edit of it makes new stages.
+
+    Parameters
+    ----------
+    notebook : str
+        Name without folder and ``.ipynb``.
+
+    Returns
+    -------
+    str
+    """
+    root = project_root()
+    return dependencies.code_digest(root / "notebooks" / f"{notebook}.ipynb", root, NOT_IN_SWEEPS)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: Any) -> str:
+    return json.dumps(value, sort_keys=True) if isinstance(value, (list, dict)) else str(value)

@@ -1,0 +1,263 @@
+"""What the sink depends on: reading the table of a sweep.
+
+The table has a row a cell, see :func:`helpers.sweeps.stages.collect`. Some cells are combinations of the sweep's
+axes; in those every choice meets every other, so that the variance of NEP can be shared out among the choices. The
+other cells change one thing, or few, against the base.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import statsmodels.formula.api as smf
+from statsmodels.regression.linear_model import RegressionResultsWrapper
+from statsmodels.stats.anova import anova_lm
+
+from helpers.config import Settings
+from helpers.errors import RunError
+from helpers.runs.files import runs_folder
+
+#: The outcome that the choices are judged by.
+NEP = "nep_mean_gC_m2_yr"
+
+
+def read_results(sweep: str) -> pd.DataFrame:
+    """Return the table of a sweep's results.
+
+    Parameters
+    ----------
+    sweep : str
+        Name of a sweep, a file of ``config/sweeps/``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a cell; without rows where the sweep was not run.
+    """
+    path = runs_folder() / "sweeps" / sweep / "results.parquet"
+    if not sweep or not path.is_file():
+        return pd.DataFrame({"cell": [], "status": []})
+    return pd.read_parquet(path)
+
+
+def headline(results: pd.DataFrame, sweep: str) -> str:
+    """Return how many cells of how many there are, as Markdown, or the command that runs them.
+
+    Examples
+    --------
+    >>> headline(pd.DataFrame({"cell": ["a", "b"], "status": ["done", "failed"], "error": ["", "no sites"]}), "ci")
+    'Sweep `ci`: **1 of 2 cells** are done. 1 failed: `b` (no sites).'
+    """
+    command = f"`make sweep SWEEP=config/sweeps/{sweep or 'ci'}.yml`"
+    if results.empty:
+        return f"**This sweep was not run.** {command} runs it; then `make book` shows its results here."
+    counts = results["status"].value_counts()
+    text = f"Sweep `{sweep}`: **{counts.get('done', 0)} of {len(results)} cells** are done."
+    failed = results[results["status"] == "failed"]
+    if len(failed):
+        named = "; ".join(f"`{row.cell}` ({row.error})" for row in failed.head(3).itertuples())
+        text += f" {len(failed)} failed: {named}{' and others' if len(failed) > 3 else ''}."
+    if counts.get("not run", 0):
+        text += f" {counts['not run']} were not run yet: {command} goes on."
+    return text
+
+
+def count_cells(results: pd.DataFrame) -> pd.DataFrame:
+    """Return the number of cells by status: columns ``status`` and ``cells``; zeros where nothing was run."""
+    counts = results["status"].value_counts()
+    return pd.DataFrame([{"status": name, "cells": int(counts.get(name, 0))} for name in ("done", "failed", "not run")])
+
+
+def complete(results: pd.DataFrame) -> pd.DataFrame:
+    """Return the cells that are done and have an NEP.
+
+    Raises
+    ------
+    RunError
+        If there is none.
+    """
+    if NEP not in results:
+        raise RunError("no cell of the sweep is done: run it first, `make sweep SWEEP=config/sweeps/ci.yml`")
+    return results[(results["status"] == "done") & results[NEP].notna()].reset_index(drop=True)
+
+
+def choices(done: pd.DataFrame) -> list[str]:
+    """Return the parameters that differ among cells, in the order of the settings; ``world`` is none of them."""
+    known = [key for key in Settings.model_fields if key in done and key != "world"]
+    return [key for key in known if len(done[key].unique()) > 1]
+
+
+def base_cell(done: pd.DataFrame) -> pd.Series:
+    """Return the cell that all others are compared with: the one named ``base``, else the most common values' first.
+
+    Parameters
+    ----------
+    done : pandas.DataFrame
+        As :func:`complete` returns it.
+
+    Returns
+    -------
+    pandas.Series
+    """
+    named = done[done["cell"] == "base"]
+    if len(named):
+        return named.iloc[0]
+    common = done[choices(done)].mode().iloc[0]
+    return done.loc[(done[common.index] == common).sum(axis=1).idxmax()]
+
+
+def share_of_sinks(done: pd.DataFrame) -> float:
+    """Return the share of cells that call the plateau a sink: NEP above zero."""
+    return float((done[NEP] > 0).mean())
+
+
+def choice_table(done: pd.DataFrame) -> pd.DataFrame:
+    """Return which choices each cell makes, for the lower part of a specification curve.
+
+    Parameters
+    ----------
+    done : pandas.DataFrame
+        As :func:`complete` returns it.
+
+    Returns
+    -------
+    pandas.DataFrame of bool
+        A row a cell. Columns (parameter, value): each value of what the axes cross; of other parameters one column,
+        ``changed``, where the value is not the base's.
+    """
+    base, crossed = base_cell(done), done[done["crossed"]]
+    columns: dict[tuple[str, str], pd.Series] = {}
+    for key in choices(done):
+        values = list(dict.fromkeys([base[key], *crossed[key]]))
+        if len(values) > 1:
+            columns |= {(key, str(value)): done[key] == value for value in values}
+    for key in choices(done):
+        if len(crossed[key].unique()) < 2:
+            columns[key, "changed"] = done[key] != base[key]
+    return pd.DataFrame(columns, index=done.index)
+
+
+def one_change(done: pd.DataFrame) -> pd.DataFrame:
+    """Return what one changed parameter does to the base's NEP.
+
+    Parameters
+    ----------
+    done : pandas.DataFrame
+        As :func:`complete` returns it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``parameter``, ``value``, ``nep`` and ``difference`` [g C m-2 yr-1]; a row a cell that differs from the
+        base in that parameter alone, parameters by their largest difference.
+    """
+    base, keys = base_cell(done), choices(done)
+    changed = done[keys].ne(base[keys])
+    single = done[changed.sum(axis=1) == 1]
+    rows = [
+        {"parameter": key, "value": str(row[key]), "nep": row[NEP], "difference": row[NEP] - base[NEP]}
+        for (_, row), key in zip(single.iterrows(), changed.loc[single.index].idxmax(axis=1), strict=True)
+    ]
+    table = pd.DataFrame(rows, columns=["parameter", "value", "nep", "difference"])
+    largest = table["difference"].abs().groupby(table["parameter"]).transform("max")
+    return (
+        table.assign(_largest=largest).sort_values("_largest", ascending=False, kind="stable").drop(columns="_largest")
+    )
+
+
+def variance_shares(done: pd.DataFrame, outcome: str = NEP) -> pd.DataFrame:
+    """Share out the variance of an outcome among the choices: main effects, pairs, and what is left to larger groups.
+
+    An analysis of variance of the cells that combine the axes, with sums of squares of type II: in a full cross they
+    are the first- and second-order indices of Sobol. They tell what matters among the values that the sweep tried, each
+    value weighing alike, and not how likely a value is.
+
+    Parameters
+    ----------
+    done : pandas.DataFrame
+        As :func:`complete` returns it.
+    outcome : str
+        Column to explain.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``term`` (a parameter, ``a x b``, or ``larger groups``), ``parameters`` (their number, 0 for the rest)
+        and ``share`` of the sum of squares; greatest first.
+        Without rows where fewer than two choices are crossed, the outcome does not vary, or the cells that are
+        done cannot tell the choices apart.
+    """
+    crossed = done[done["crossed"]]
+    keys = choices(crossed)
+    if len(keys) < 2 or len(crossed[outcome].unique()) < 2:
+        return pd.DataFrame({"term": [], "parameters": [], "share": []})
+    coded = {f"choice_{i}": pd.factorize(crossed[key])[0] for i, key in enumerate(keys)}
+    frame = pd.DataFrame({"outcome": crossed[outcome].to_numpy(), **coded})
+    fit = _effects(frame)
+    if fit is None:
+        return pd.DataFrame({"term": [], "parameters": [], "share": []})
+    squares = anova_lm(fit, typ=2)["sum_sq"]
+    total = float(((frame["outcome"] - frame["outcome"].mean()) ** 2).sum())
+    rows = []
+    for term, value in squares.drop("Residual").items():
+        names = [keys[int(part.split("_")[1].split(",")[0])] for part in term.split(":")]
+        rows.append({"term": " x ".join(names), "parameters": len(names), "share": float(value) / total})
+    rows.append({"term": "larger groups", "parameters": 0, "share": float(squares["Residual"]) / total})
+    return pd.DataFrame(rows).sort_values("share", ascending=False, ignore_index=True)
+
+
+def _effects(frame: pd.DataFrame) -> RegressionResultsWrapper | None:
+    """Fit main effects and pairs, else main effects alone; None where the cells do not tell the choices apart."""
+    main = " + ".join(f"C({name}, Sum)" for name in frame.columns.drop("outcome"))
+    for formula in (f"({main}) ** 2", main):
+        model = smf.ols(f"outcome ~ {formula}", frame)
+        if np.linalg.matrix_rank(model.exog) == model.exog.shape[1] < len(frame):
+            return model.fit()
+    return None
+
+
+def convergence(done: pd.DataFrame) -> pd.DataFrame:
+    """Return the cells that differ from the base in the number of trees, and in the seed, alone.
+
+    Parameters
+    ----------
+    done : pandas.DataFrame
+        As :func:`complete` returns it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``n_trees``, ``seed`` and ``nep``, by the number of trees.
+    """
+    base, keys = base_cell(done), [key for key in choices(done) if key not in ("n_trees", "seed")]
+    same = done[(done[keys] == base[keys]).all(axis=1)]
+    table = same[["n_trees", "seed", NEP]].rename(columns={NEP: "nep"})
+    return table.sort_values(["n_trees", "seed"], ignore_index=True)
+
+
+def truth_errors(done: pd.DataFrame) -> pd.DataFrame:
+    """Return the error of each cell's NEP against the truth of a simulated world.
+
+    Parameters
+    ----------
+    done : pandas.DataFrame
+        As :func:`complete` returns it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``cell``, ``sampling_design``, ``npp_sites``, ``rs_sites`` and ``error`` [g C m-2 yr-1], positive where
+        NEP is too high. Without rows where no truth is known.
+    """
+    known = f"true_{NEP}"
+    if known not in done:
+        return pd.DataFrame({"cell": [], "sampling_design": [], "npp_sites": [], "rs_sites": [], "error": []})
+    columns = ["cell", "sampling_design", "npp_sites", "rs_sites"]
+    return done[columns].assign(error=done[NEP] - done[known]).dropna(subset="error")
+
+
+def top_choices(shares: pd.DataFrame, number: int = 3) -> Sequence[str]:
+    """Return the choices with the greatest main effects, greatest first."""
+    return shares[shares["parameters"] == 1].nlargest(number, "share")["term"].tolist()

@@ -1,0 +1,1 @@
+"""The virtual plateau: a world whose truth is known."""

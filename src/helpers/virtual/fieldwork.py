@@ -1,0 +1,291 @@
+"""Simulated field work on the virtual plateau: where plots lie, what they record, what faults are planted."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import numpy as np
+import pandas as pd
+import shapely
+from numpy.typing import ArrayLike, NDArray
+
+from helpers.data.region import contains
+from helpers.virtual.climate import mean_precipitation
+from helpers.virtual.fluxes import fluxes
+from helpers.virtual.geography import BOX, WATER, geography, plateau_outline
+from helpers.virtual.laws import COVER_LAWS
+from helpers.virtual.noise import generator
+
+Design = Literal["clustered", "uniform", "stratified"]
+
+FAULTS: Final = {"duplicate": 8, "treatment": 10, "flag": 6, "swapped_coordinates": 4, "unit_error": 4}
+"""How many faults of each kind are planted in the table of each variable."""
+
+_LIMIT = {"npp": 3000.0, "rs": 5000.0}
+_PLOT_SD = 0.20
+_MEASUREMENT_SD = {"npp": 0.10, "rs": 0.12, "rh": 0.12}
+_EXTRA_YEARS = 0.6
+_PAIRED_SHARE = 0.4
+
+_LATTICE = 0.02
+_POOL = 60_000
+_SNOW = 15
+_ROADS, _STATIONS = 6, 8
+_ROAD_KM, _STATION_KM = 10.0, 15.0
+_OFF_ROAD, _STATION_WEIGHT = 0.01, 1.0
+_EASTWARD = 4.0
+_KM_PER_DEGREE = 111.2
+
+
+def field_work(
+    variable: Literal["npp", "rs"], on_plateau: bool, n_records: int, design: Design, years: ArrayLike, seed: int
+) -> pd.DataFrame:
+    """Return the records of good quality of one campaign.
+
+    A plot lies at coordinates of two decimals. It records the truth at that very point, not that of a grid cell,
+    times the deviation of the plot from its surroundings (lognormal, 20 %, one for all years of a plot) and a
+    measurement error (lognormal, 10 % for NPP, 12 % for Rs and Rh). Plots have one or more years.
+
+    Parameters
+    ----------
+    variable : {"npp", "rs"}
+        What is measured.
+    on_plateau : bool
+        Plots inside the plateau outline, or on the rest of the land of the box.
+    n_records : int
+        Rows.
+    design : {"clustered", "uniform", "stratified"}
+        How plots are placed (:func:`choose_places`).
+    years : array_like of int
+        Years of the world.
+    seed : int
+        The seed of the world.
+
+    Returns
+    -------
+    pandas.DataFrame
+        In the schema of :mod:`helpers.sites.quality`, plus, for Rs, the column ``rh``: Rh measured at the same plot and
+        year. ``in_china`` is True for all land of the box: the virtual world has no borders.
+    """
+    years = np.atleast_1d(years)
+    rng = generator(seed, f"records of {variable}", int(on_plateau))
+    visits = _visits(n_records, years.size, rng)
+    longitude, latitude = choose_places(visits.size, on_plateau, design, rng)
+    truth = fluxes(longitude, latitude, years, seed)
+    place = np.repeat(np.arange(visits.size), visits)
+    step = np.concatenate([np.sort(rng.choice(years.size, n, replace=False)) for n in visits])
+    plot = _lognormal(_PLOT_SD, visits.size, rng)[place]
+    true = {name: getattr(truth, name)[step, place] * plot for name in (variable, "rh")}
+    seen = {name: values * _lognormal(_MEASUREMENT_SD[name], n_records, rng) for name, values in true.items()}
+    names = np.array([""] + [law[0] for law in COVER_LAWS.values()])
+    where = "P" if on_plateau else "C"
+    table = pd.DataFrame(
+        {
+            "variable": variable,
+            "site": [f"V{variable[0].upper()}{where}{number + 1:04d}" for number in place],
+            "longitude": longitude[place],
+            "latitude": latitude[place],
+            "year": years[step].astype(float),
+            "value": np.minimum(seen[variable], 0.9 * _LIMIT[variable]).round(2),
+            "unit": "g C m-2 yr-1",
+            "treatment": "none",
+            "quality": "",
+            "vegetation": names[geography().land_cover_at(longitude, latitude)][place],
+            "source": "virtual",
+            "reference": [f"virtual study {where}{number // 5 + 1}" for number in place],
+            "in_china": True,
+            "on_plateau": on_plateau,
+            "possible_duplicate": False,
+        }
+    )
+    return table.assign(rh=seen["rh"].round(2)) if variable == "rs" else table
+
+
+def rs_rh_pairs(records: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Return the plots where both Rs and Rh were measured: 40 % of the Rs records.
+
+    Both have measurement errors, so that a least-squares line through them is somewhat flatter than the true one
+    (regression dilution, about 4 % of the slope).
+
+    Parameters
+    ----------
+    records : pandas.DataFrame
+        From :func:`field_work` for ``rs``.
+    seed : int
+        The seed of the world.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns site, longitude, latitude, year, rs, rh [g C m-2 yr-1].
+    """
+    chosen = generator(seed, "pairs").choice(len(records), max(3, round(_PAIRED_SHARE * len(records))), replace=False)
+    pairs = records.iloc[np.sort(chosen)].rename(columns={"value": "rs"})
+    return pairs[["site", "longitude", "latitude", "year", "rs", "rh"]].reset_index(drop=True)
+
+
+def plant_faults(good: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Add rows with known faults, as compiled tables have them, after the good rows.
+
+    Half of the donors lie on the plateau. A duplicate repeats a record under another reference, its value rounded a
+    little differently (0.2 %); a treatment is a manipulated plot beside a control; a flag is a record that its
+    author doubts; then latitude and longitude exchanged, and a value 100 times too large under the unit g C m-2 yr-1.
+
+    Parameters
+    ----------
+    good : pandas.DataFrame
+        Records of one variable.
+    seed : int
+        The seed of the world.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        The good rows, then the planted ones.
+    faults : pandas.DataFrame
+        Columns variable, row (label in the table), site, kind.
+    """
+    variable = good["variable"].iloc[0]
+    rng = generator(seed, f"faults of {variable}")
+    parts, kinds = [good], []
+    for kind, number in FAULTS.items():
+        parts.append(_spoil(kind, good.loc[_donors(kind, good, number, rng)], rng))
+        kinds += [kind] * len(parts[-1])
+    table = pd.concat(parts, ignore_index=True)
+    rows = np.arange(len(good), len(table))
+    faults = pd.DataFrame(
+        {"variable": variable, "row": rows, "site": table["site"].iloc[rows].to_numpy(), "kind": kinds}
+    )
+    return table, faults
+
+
+def choose_places(
+    number: int, on_plateau: bool, design: Design, rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return longitude and latitude of plots, on land without ice, at least 0.02 degree apart.
+
+    - ``uniform``: each square kilometre is as likely as any other.
+    - ``stratified``: uniform within strata of land-cover class and third of precipitation; a stratum has plots as the
+      square root of its area, so that rare ones are seen.
+    - ``clustered``: as in reality. Plots crowd along six invented roads that start in the east and around eight field
+      stations, and thin out by a factor of 50 from the eastern to the western edge.
+
+    Parameters
+    ----------
+    number : int
+        How many.
+    on_plateau : bool
+        Inside the plateau outline, or on the rest of the land of the box.
+    design : {"clustered", "uniform", "stratified"}
+        As above.
+    rng : numpy.random.Generator
+        Draws them.
+
+    Returns
+    -------
+    longitude, latitude : numpy.ndarray
+        Degrees, shape (number,).
+    """
+    longitude, latitude = _pool(max(_POOL, 4 * number), on_plateau, rng)
+    if design == "stratified":
+        chosen = _stratified(longitude, latitude, number, rng)
+    else:
+        weights = _crowding(longitude, latitude, rng) if design == "clustered" else np.ones(longitude.size)
+        chosen = rng.choice(longitude.size, number, replace=False, p=weights / weights.sum())
+    return longitude[chosen], latitude[chosen]
+
+
+def _visits(n_records: int, n_years: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return the number of years of each plot, so that they add up to the number of records."""
+    visits = np.minimum(1 + rng.poisson(_EXTRA_YEARS, n_records), n_years)
+    visits = visits[: np.searchsorted(visits.cumsum(), n_records) + 1]
+    visits[-1] -= visits.sum() - n_records
+    return visits
+
+
+def _lognormal(sd: float, size: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return independent lognormal factors of mean 1."""
+    return np.exp(sd * rng.standard_normal(size) - sd**2 / 2)
+
+
+def _pool(size: int, on_plateau: bool, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return distinct lattice points, uniform by area, on land without ice, inside or outside the plateau."""
+    outline = plateau_outline()
+    west, south, east, north = outline.bounds if on_plateau else BOX
+    points = np.empty((0, 2), int)
+    while len(points) < size:
+        longitude = rng.uniform(west + _LATTICE, east - _LATTICE, 2 * size)
+        sine = rng.uniform(*np.sin(np.radians([south + _LATTICE, north - _LATTICE])), 2 * size)
+        steps = np.column_stack([longitude, np.degrees(np.arcsin(sine))]) / _LATTICE
+        points = np.concatenate([points, np.round(steps).astype(int)])
+        longitude, latitude = _coordinates(points)
+        ground = ~np.isin(geography().land_cover_at(longitude, latitude), (WATER, _SNOW))
+        points = points[ground & (contains(outline, longitude, latitude) == on_plateau)]
+        first = np.unique(points[:, 0] * 100_000 + points[:, 1], return_index=True)[1]
+        points = points[np.sort(first)]
+    longitude, latitude = _coordinates(points[:size])
+    return longitude, latitude
+
+
+def _coordinates(points: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return longitudes and latitudes [degrees, two decimals] of lattice points."""
+    return np.round(points.T * _LATTICE, 2)
+
+
+def _crowding(longitude: ArrayLike, latitude: ArrayLike, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return the weight of each point: near invented roads and stations, and in the east."""
+    eastern = (longitude - longitude.min()) / np.ptp(longitude)
+    starts = rng.choice(longitude.size, _ROADS, replace=False, p=_normalised(np.exp(2 * _EASTWARD * eastern)))
+    lines = []
+    for start in starts:
+        stops = rng.choice(longitude.size, 3, replace=False)
+        stops = np.append(start, stops[np.argsort(-longitude[stops])])
+        lines.append(shapely.LineString(np.column_stack([longitude[stops], latitude[stops]])))
+    points = shapely.points(longitude, latitude)
+    road = shapely.distance(points, shapely.MultiLineString(lines)) * _KM_PER_DEGREE
+    weights = np.exp(_EASTWARD * eastern) * (np.exp(-road / _ROAD_KM) + _OFF_ROAD)
+    stations = points[rng.choice(longitude.size, _STATIONS, replace=False, p=_normalised(weights))]
+    away = shapely.distance(points, shapely.union_all(stations)) * _KM_PER_DEGREE
+    return weights + _STATION_WEIGHT * np.exp(_EASTWARD * eastern) * np.exp(-((away / _STATION_KM) ** 2) / 2)
+
+
+def _stratified(longitude: ArrayLike, latitude: ArrayLike, number: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return positions of a sample by land cover and third of precipitation, as the square root of their size."""
+    rain = mean_precipitation(longitude, latitude)
+    third = np.digitize(rain, np.quantile(rain, [1 / 3, 2 / 3]))
+    strata = geography().land_cover_at(longitude, latitude) * 3 + third
+    _, members, sizes = np.unique(strata, return_inverse=True, return_counts=True)
+    wish = np.sqrt(sizes)
+    order = rng.permutation(members.size)
+    rank = np.empty(members.size)
+    for stratum in range(sizes.size):
+        mine = order[members[order] == stratum]
+        rank[mine] = (np.arange(mine.size) + rng.random()) / wish[stratum]
+    return rng.permutation(np.argsort(rank, kind="stable")[:number])
+
+
+def _normalised(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    return weights / weights.sum()
+
+
+def _donors(kind: str, good: pd.DataFrame, number: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return labels of rows that a fault of this kind can be made from, half of them on the plateau."""
+    suitable = good["value"] > (1.1 * _LIMIT[good["variable"].iloc[0]] / 100 if kind == "unit_error" else 0)
+    groups = [good.index[suitable & (good["on_plateau"] == side)] for side in (True, False)]
+    picked = [rng.choice(group, min(number // 2, len(group)), replace=False) for group in groups]
+    return np.concatenate(picked)
+
+
+def _spoil(kind: str, rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Return copies of rows with one kind of fault."""
+    value = rows["value"]
+    if kind == "duplicate":
+        return rows.assign(value=value * 1.002, reference="virtual compilation")
+    if kind == "treatment":
+        treatment = rng.choice(["warming", "nitrogen addition", "grazing exclusion", "irrigation"], len(rows))
+        return rows.assign(value=(1.3 * value).round(2), treatment=treatment)
+    if kind == "flag":
+        return rows.assign(value=(0.5 * value).round(2), quality="doubted by its author")
+    if kind == "swapped_coordinates":
+        return rows.assign(longitude=rows["latitude"], latitude=rows["longitude"])
+    return rows.assign(value=100 * value)

@@ -1,0 +1,350 @@
+"""The truth of the virtual plateau, and the products that see it badly.
+
+The truth (NPP, Rs, Rh) follows published laws of climate, cover and soil, times hidden factors that no predictor
+carries: nitrogen, grazing, ground that thaws, what last year left, variety within a valley. The simulated products
+know the laws, not the hidden factors, and underestimate sparse vegetation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, ndtr
+
+from helpers.virtual.climate import (
+    Climate,
+    climate,
+    cover_value,
+    fertility,
+    leaf_area,
+    lognormal_noise,
+    mean_precipitation,
+    soil_carbon,
+)
+from helpers.virtual.geography import BOX, WATER, geography
+from helpers.virtual.laws import LAWS
+from helpers.virtual.noise import gaussian_field
+
+_BARREN = 16
+_GRAZED = (6, 7, 8, 9, 10)
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """What a map can show at places and years: elevation, cover and soil carbon by place, climate and LAI by year."""
+
+    elevation: Array
+    land_cover: NDArray[np.uint8]
+    climate: Climate
+    lai: Array
+    soc: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Fluxes:
+    """The true NPP, Rs and Rh [g C m-2 yr-1], shape (years, places); NaN on water."""
+
+    npp: Array
+    rs: Array
+    rh: Array
+
+
+def state(longitude: ArrayLike, latitude: ArrayLike, years: ArrayLike, seed: int) -> State:
+    """Return everything that a map can show at coordinates (see :mod:`helpers.virtual.climate`).
+
+    Parameters
+    ----------
+    longitude, latitude : array_like
+        Degrees; they broadcast together.
+    years : array_like of int
+        Shape (n_years,).
+    seed : int
+        The seed of the world.
+    """
+    where = (longitude, latitude)
+    weather = climate(*where, years, seed)
+    cover = geography().land_cover_at(*where)
+    return State(
+        elevation=geography().elevation_at(*where),
+        land_cover=cover,
+        climate=weather,
+        lai=leaf_area(cover, weather, *where, seed),
+        soc=soil_carbon(cover, *where, seed),
+    )
+
+
+def fluxes(
+    longitude: ArrayLike, latitude: ArrayLike, years: ArrayLike, seed: int, known: State | None = None
+) -> Fluxes:
+    r"""Return the true carbon fluxes at coordinates.
+
+    .. math::
+        NPP &= \mathrm{visible\ NPP} \, f_{N} \, \frac{1 - 0.4\, g}{1 - 0.4 / 2} \, f_{fine} \, f_{legacy} \\
+        R_s &= \mathrm{law\ of\ Rs}(NPP) \cdot f_{thaw} \\
+        R_h &= (0.58\, R_s + 0) \cdot f_{scatter}
+
+    Each f is a correlated lognormal factor of mean 1; the grazing pressure g lies between 0 and 1 and acts on
+    grassland, shrubland and savanna; :math:`f_{thaw}` acts where the ground freezes. The line from Rs to Rh is the
+    middle of the range 0.54-0.63 that the global record of Rh:Rs spans [1]_.
+
+    Parameters
+    ----------
+    longitude, latitude : array_like
+        Degrees; they broadcast together.
+    years : array_like of int
+        Shape (n_years,).
+    seed : int
+        The seed of the world.
+    known : State, optional
+        The state at the same coordinates and years, if it is at hand.
+
+    References
+    ----------
+    .. [1] Bond-Lamberty, B., Bailey, V. L., Chen, M., Gough, C. M., Vargas, R. (2018). Globally rising soil
+       heterotrophic respiration over recent decades. Nature 560, 80-83.
+    """
+    where = (longitude, latitude)
+    known = state(*where, years, seed) if known is None else known
+    pressure = ndtr(gaussian_field(*where, LAWS.grazing_range, seed, "grazing"))
+    npp = (
+        visible_npp(known)
+        * fertility(*where, seed)
+        * _left_by_grazing(known.land_cover, pressure)
+        / _left_by_grazing(known.land_cover, 0.5)
+        * lognormal_noise(*where, "fine variety", LAWS.fine_sd, LAWS.fine_range, seed)
+        * lognormal_noise(*where, "legacy", LAWS.legacy_sd, LAWS.legacy_range, seed, years)
+    )
+    frozen = LAWS.thaw_sd * expit(-known.climate.temperature)
+    rs = visible_rs(known, npp) * lognormal_noise(*where, "thaw", frozen, LAWS.thaw_range, seed)
+    scatter = lognormal_noise(*where, "share of heterotrophs", LAWS.rh_sd, LAWS.rh_range, seed)
+    return Fluxes(npp, rs, (LAWS.rh_slope * rs + LAWS.rh_intercept) * scatter)
+
+
+def potential_npp(weather: Climate) -> Array:
+    r"""Return the NPP of natural vegetation by climate alone [g C m-2 yr-1]: the Miami model [1]_.
+
+    .. math:: 0.45 \min\left(\frac{3000}{1 + e^{1.315 - 0.119 T}},\; 3000\,(1 - e^{-0.000664 P})\right)
+
+    References
+    ----------
+    .. [1] Lieth, H. (1975). Modeling the primary productivity of the world. In: Primary Productivity of the Biosphere,
+       Springer, 237-263.
+    """
+    warm = LAWS.miami_ceiling * expit(LAWS.miami_temperature_b * weather.temperature - LAWS.miami_temperature_a)
+    wet = LAWS.miami_ceiling * (1 - np.exp(-LAWS.miami_precipitation * weather.precipitation))
+    return LAWS.carbon_share * np.minimum(warm, wet)
+
+
+def visible_npp(known: State) -> Array:
+    r"""Return the NPP that the maps explain [g C m-2 yr-1]: Miami, times share of the cover, light and mean grazing.
+
+    Production saturates with light: :math:`\frac{S}{S + 50} / \frac{200}{200 + 50}`. Grazed classes lose the mean of
+    the grazing loss, half of the greatest.
+    """
+    light = known.climate.srad / (known.climate.srad + LAWS.light_half)
+    reference = LAWS.light_reference / (LAWS.light_reference + LAWS.light_half)
+    share = cover_value(known.land_cover, 2) * _left_by_grazing(known.land_cover, 0.5)
+    return potential_npp(known.climate) * share * light / reference
+
+
+def _left_by_grazing(cover: ArrayLike, pressure: ArrayLike) -> Array:
+    """Return the share of NPP that grazers of a pressure between 0 and 1 leave; all of it where nothing grazes."""
+    return 1 - LAWS.grazing_loss * np.asarray(pressure) * np.isin(cover, _GRAZED)
+
+
+def visible_rs(known: State, npp: Array) -> Array:
+    r"""Return soil respiration without the hidden thaw factor [g C m-2 yr-1].
+
+    .. math:: R_s = 365.25 \cdot 1.250\, e^{Q T} I_0(Q A) \, \frac{p}{4.259 + p}
+        \left(\frac{C}{6.5}\right)^{0.25} \left(\frac{NPP}{NPP_{Miami}}\right)^{0.3}
+
+    Raich et al. [1]_ by temperature T and monthly precipitation p [cm], with Q = 0.05452 K-1. The Bessel function
+    :math:`I_0(QA)` is the mean of the exponential over a sinusoidal year of amplitude A. Soil carbon C and the
+    supply by plants [2]_ act as powers.
+
+    References
+    ----------
+    .. [1] Raich, J. W., Potter, C. S., Bhagawati, D. (2002). Interannual variability in global soil respiration,
+       1980-94. Global Change Biology 8, 800-812.
+    .. [2] Raich, J. W., Schlesinger, W. H. (1992). The global carbon dioxide flux in soil respiration and its
+       relationship to vegetation and climate. Tellus B 44, 81-99.
+    """
+    weather = known.climate
+    season = np.i0(LAWS.rs_temperature * LAWS.seasonal_amplitude)
+    rain = weather.precipitation / 10 / 12
+    rate = LAWS.rs_base * np.exp(LAWS.rs_temperature * weather.temperature) * season
+    rate = rate * rain / (LAWS.rs_precipitation + rain)
+    supply = (npp / potential_npp(weather)) ** LAWS.rs_supply_power
+    return 365.25 * rate * (known.soc / LAWS.rs_soc_reference) ** LAWS.rs_soc_power * supply
+
+
+@dataclass(frozen=True)
+class Product:
+    """A simulated product and its faults.
+
+    Attributes
+    ----------
+    long_name : str
+        What it imitates.
+    flux : str
+        ``npp`` or ``rs``.
+    cell : float
+        Native cell size, degrees.
+    loss_sparse, loss_dense : float
+        Share of the flux that is missed where leaves are absent, and under a closed canopy.
+    noise_sd, noise_range : float
+        Lognormal error [1] and its correlation length [km].
+    gaps : bool
+        Whether dry barren land is missing.
+    """
+
+    long_name: str
+    flux: str
+    cell: float
+    loss_sparse: float
+    loss_dense: float
+    noise_sd: float
+    noise_range: float
+    gaps: bool
+
+
+PRODUCTS: Final = {
+    "npp_modis": Product("MODIS-like NPP", "npp", 0.3, 0.55, 0.05, 0.15, 200.0, True),
+    "npp_casa": Product("CASA-like NPP", "npp", 0.5, 0.65, 0.05, 0.20, 200.0, False),
+    "npp_glopem": Product("GLOPEM-like NPP", "npp", 1.0, 0.82, 0.15, 0.25, 300.0, False),
+    "rs_qrfm": Product("QRFM-like Rs", "rs", 1.0, 0.08, 0.08, 0.05, 500.0, False),
+}
+"""The losses are set so that sparse vegetation of the plateau (LAI below 0.5) loses 30-70 % of its NPP, and the
+plateau a few percent of its Rs, as Zeng et al. 2023 report of the products that these imitate."""
+
+_POINTS_PER_CELL = 2
+_GAP_PRECIPITATION = 100.0
+
+
+def product(name: str, longitude: ArrayLike, latitude: ArrayLike, years: ArrayLike, seed: int) -> Array:
+    r"""Return a simulated product on a grid, by its nearest native cell [g C m-2 yr-1].
+
+    A native cell holds the mean of 2 by 2 points of what the maps explain (:func:`visible_npp`, :func:`visible_rs`),
+    times :math:`1 - u` with the loss :math:`u = u_{dense} + (u_{sparse} - u_{dense}) e^{-LAI}` at each point, times the
+    product's correlated error. Cells of water only are missing. Where ``gaps`` is set, cells that are mostly barren and
+    have less than 100 mm yr-1 are missing, as MOD17 leaves barren land out.
+
+    Parameters
+    ----------
+    name : str
+        A key of :data:`PRODUCTS`.
+    longitude, latitude : array_like
+        The axes of the grid, degrees, shapes (nx,) and (ny,).
+    years : array_like of int
+        Shape (n_years,).
+    seed : int
+        The seed of the world.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n_years, ny, nx).
+    """
+    made = PRODUCTS[name]
+    columns, native_x, points_x = _native(longitude, BOX[0], made.cell)
+    rows, native_y, points_y = _native(latitude, BOX[1], made.cell)
+    where = (np.clip(points_x, BOX[0], BOX[2])[None, :], np.clip(points_y, BOX[1], BOX[3])[:, None])
+    known = state(*where, years, seed)
+    flux = visible_npp(known)
+    if made.flux == "rs":
+        flux = visible_rs(known, flux)
+    loss = made.loss_dense + (made.loss_sparse - made.loss_dense) * np.exp(-known.lai)
+    native = _mean_of_points(flux * (1 - loss))
+    if made.gaps:
+        barren = _mean_of_points((known.land_cover == _BARREN)[None].astype(float))
+        dry = _mean_of_points(mean_precipitation(*where)[None]) < _GAP_PRECIPITATION
+        native = np.where((barren > 0.5) & dry, np.nan, native)
+    middle = (np.clip(native_x, BOX[0], BOX[2])[None, :], np.clip(native_y, BOX[1], BOX[3])[:, None])
+    error = lognormal_noise(*middle, f"error of {name}", made.noise_sd, made.noise_range, seed)
+    return (native * error)[:, rows[:, None], columns[None, :]]
+
+
+MAP_CELLS: Final = MappingProxyType({"precipitation": 0.1, "temperature": 0.1, "srad": 0.1, "lai": 1 / 12})
+"""Cell sizes [degrees] of the products that a yearly covariate is read from: as in Zeng et al. 2023, climate of
+0.1 degree, and leaf area of 8 km, here 1/12 degree."""
+
+
+def covariates(
+    longitude: ArrayLike, latitude: ArrayLike, years: ArrayLike, seed: int, resolution: float
+) -> dict[str, Array]:
+    """Return the covariates of a grid, as the products of :data:`MAP_CELLS` show them.
+
+    On a grid finer than its product, a covariate is that of the product's cell that the grid's cell lies in: the value
+    at that cell's centre. On other grids, and without a product, it is the value at the cell itself. Leaf area is
+    missing on water, by the land cover of either cell.
+
+    Parameters
+    ----------
+    longitude, latitude : array_like
+        The axes of the grid, degrees, shapes (nx,) and (ny,).
+    years : array_like of int
+        Shape (n_years,).
+    seed : int
+        The seed of the world.
+    resolution : float
+        Cell size of the grid, degrees.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        In the names and units of :mod:`helpers.data.cube`; shape (n_years, ny, nx), or (ny, nx) for land cover,
+        elevation and soil carbon.
+    """
+    longitude, latitude = np.asarray(longitude, float), np.asarray(latitude, float)
+    where = (longitude[None, :], latitude[:, None])
+    cover = geography().land_cover_at(*where)
+    fields = {
+        "land_cover": cover,
+        "elevation": geography().elevation_at(*where),
+        "npp_modis": product("npp_modis", longitude, latitude, years, seed),
+        "soc": soil_carbon(cover, *where, seed),
+    }
+    cells = {name: cell if cell > resolution else 0.0 for name, cell in MAP_CELLS.items()}
+    for cell in set(cells.values()):
+        columns, x = _lattice(longitude, BOX[0], cell)
+        rows, y = _lattice(latitude, BOX[1], cell)
+        known = state(x[None, :], y[:, None], years, seed)
+        seen = {
+            "precipitation": known.climate.precipitation,
+            "temperature": known.climate.temperature,
+            "srad": known.climate.srad,
+            "lai": known.lai,
+        }
+        at = (slice(None), rows[:, None], columns[None, :])
+        fields |= {name: field[at] for name, field in seen.items() if cells[name] == cell}
+    fields["lai"] = np.where(cover == WATER, np.nan, fields["lai"])
+    return fields
+
+
+def _lattice(axis: Array, origin: float, cell: float) -> tuple[NDArray[np.intp], Array]:
+    """Return for an axis: each coordinate's native cell, and the cells' centres; for cell 0 the axis itself."""
+    return _native(axis, origin, cell)[:2] if cell else (np.arange(axis.size), axis)
+
+
+def _native(axis: ArrayLike, origin: float, cell: float) -> tuple[NDArray[np.intp], Array, Array]:
+    """Return for an axis: each coordinate's native cell, the cells' centres, the points within them."""
+    numbers, position = np.unique(np.floor((np.asarray(axis, float) - origin) / cell).astype(int), return_inverse=True)
+    centres = origin + (numbers + 0.5) * cell
+    within = ((np.arange(_POINTS_PER_CELL) + 0.5) / _POINTS_PER_CELL - 0.5) * cell
+    return position, centres, (centres[:, None] + within).ravel()
+
+
+def _mean_of_points(field: Array) -> Array:
+    """Return the mean over the points of each native cell that have a value; NaN where none has."""
+    n_years, ny, nx = field.shape
+    blocks = field.reshape(n_years, ny // _POINTS_PER_CELL, _POINTS_PER_CELL, nx // _POINTS_PER_CELL, _POINTS_PER_CELL)
+    valid = np.isfinite(blocks)
+    count = valid.sum(axis=(2, 4))
+    total = np.where(valid, blocks, 0).sum(axis=(2, 4))
+    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)

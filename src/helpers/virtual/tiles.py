@@ -1,0 +1,97 @@
+"""A virtual world that is too large for memory: made tile by tile, each tile once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from types import MappingProxyType
+from typing import Final
+
+import dask.array
+import xarray as xr
+from threadpoolctl import threadpool_limits
+
+TILE: Final[Mapping[str, int]] = MappingProxyType({"latitude": 100, "longitude": 100})
+"""Cells of a tile: one degree at 0.01 degree. A tile has all years, in memory and on disk."""
+
+
+def by_tiles(
+    make: Callable[[xr.Dataset, Sequence[int], int], xr.Dataset], grid: xr.Dataset, years: Sequence[int], seed: int
+) -> xr.Dataset:
+    """Return what a function makes of a grid, dask-backed, one call a tile.
+
+    All variables of a tile come from one call. They are made together when they are computed or written together, as
+    ``to_zarr`` does with a dataset.
+
+    Parameters
+    ----------
+    make : callable
+        A function of a block of the grid, years and seed, such as :func:`helpers.virtual.world.virtual_truth`. Cells
+        must not depend on the block that they are in. It is also called for the first cell, to see which variables
+        there are.
+    grid : xarray.Dataset
+        As :func:`helpers.data.grid.target_grid` returns.
+    years : sequence of int
+        Years.
+    seed : int
+        The seed of the world.
+
+    Returns
+    -------
+    xarray.Dataset
+        The variables in single precision, in chunks of :data:`TILE` and all years, with the attributes that `make`
+        gives. Tiles begin at the north-western cell; the last ones may be smaller.
+    """
+    cell = make(grid.isel(latitude=[0], longitude=[0]), years, seed)
+    axes = {axis: grid[axis].drop_vars("spatial_ref", errors="ignore") for axis in TILE}
+    template = xr.Dataset(
+        {name: _planned(field, grid) for name, field in cell.items()}, dict(cell.coords) | axes, cell.attrs
+    )
+    numbers = dask.array.empty(tuple(grid.sizes[axis] for axis in TILE), chunks=tuple(TILE.values()))
+    blocks = xr.Dataset({"block": (tuple(TILE), numbers)}, axes, grid.attrs)
+    return xr.map_blocks(_tile, blocks, kwargs={"make": make, "years": years, "seed": seed}, template=template)
+
+
+def _planned(field: xr.DataArray, grid: xr.Dataset) -> tuple[tuple[str, ...], dask.array.Array, dict[str, object]]:
+    """Return dimensions, an empty array on the whole grid, and attributes, of a field of one cell."""
+    shape = tuple(grid.sizes[dim] if dim in TILE else field.sizes[dim] for dim in field.dims)
+    chunks = tuple(TILE.get(dim, -1) for dim in field.dims)
+    return field.dims, dask.array.empty(shape, dtype="float32", chunks=chunks), field.attrs
+
+
+def _tile(
+    block: xr.Dataset,
+    make: Callable[[xr.Dataset, Sequence[int], int], xr.Dataset],
+    years: Sequence[int],
+    seed: int,
+) -> xr.Dataset:
+    """Return one tile."""
+    with _one_thread_for_matrices():
+        return make(block.drop_vars("block"), years, seed).astype("float32")
+
+
+_LOCK = threading.Lock()
+_MAKERS: list[int] = []
+_LIMITS = ExitStack()
+
+
+@contextmanager
+def _one_thread_for_matrices() -> Iterator[None]:
+    """Hold matrix products at one thread while any tile is made.
+
+    Tiles are made side by side already. Threads within their small products only wait for each other: on a busy machine
+    that takes ten times the processor time. The limit is the whole process's, so the first tile sets it, and the last
+    one lifts it.
+    """
+    with _LOCK:
+        if not _MAKERS:
+            _LIMITS.enter_context(threadpool_limits(1, user_api="blas"))
+        _MAKERS.append(threading.get_ident())
+    try:
+        yield
+    finally:
+        with _LOCK:
+            _MAKERS.remove(threading.get_ident())
+            if not _MAKERS:
+                _LIMITS.close()

@@ -1,0 +1,436 @@
+"""Where a model may be used: dissimilarity index, area of applicability, local point density, error profile.
+
+After Meyer & Pebesma (2021, https://doi.org/10.1111/2041-210X.13650) and Schumacher et al. (2025,
+https://doi.org/10.5194/gmd-18-10185-2025), as in R's ``CAST``. Each predictor is centred and divided by its standard
+deviation in the training table, then multiplied by its importance, so that distances count in what the model uses. The
+dissimilarity index (DI) of a cell is its distance to the nearest training row, divided by the mean distance between
+training rows. The area of applicability (AOA) is where the DI stays below what cross-validation has tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import ArrayLike, NDArray
+from scipy.spatial import KDTree
+from scipy.spatial.distance import pdist
+from sklearn.isotonic import IsotonicRegression
+
+from mapforest.cells import map_table
+from mapforest.errors import ForestError
+
+
+@dataclass(frozen=True)
+class TrainingSpace:
+    """The weighted predictor space of a training table, from :func:`training_space`.
+
+    Attributes
+    ----------
+    weights : pandas.Series
+        Importance by predictor, only those above zero.
+    classes : dict of str to numpy.ndarray
+        The classes that the training table has, by categorical predictor.
+    centre, factor : numpy.ndarray, shape (n_columns,)
+        Mean of each encoded column, and what its distance from the mean is multiplied by: weight over standard
+        deviation (n - 1) over mean distance.
+    points : numpy.ndarray, shape (n, n_columns)
+        Training rows: encoded, scaled, weighted. Two of them are at a distance of 1 on average, so that a distance is
+        a DI.
+    training_di : numpy.ndarray, shape (n,)
+        DI of each training row against the rows of other folds.
+    threshold : float
+        The largest DI inside the AOA: the largest ``training_di`` that is no outlier.
+    training_density : numpy.ndarray of int, shape (n,)
+        Local point density of each training row among the rows of other folds.
+    """
+
+    weights: pd.Series
+    classes: dict[str, NDArray]
+    centre: NDArray[np.float64]
+    factor: NDArray[np.float64]
+    points: NDArray[np.float64]
+    training_di: NDArray[np.float64]
+    threshold: float
+    training_density: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ErrorProfile:
+    """How the error of held-back predictions grows with dissimilarity, from :func:`error_profile`.
+
+    Attributes
+    ----------
+    di : numpy.ndarray, shape (n_windows,)
+        Mean DI of each window of neighbouring predictions, ascending.
+    rmse : numpy.ndarray, shape (n_windows,)
+        Root mean square error of each window, unit of the target.
+    fitted : numpy.ndarray, shape (n_windows,)
+        The same, made to grow with DI (isotonic regression).
+    largest_di : float
+        The largest DI that was tried: beyond it nothing is known.
+    """
+
+    di: NDArray[np.float64]
+    rmse: NDArray[np.float64]
+    fitted: NDArray[np.float64]
+    largest_di: float
+
+
+def training_space(
+    table: pd.DataFrame,
+    importance: Mapping[str, float],
+    fold: ArrayLike,
+    categorical: Sequence[str] = ("land_cover",),
+) -> TrainingSpace:
+    """Measure the predictor space of a training table, and how far cross-validation has gone in it.
+
+    A categorical predictor becomes one column a class, each with the weight of the predictor, as in CAST. The threshold
+    is the upper whisker of the cross-validated DI, ``min(Q75 + 1.5 IQR, maximum)``.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame, n rows
+        Training rows; holds every predictor of ``importance``.
+    importance : mapping of str to float
+        Importance by predictor, in any unit. A predictor of zero or negative importance is left out: the model does not
+        use it, so no distance in it can harm. Ones weigh all predictors alike.
+    fold : array_like of int, shape (n,)
+        Fold numbers of the cross-validation that vouches for the model. Strict folds give a wide AOA with a large
+        error, kind folds a narrow one with a small error.
+    categorical : sequence of str
+        Predictors that are classes; names that are no predictor are ignored.
+
+    Returns
+    -------
+    TrainingSpace
+
+    Raises
+    ------
+    ForestError
+        For a missing column or value, a predictor that does not vary, folds that do not fit, or no positive importance.
+    """
+    weights = pd.Series(importance, dtype=float)
+    weights = weights[weights > 0]
+    if weights.empty:
+        raise ForestError(
+            "no predictor has an importance above zero: the model uses none, so no distance can be measured"
+        )
+    fold = np.asarray(fold)
+    if fold.shape != (len(table),) or np.unique(fold).size < 2:
+        raise ForestError(
+            f"{len(table)} training rows and {np.unique(fold).size} folds of shape {fold.shape}: "
+            "expected a fold number a row and at least two folds"
+        )
+    _check_complete(table, weights.index)
+    classes = {name: np.unique(table[name]) for name in weights.index if name in categorical}
+    encoded, column_weight = _encoded(table, weights, classes)
+    _check_varies(table, weights.index)
+    centre, factor = encoded.mean(axis=0), column_weight / encoded.std(axis=0, ddof=1)
+    factor /= pdist((encoded - centre) * factor).mean()
+    points = (encoded - centre) * factor
+    training_di = _held_back_nearest(points, fold)
+    threshold = _upper_whisker(training_di)
+    density = _held_back_density(points, fold, threshold)
+    return TrainingSpace(weights, classes, centre, factor, points, training_di, threshold, density)
+
+
+def dissimilarity(
+    space: TrainingSpace, table: pd.DataFrame, block_rows: int = 100_000, threads: int = 1
+) -> NDArray[np.float64]:
+    """Return the dissimilarity index of each row: 0 for a training row, 1 as far as two training rows lie on average.
+
+    Parameters
+    ----------
+    space : TrainingSpace
+        Of the training table.
+    table : pandas.DataFrame, n rows
+        Rows to judge; holds the predictors.
+    block_rows : int
+        Rows measured at a time; bounds the memory.
+    threads : int
+        Threads of the search; they do not change the result.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n,)
+        Dimensionless; NaN where a predictor is missing. A class that no training row has is none of the training
+        classes (zero in all their columns), as in CAST; see :func:`unseen_classes`.
+
+    Raises
+    ------
+    ForestError
+        If a predictor is no column.
+    """
+    tree = KDTree(space.points)
+    return _by_block(space, table, block_rows, lambda points: tree.query(points, workers=threads)[0])
+
+
+def inside(space: TrainingSpace, di: ArrayLike) -> NDArray[np.bool_]:
+    """Return where the model may be used: the DI is at most the threshold (False where it is missing).
+
+    Parameters
+    ----------
+    space : TrainingSpace
+        Of the training table.
+    di : array_like
+        Dissimilarity index, of any shape.
+
+    Returns
+    -------
+    numpy.ndarray of bool
+        In the shape of ``di``.
+    """
+    return np.asarray(di, dtype=float) <= space.threshold
+
+
+def applicable_cells(space: TrainingSpace, cube: xr.Dataset, threads: int = 1, band_rows: int = 100) -> xr.DataArray:
+    """Return the cells of a cube where the model may be used: like the training rows, and of a class that they have.
+
+    Parameters
+    ----------
+    space : TrainingSpace
+        Of the training table.
+    cube : xarray.Dataset
+        Covariates on the target grid, with ``plateau`` and ``cell_area``; yearly ones enter with their means.
+    threads : int
+        Threads of the search; they do not change the result.
+    band_rows : int
+        Rows of the grid that are judged at a time; bounds the memory.
+
+    Returns
+    -------
+    xarray.DataArray of bool, shape (latitude, longitude)
+        False also off the plateau, and where a covariate is missing.
+    """
+    found = np.zeros((cube.sizes["latitude"], cube.sizes["longitude"]), dtype=bool)
+    columns = cube.get_index("longitude")
+    for first in range(0, len(found), band_rows):
+        band = cube.isel(latitude=slice(first, first + band_rows))
+        cells = map_table(band, list(space.weights.index))
+        judged = inside(space, dissimilarity(space, cells, threads=threads)) & ~unseen_classes(space, cells)
+        rows = band.get_index("latitude").get_indexer(cells["latitude"])
+        found[first + rows, columns.get_indexer(cells["longitude"])] = judged
+    grid = {name: cube[name] for name in ("latitude", "longitude")}
+    return xr.DataArray(found, grid, tuple(grid), "applicable", {"long_name": "inside the area of applicability"})
+
+
+def local_point_density(
+    space: TrainingSpace, table: pd.DataFrame, block_rows: int = 100_000, threads: int = 1
+) -> NDArray[np.float64]:
+    """Return how many training rows lie within the AOA threshold of each row (Schumacher et al. 2025).
+
+    The DI asks for one similar training row; the density asks how many there are. It is at least 1 inside the AOA and 0
+    outside.
+
+    Parameters
+    ----------
+    space : TrainingSpace
+        Of the training table.
+    table : pandas.DataFrame, n rows
+        Rows to judge; holds the predictors.
+    block_rows : int
+        Rows counted at a time; bounds the memory.
+    threads : int
+        Threads of the search; they do not change the result.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n,)
+        Counts; NaN where a predictor is missing.
+
+    Raises
+    ------
+    ForestError
+        If a predictor is no column.
+    """
+    tree = KDTree(space.points)
+    return _by_block(space, table, block_rows, lambda points: _count(tree, points, space.threshold, threads))
+
+
+def unseen_classes(space: TrainingSpace, table: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return the rows that have a class which no training row has: no importance weight can vouch for them.
+
+    Parameters
+    ----------
+    space : TrainingSpace
+        Of the training table.
+    table : pandas.DataFrame, n rows
+        Rows to judge.
+
+    Returns
+    -------
+    numpy.ndarray of bool, shape (n,)
+        False where the class is missing.
+    """
+    unseen = np.zeros(len(table), dtype=bool)
+    for name, known in space.classes.items():
+        unseen |= (table[name].notna() & ~table[name].isin(known)).to_numpy()
+    return unseen
+
+
+def error_profile(di: ArrayLike, observed: ArrayLike, predicted: ArrayLike, window: int = 20) -> ErrorProfile:
+    """Learn the error to expect at a dissimilarity from held-back predictions.
+
+    The predictions are put in order of their DI; in each window of ``window`` neighbours the root mean square error is
+    taken; isotonic regression makes it grow with DI. Predictions of several fold schemes, put one after another, reach
+    further: strict folds try larger dissimilarities.
+
+    Parameters
+    ----------
+    di : array_like, shape (n,)
+        DI of each held-back row against the rows that trained its model (``TrainingSpace.training_di``).
+    observed, predicted : array_like, shape (n,)
+        Held-back pairs, in the unit of the target.
+    window : int
+        Pairs in a window.
+
+    Returns
+    -------
+    ErrorProfile
+
+    Raises
+    ------
+    ForestError
+        If there are fewer pairs than a window holds, lengths differ, or values are missing.
+    """
+    di, observed, predicted = (np.asarray(values, dtype=float) for values in (di, observed, predicted))
+    if not di.shape == observed.shape == predicted.shape or di.ndim != 1 or len(di) < window:
+        raise ForestError(
+            f"DI, observed and predicted have shapes {di.shape}, {observed.shape}, {predicted.shape}: expected three "
+            f"vectors of one length, at least one window of {window}"
+        )
+    if not np.isfinite(di + observed + predicted).all():
+        raise ForestError("DI, observed or predicted values are missing: drop those pairs first")
+    order = np.argsort(di, kind="stable")
+    ordered_di = _window_mean(di[order], window)
+    windows = np.sqrt(_window_mean((observed - predicted)[order] ** 2, window))
+    fitted = IsotonicRegression(out_of_bounds="clip").fit_transform(ordered_di, windows)
+    return ErrorProfile(ordered_di, windows, fitted, float(di.max()))
+
+
+def expected_rmse(profile: ErrorProfile, di: ArrayLike) -> NDArray[np.float64]:
+    """Return the error to expect at each dissimilarity, NaN where no held-back prediction was as dissimilar.
+
+    Parameters
+    ----------
+    profile : ErrorProfile
+        Of the model.
+    di : array_like
+        Dissimilarity index, of any shape.
+
+    Returns
+    -------
+    numpy.ndarray
+        In the shape of ``di`` and the unit of the target.
+    """
+    di = np.asarray(di, dtype=float)
+    return np.where(di <= profile.largest_di, np.interp(di, profile.di, profile.fitted), np.nan)
+
+
+def _encoded(
+    table: pd.DataFrame, weights: pd.Series, classes: Mapping[str, NDArray]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the predictors as columns of numbers, a column a class, and the weight of each column."""
+    columns, column_weight = [], []
+    for name, weight in weights.items():
+        values = table[name].to_numpy(dtype=float)[:, None]
+        block = (values == classes[name]).astype(float) if name in classes else values
+        columns.append(block)
+        column_weight += [weight] * block.shape[1]
+    return np.hstack(columns), np.asarray(column_weight)
+
+
+def _by_block(
+    space: TrainingSpace, table: pd.DataFrame, block_rows: int, measure: Callable[[NDArray], NDArray]
+) -> NDArray[np.float64]:
+    """Apply a measure of weighted points to the complete rows of a table, block by block."""
+    _check_columns(table, space.weights.index)
+    complete = np.flatnonzero(np.isfinite(table[list(space.weights.index)].to_numpy(dtype=float)).all(axis=1))
+    result = np.full(len(table), np.nan)
+    for start in range(0, complete.size, block_rows):
+        rows = complete[start : start + block_rows]
+        encoded, _ = _encoded(table.iloc[rows], space.weights, space.classes)
+        result[rows] = measure((encoded - space.centre) * space.factor)
+    return result
+
+
+def _held_back_nearest(points: NDArray[np.float64], fold: NDArray) -> NDArray[np.float64]:
+    distance = np.empty(len(points))
+    for number in np.unique(fold):
+        held_back = fold == number
+        distance[held_back] = KDTree(points[~held_back]).query(points[held_back])[0]
+    return distance
+
+
+def _held_back_density(points: NDArray[np.float64], fold: NDArray, threshold: float) -> NDArray[np.int64]:
+    density = np.empty(len(points), dtype=np.int64)
+    for number in np.unique(fold):
+        held_back = fold == number
+        density[held_back] = _count(KDTree(points[~held_back]), points[held_back], threshold)
+    return density
+
+
+def _count(tree: KDTree, points: NDArray[np.float64], threshold: float, threads: int = 1) -> NDArray[np.int64]:
+    """Return how many points of a tree lie within the threshold, those at the threshold included despite rounding."""
+    return tree.query_ball_point(points, threshold * (1 + 1e-9), workers=threads, return_length=True)
+
+
+def _upper_whisker(values: NDArray[np.float64]) -> float:
+    """Return the largest value that is no outlier: Q75 + 1.5 IQR, at most the maximum."""
+    lower, upper = np.quantile(values, [0.25, 0.75])
+    return float(min(upper + 1.5 * (upper - lower), values.max()))
+
+
+def _window_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
+    return np.lib.stride_tricks.sliding_window_view(values, window).mean(axis=1)
+
+
+def _check_columns(table: pd.DataFrame, predictors: pd.Index) -> None:
+    missing = [name for name in predictors if name not in table.columns]
+    if missing:
+        raise ForestError(f"the table lacks the predictors {missing}; it has {list(table.columns)}")
+
+
+def _check_complete(table: pd.DataFrame, predictors: pd.Index) -> None:
+    _check_columns(table, predictors)
+    for name in predictors:
+        bad = np.flatnonzero(~np.isfinite(table[name].to_numpy(dtype=float)))
+        if bad.size:
+            raise ForestError(
+                f"predictor {name!r} is missing in {bad.size} training rows, the first at position {bad[0]}: drop "
+                "those rows, and their folds; the model has not learned from them either"
+            )
+
+
+def _check_varies(table: pd.DataFrame, predictors: pd.Index) -> None:
+    for name in predictors:
+        if table[name].nunique() < 2:
+            raise ForestError(
+                f"predictor {name!r} is constant in the training table ({table[name].iloc[0]}): no scale says how far "
+                "another value is. Leave it out of the importance (a model cannot have learned from it), and say that "
+                "other values of it are not judged"
+            )
+
+
+def usable(space: TrainingSpace, table: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return where a map may be used: inside the area of applicability, on a land cover that some site has.
+
+    The dissimilarity index weighs land cover by its importance. A forest that gives it little weight lets a class pass
+    that it has never seen; here such a class is outside, as no held-back error speaks for it.
+
+    Parameters
+    ----------
+    space : TrainingSpace
+        Of the training table.
+    table : pandas.DataFrame, n rows
+        Cells with their predictors.
+
+    Returns
+    -------
+    numpy.ndarray of bool, shape (n,)
+    """
+    return inside(space, dissimilarity(space, table)) & ~unseen_classes(space, table)

@@ -1,0 +1,84 @@
+"""From a predicted logarithm back to the quantity itself, without the bias of the exponential."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike
+
+from mapforest.errors import ForestError
+
+
+def smearing_factor(log_residual: ArrayLike) -> float:
+    r"""Return the factor that turns the exponential of a predicted logarithm into a mean (Duan 1983).
+
+    .. math:: \hat E[y] = e^{\hat\mu} \cdot \frac{1}{n} \sum_i e^{r_i}
+
+    with residuals r of predictions that have not seen their rows. It needs no normal errors; for normal ones it
+    tends to :math:`e^{\sigma^2 / 2}`. It takes one scatter for all rows
+    (https://doi.org/10.1080/01621459.1983.10478017).
+
+    Parameters
+    ----------
+    log_residual : array_like, shape (n,)
+        ln observed minus ln predicted, of trees that did not see the row; NaN (rows that every tree has seen) are
+        left out.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ForestError
+        If no residual is left.
+
+    Examples
+    --------
+    >>> smearing_factor([0.0, 0.0])
+    1.0
+    >>> round(smearing_factor([-0.5, 0.5]), 3)
+    1.128
+    """
+    residual = np.asarray(log_residual, dtype=float)
+    residual = residual[np.isfinite(residual)]
+    if not residual.size:
+        raise ForestError("no residual to smear with: grow more trees, so that each row is out of bag in some")
+    return float(np.mean(np.exp(residual)))
+
+
+def back_transform(log_values: xr.DataArray, log_residual: ArrayLike, how: str) -> xr.DataArray:
+    """Return a quantity from its predicted logarithm, by the exponential alone or with the smearing factor.
+
+    The exponential of a mean logarithm is nearer to a median than to a mean: it is too low by the scatter about the
+    prediction.
+
+    Parameters
+    ----------
+    log_values : xarray.DataArray
+        Predicted natural logarithm.
+    log_residual : array_like, shape (n_rows,)
+        As for :func:`smearing_factor`; the exponential needs none.
+    how : {"exponential", "smearing"}
+
+    Returns
+    -------
+    xarray.DataArray
+        In the unit of the quantity; missing where ``log_values`` is.
+
+    Raises
+    ------
+    ForestError
+        If ``how`` is not one of the two, or smearing has no residual.
+
+    Examples
+    --------
+    >>> float(back_transform(xr.DataArray(np.log(500.0)), [np.log(0.8), np.log(1.4)], "smearing").round(6))
+    550.0
+    """
+    if how not in {"exponential", "smearing"}:
+        raise ForestError(f"back_transformation is {how!r}; expected exponential or smearing")
+    values = np.exp(log_values)
+    if how == "smearing":
+        values = values * smearing_factor(log_residual)
+    return values.assign_attrs(back_transformation=how)

@@ -1,0 +1,376 @@
+"""One table for every way to check a model: in-sample, random split, out-of-bag, and every scheme of folds.
+
+None of these errors is the error of the map. A design-based accuracy needs sites drawn at random from the map's area
+(Wadoux et al. 2021, https://doi.org/10.1016/j.ecolmodel.2021.109692); sites that people chose have no such guarantee.
+Random folds answer "how well is a further site *like these* predicted?", spatial folds "how well is a site predicted
+that lies as far from the others as the folds make it?". Neither is too kind or too harsh in itself: the distances
+decide, which :mod:`mapforest.folds` measures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from mapforest import metrics
+from mapforest.folds import Scheme, random_split
+from mapforest.forest import LAND_COVER, RandomForest
+
+
+class Regressor(Protocol):
+    """What a model must do to be validated."""
+
+    def fit(self, table: pd.DataFrame, target: NDArray[np.float64]) -> Regressor:
+        """Learn from a table of predictors."""
+
+    def predict(self, table: pd.DataFrame) -> NDArray[np.float64]:
+        """Return a value for each row."""
+
+
+ModelFactory = Callable[[int], Regressor]
+"""From a seed to a model that has not been fitted."""
+
+
+def cross_predict(
+    make_model: ModelFactory, table: pd.DataFrame, target: ArrayLike, fold: ArrayLike, seed: int
+) -> NDArray[np.float64]:
+    """Predict each row by a model that has not seen the row's fold.
+
+    Parameters
+    ----------
+    make_model : callable
+        From a seed to a model that has not been fitted; each fold gets a fresh one.
+    table : pandas.DataFrame, n rows
+        Predictors.
+    target : array_like, shape (n,)
+        Observed values.
+    fold : array_like of int, shape (n,)
+        Fold numbers.
+    seed : int
+        Seed handed to ``make_model``.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n,)
+        Predictions, in the unit of the target.
+
+    Raises
+    ------
+    ValueError
+        If the target is missing in a row, lengths differ, or there is only one fold.
+    """
+    observed, fold = _checked(table, target, fold)
+    predicted = np.empty(len(observed))
+    for number in np.unique(fold):
+        held_back = fold == number
+        model = make_model(seed).fit(table[~held_back], observed[~held_back])
+        predicted[held_back] = model.predict(table[held_back])
+    return predicted
+
+
+def validate(
+    make_model: ModelFactory,
+    table: pd.DataFrame,
+    target: ArrayLike,
+    schemes: Mapping[str, Scheme],
+    seeds: Sequence[int],
+    training_fraction: float = 0.7,
+) -> pd.DataFrame:
+    """Return the predictions of a model under every scheme and seed, one row a prediction.
+
+    Parameters
+    ----------
+    make_model : callable
+        From a seed to a model that has not been fitted. If its models have ``oob_prediction`` after ``fit``, that is
+        checked as well.
+    table : pandas.DataFrame, n rows
+        Predictors.
+    target : array_like, shape (n,)
+        Observed values.
+    schemes : mapping of str to callable
+        Fold schemes by name, as :func:`mapforest.folds.schemes` returns them.
+    seeds : sequence of int
+        A repetition each: the seed of the model, of the split and of the folds.
+    training_fraction : float
+        Share of rows that train in the random split of figures S2 and S3.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``scheme``, ``part``, ``seed``, ``fold``, ``row`` (position in ``table``), ``observed``, ``predicted``.
+        Schemes are ``in_sample`` (as the paper), ``random_split`` with the parts ``training``, ``verification`` and
+        ``pooled`` (both, as the paper's figures S2 and S3), ``out_of_bag``, then those of ``schemes``; the part of the
+        others is ``all``.
+
+    Raises
+    ------
+    ValueError
+        If the target is missing in a row or lengths differ.
+    """
+    observed, _ = _checked(table, target, np.arange(len(table)))
+    collected = []
+
+    def _keep(scheme: str, part: str, seed: int, rows: ArrayLike, predicted: ArrayLike, fold: ArrayLike) -> None:
+        """Collect the pairs of one fit."""
+        pairs = {"fold": fold, "row": rows, "observed": observed[rows], "predicted": predicted}
+        collected.append(pd.DataFrame({"scheme": scheme, "part": part, "seed": seed, **pairs}))
+
+    every = np.arange(len(observed))
+    for seed in seeds:
+        whole = make_model(seed).fit(table, observed)
+        _keep("in_sample", "all", seed, every, whole.predict(table), 0)
+        training = random_split(len(observed), training_fraction, seed)
+        part = make_model(seed).fit(table[training], observed[training])
+        for name, rows in (("training", every[training]), ("verification", every[~training]), ("pooled", every)):
+            _keep("random_split", name, seed, rows, part.predict(table.iloc[rows]), 0)
+        out_of_bag = getattr(whole, "oob_prediction", None)
+        if out_of_bag is not None:
+            rows = every[np.isfinite(out_of_bag)]
+            _keep("out_of_bag", "all", seed, rows, out_of_bag[rows], 0)
+        for name, scheme in schemes.items():
+            fold = scheme(seed)
+            _keep(name, "all", seed, every, cross_predict(make_model, table, observed, fold, seed), fold)
+    return pd.concat(collected, ignore_index=True)
+
+
+def summarise(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return the metrics of every scheme: pooled over folds, with their spread over seeds and over folds.
+
+    Pooling scores all held-back predictions of a repetition together, which unequal folds need (Linnenbrink et al.
+    2024). The spread over folds shows how much one part of the land differs from another.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame
+        As :func:`validate` returns it. Columns before ``scheme``, such as ``model``, may be added and are kept apart.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a scheme, part and metric (see :func:`mapforest.metrics.scores`), in the order of the predictions:
+        ``value`` (pooled, mean of the seeds), ``seed_sd`` (NaN for one seed), ``fold_median``, ``fold_lowest``,
+        ``fold_highest`` (over the folds of all seeds; NaN where a scheme has no folds), ``n`` (rows), ``n_folds``,
+        ``n_seeds``.
+
+    Examples
+    --------
+    >>> pairs = pd.DataFrame({"scheme": "site", "part": "all", "seed": 1, "fold": [0, 0, 1, 1], "row": range(4),
+    ...                       "observed": [1.0, 2.0, 3.0, 4.0], "predicted": [1.0, 2.0, 4.0, 5.0]})
+    >>> summarise(pairs).set_index("metric").loc["rmse", ["value", "fold_lowest", "fold_highest"]].round(3).tolist()
+    [0.707, 0.0, 1.0]
+    """
+    keys = [*predictions.columns[: predictions.columns.get_loc("scheme")], "scheme", "part"]
+    rows = []
+    for key, group in predictions.groupby(keys, sort=False):
+        pooled = _scores_by(group, ["seed"])
+        by_fold = _scores_by(group, ["seed", "fold"])
+        n_folds = group.groupby("seed")["fold"].nunique().median()
+        spread = by_fold if n_folds > 1 else by_fold * np.nan
+        for metric in pooled.columns.drop("n"):
+            rows.append(
+                dict(zip(keys, key, strict=True))
+                | {
+                    "metric": metric,
+                    "value": pooled[metric].mean(),
+                    "seed_sd": pooled[metric].std(ddof=1),
+                    "fold_median": spread[metric].median(),
+                    "fold_lowest": spread[metric].min(),
+                    "fold_highest": spread[metric].max(),
+                    "n": int(pooled["n"].median()),
+                    "n_folds": int(n_folds),
+                    "n_seeds": len(pooled),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def fold_importance(
+    make_model: ModelFactory,
+    table: pd.DataFrame,
+    target: ArrayLike,
+    fold: ArrayLike,
+    predictors: Sequence[str],
+    seed: int,
+    repeats: int = 5,
+) -> pd.DataFrame:
+    """Return how much the held-back error grows when one predictor is shuffled among the held-back rows.
+
+    R's %IncMSE does the same out-of-bag. Under spatial folds it tells what helps to predict *elsewhere*, not what helps
+    to recognise a neighbour.
+
+    Parameters
+    ----------
+    make_model : callable
+        From a seed to a model that has not been fitted.
+    table : pandas.DataFrame, n rows
+        Predictors.
+    target : array_like, shape (n,)
+        Observed values.
+    fold : array_like of int, shape (n,)
+        Fold numbers.
+    predictors : sequence of str
+        Columns to shuffle, one at a time.
+    seed : int
+        Seed of the models and of the shuffles.
+    repeats : int
+        Shuffles of each column.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``predictor``, ``importance`` (increase of the mean squared error, squared unit of the target, mean over
+        repeats; negative where the predictor does harm) and ``sd`` (over repeats); greatest first.
+
+    Raises
+    ------
+    ValueError
+        If a predictor is no column, the target is missing in a row, or there is only one fold.
+    """
+    observed, fold = _checked(table, target, fold)
+    unknown = [name for name in predictors if name not in table.columns]
+    if unknown:
+        raise ValueError(f"predictors {unknown} are no columns of the table; it has {list(table.columns)}")
+    rng = np.random.default_rng(seed)
+    increase = pd.DataFrame(0.0, index=range(repeats), columns=list(predictors))
+    for number in np.unique(fold):
+        held_back = fold == number
+        model = make_model(seed).fit(table[~held_back], observed[~held_back])
+        part = table[held_back]
+        error = np.sum((model.predict(part) - observed[held_back]) ** 2)
+        for name in predictors:
+            for repeat in range(repeats):
+                shuffled = part.assign(**{name: rng.permutation(part[name].to_numpy())})
+                grown = np.sum((model.predict(shuffled) - observed[held_back]) ** 2)
+                increase.loc[repeat, name] += (grown - error) / len(observed)
+    return _ranked(increase)
+
+
+def out_of_bag_importance(forest: RandomForest, table: pd.DataFrame, target: ArrayLike, seed: int) -> pd.DataFrame:
+    """Return how much the error of a tree grows when one predictor is shuffled among the rows that it did not see.
+
+    R's %IncMSE before it is divided by its standard error (``importance(type = 1, scale = FALSE)``).
+
+    Parameters
+    ----------
+    forest : RandomForest
+        Fitted on ``table`` and ``target``.
+    table : pandas.DataFrame, n rows
+        The training rows of the forest.
+    target : array_like, shape (n,)
+        Their targets.
+    seed : int
+        Seed of the shuffles.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``predictor``, ``importance`` (increase of the mean squared error, squared unit of the target, mean over
+        trees) and ``sd`` (over the trees); greatest first.
+
+    Raises
+    ------
+    ValueError
+        If the target is missing in a row or lengths differ.
+    """
+    observed, _ = _checked(table, target, np.arange(len(table)))
+    encoded, every = forest.encode(table), np.arange(len(table))
+    # Columns of classes, which one-hot encoding makes, are shuffled together.
+    owner = np.array([name if name in forest.predictors else LAND_COVER for name in forest.columns])
+    rng = np.random.default_rng(seed)
+    by_tree = []
+    for tree, drawn in zip(forest.estimator.estimators_, forest.estimator.estimators_samples_, strict=True):
+        rows = np.setdiff1d(every, drawn)
+        if not rows.size:
+            continue
+        error = np.mean((tree.predict(encoded[rows], check_input=False) - observed[rows]) ** 2)
+        increase = {}
+        for name in forest.predictors:
+            shuffled = encoded[rows]
+            shuffled[:, owner == name] = rng.permutation(shuffled[:, owner == name])
+            increase[name] = np.mean((tree.predict(shuffled, check_input=False) - observed[rows]) ** 2) - error
+        by_tree.append(increase)
+    return _ranked(pd.DataFrame(by_tree))
+
+
+def _ranked(increase: pd.DataFrame) -> pd.DataFrame:
+    """Return mean and spread of each column, the greatest mean first."""
+    summary = pd.DataFrame({"importance": increase.mean(), "sd": increase.std(ddof=1)})
+    return summary.rename_axis("predictor").reset_index().sort_values("importance", ascending=False, ignore_index=True)
+
+
+def scheme_label(scheme: str, part: str = "all") -> str:
+    """Return how a scheme of :func:`validate` is called in figures.
+
+    Examples
+    --------
+    >>> scheme_label("random_split", "verification"), scheme_label("block_250_km"), scheme_label("knndm")
+    ('random split: verification', 'blocks of 250 km', 'distance-matched (kNNDM)')
+    """
+    if scheme.startswith("block_"):
+        return f"blocks of {scheme.split('_')[1]} km"
+    known = {
+        "random": "random folds",
+        "site": "leave site out",
+        "knndm": "distance-matched (kNNDM)",
+        "region": "leave region out",
+    }
+    label = known.get(scheme, scheme.replace("_", " "))
+    return label if part == "all" else f"{label}: {part}"
+
+
+def score_panels(summary: pd.DataFrame, metric_labels: Mapping[str, str]) -> pd.DataFrame:
+    """Return the rows of a summary that a figure shows, with the names that it gives them.
+
+    Parameters
+    ----------
+    summary : pandas.DataFrame
+        As :func:`summarise` returns it, with a column ``model``.
+    metric_labels : mapping of str to str
+        The metrics to show, in order, and their labels with units.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``target`` (the model), ``scheme``, ``score``, ``value``, and the range over folds ``low``, ``high``,
+        missing where a scheme has no folds.
+    """
+    shown = summary[summary["metric"].isin(metric_labels)]
+    named = pd.DataFrame(
+        {
+            "target": shown["model"],
+            "scheme": [scheme_label(scheme, part) for scheme, part in zip(shown["scheme"], shown["part"], strict=True)],
+            "score": shown["metric"].map(metric_labels),
+            "value": shown["value"],
+            "low": shown["fold_lowest"],
+            "high": shown["fold_highest"],
+        }
+    )
+    return named.sort_values("score", key=lambda column: column.map(list(metric_labels.values()).index), kind="stable")
+
+
+def _scores_by(predictions: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    groups = predictions.groupby(keys, sort=False)
+    return pd.DataFrame([metrics.scores(group["observed"], group["predicted"]) for _, group in groups])
+
+
+def _checked(table: pd.DataFrame, target: ArrayLike, fold: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return target and folds as vectors, or say what is wrong with them."""
+    observed, fold = np.asarray(target, dtype=float), np.asarray(fold)
+    if not (observed.shape == fold.shape == (len(table),)):
+        raise ValueError(
+            f"the table has {len(table)} rows, the target shape {observed.shape}, the folds shape {fold.shape}: "
+            "expected one target and one fold a row"
+        )
+    missing = np.flatnonzero(~np.isfinite(observed))
+    if missing.size:
+        raise ValueError(
+            f"the target is not finite in {missing.size} rows, the first at position {missing[0]}: drop those rows, "
+            "and their folds, before validating"
+        )
+    if np.unique(fold).size < 2:
+        raise ValueError(f"all {len(table)} rows are in one fold: there is none left to train on")
+    return observed, fold

@@ -1,0 +1,170 @@
+"""Covariates on the grid and at sites."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from helpers.data import catalog, cube, grid, region
+from helpers.errors import DataError
+
+YEARS = pd.DatetimeIndex(["2001-01-01", "2002-01-01", "2003-01-01"], name="time")
+
+
+def small_grid() -> xr.Dataset:
+    return grid.target_grid(90, 30, 92, 31.5, 0.5)
+
+
+def small_cube() -> xr.Dataset:
+    """Three years; temperature is year - 2000 plus a hundredth of the cell's number, the rest is constant."""
+    cells = small_grid()
+    flat = xr.full_like(grid.cell_area(cells.latitude, cells.longitude), 100.0)
+    number = flat.copy(data=np.arange(12.0).reshape(3, 4))
+    layers = {name: flat.copy() for name in cube.RS_PREDICTORS}
+    layers |= {"land_cover": flat * 0 + 10, "lai": flat * 0 + 1}
+    year = xr.DataArray([1.0, 2.0, 3.0], {"time": YEARS}, ("time",))
+    layers["temperature"] = number / 100 + year
+    return cube.assemble(layers, cells, number > 5)
+
+
+def test_the_cube_has_the_order_and_precision_of_the_contract() -> None:
+    made = small_cube()
+    assert made["temperature"].dims == ("time", "latitude", "longitude")
+    assert made["elevation"].dims == ("latitude", "longitude")
+    assert {made[name].dtype for name in cube.RS_PREDICTORS} == {np.dtype("float32")}
+    assert made["plateau"].dtype == bool
+    assert made.rio.crs == "EPSG:4326"
+
+
+def test_a_missing_cell_stays_missing_and_is_within_bounds() -> None:
+    made = small_cube()
+    made["soc"][0, 0] = np.nan
+    cube.check_bounds(made)
+    assert np.isnan(made["soc"].values[0, 0])
+
+
+def test_a_site_takes_its_cell_in_its_year() -> None:
+    sites = pd.DataFrame({"longitude": [90.6], "latitude": [31.2], "year": [2002.0]})
+    assert cube.sample(small_cube(), sites)["temperature"].item() == pytest.approx(2.01)
+
+
+@pytest.mark.parametrize(("year", "expected"), [(np.nan, 2.0), (1990.0, 1.0), (2018.0, 3.0)])
+def test_a_year_unknown_is_the_mean_and_a_year_outside_the_nearest(year: float, expected: float) -> None:
+    sites = pd.DataFrame({"longitude": [90.1], "latitude": [31.4], "year": [year]})
+    assert cube.sample(small_cube(), sites)["temperature"].item() == pytest.approx(expected)
+
+
+def test_sampling_keeps_every_row_in_order_and_leaves_no_data_missing() -> None:
+    made = small_cube()
+    made["soc"][0, 0] = np.nan
+    sites = pd.DataFrame({"longitude": [91.9, 90.1, 90.1], "latitude": [30.1, 31.4, 31.4]}, index=["c", "a", "b"])
+    table = cube.sample(made, sites)
+    assert list(table.index) == ["c", "a", "b"]
+    assert list(table.columns) == list(cube.RS_PREDICTORS)
+    assert table["soc"].isna().tolist() == [False, True, True]
+
+
+def test_sites_on_the_outer_edge_belong_to_the_outermost_cells() -> None:
+    sites = pd.DataFrame({"longitude": [90.0, 92.0], "latitude": [31.5, 30.0], "year": [2001.0, 2001.0]})
+    assert cube.sample(small_cube(), sites)["temperature"].to_numpy() == pytest.approx([1.0, 1.11])
+
+
+@pytest.fixture(scope="module")
+def open_world(real_data) -> xr.Dataset:
+    cells = grid.target_grid(73, 18, 136, 54, 0.1)
+    boundary = region.read_boundary(catalog.fetch("boundary")["DBATP_Polygon.shp"])
+    return cube.open_cube(cells, region.mask_from_polygon(boundary, cells))
+
+
+def plateau_share(made: xr.Dataset, where: xr.DataArray) -> float:
+    area = made["cell_area"].where(made["plateau"], 0)
+    return float(area.where(where, 0).sum() / area.sum())
+
+
+def plateau_mean(made: xr.Dataset, field: xr.DataArray) -> float:
+    return float(field.squeeze(drop=True).weighted(made["cell_area"].where(made["plateau"], 0)).mean())
+
+
+@pytest.mark.real_data
+def test_naqu_is_cold_and_has_a_monsoon(open_world) -> None:
+    naqu = cube.sample(open_world, pd.DataFrame({"longitude": [92.07], "latitude": [31.48]})).iloc[0]
+    assert naqu["temperature"] == pytest.approx(-1, abs=1)
+    assert 380 < naqu["precipitation"] < 470
+
+
+@pytest.mark.real_data
+def test_golmud_is_a_desert(open_world) -> None:
+    golmud = cube.sample(open_world, pd.DataFrame({"longitude": [94.9], "latitude": [36.42]})).iloc[0]
+    assert golmud["precipitation"] < 60
+
+
+@pytest.mark.real_data
+def test_the_plateau_has_its_height(open_world) -> None:
+    assert 4300 < plateau_mean(open_world, open_world["elevation"]) < 4500
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize(("land_cover", "share"), [(10, 0.56), (16, 0.355)])
+def test_the_plateau_is_grassland_and_barren_ground(open_world, land_cover: int, share: float) -> None:
+    assert plateau_share(open_world, open_world["land_cover"] == land_cover) == pytest.approx(share, abs=0.02)
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [
+        ("precipitation", 300, 450),
+        ("temperature", -4, 0),
+        ("srad", 185, 220),
+        ("lai", 0.3, 1.5),
+        ("npp_modis", 80, 200),
+        ("soc", 5, 12),
+    ],
+)
+def test_plateau_means_are_those_of_the_plateau(open_world, name: str, low: float, high: float) -> None:
+    assert low < plateau_mean(open_world, open_world[name]) < high
+
+
+@pytest.mark.real_data
+def test_the_sea_has_water_and_no_climate(open_world) -> None:
+    sea = open_world.sel(latitude=30.5, longitude=124, method="nearest").squeeze()
+    assert sea["land_cover"] == 17
+    assert np.isnan(sea["temperature"])
+
+
+@pytest.mark.real_data
+def test_the_open_world_says_that_it_is_a_climatology(open_world) -> None:
+    assert open_world.sizes["time"] == 1
+    assert "2015" in open_world.attrs["climatology"]
+
+
+@pytest.mark.real_data
+def test_products_to_compare_with_cover_the_plateau(open_world) -> None:
+    products = cube.open_products(open_world)
+    assert list(products) == ["npp_casa_cnp", "npp_miami", "rh_casa_cnp", "rh_mimics", "rh_corpse", "rs_raich"]
+    for name, field in products.items():
+        assert plateau_share(open_world, np.isfinite(field)) > 0.99, name
+        assert 100 < plateau_mean(open_world, field) < 300, name
+
+
+def test_a_plateau_by_elevation_is_all_high_land_of_the_papers_box() -> None:
+    made = small_cube()
+    made["elevation"][:] = np.array([[2400.0, 2500.0, 3000.0, 4000.0]] * 3)
+    assert cube.replace_plateau(made, "above_2500m")["plateau"].values.tolist() == [[False, True, True, True]] * 3
+    assert cube.replace_plateau(made, "above_3000m")["plateau"].values.tolist() == [[False, False, True, True]] * 3
+
+
+def test_high_land_outside_the_papers_box_is_no_plateau() -> None:
+    cells = grid.target_grid(104, 30, 106, 31, 0.5)
+    high = xr.full_like(grid.cell_area(cells.latitude, cells.longitude), 5000.0)
+    made = xr.Dataset({"elevation": high, "plateau": high > 0})
+    assert cube.replace_plateau(made, "above_3000m")["plateau"].values[0].tolist() == [True, False, False, False]
+
+
+def test_the_boundary_stays_the_plateau_unless_another_mask_is_chosen() -> None:
+    made = small_cube()
+    assert cube.replace_plateau(made, "boundary") is made
+    with pytest.raises(DataError, match="expected one of boundary"):
+        cube.replace_plateau(made, "above_2000m")

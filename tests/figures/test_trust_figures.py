@@ -1,0 +1,132 @@
+"""Figures of uncertainty: what they draw, and the tables they refuse."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import shapely
+import xarray as xr
+
+from helpers.figures.trust import (
+    accumulated_effects,
+    applicability_map,
+    budget_interval,
+    coverage_checks,
+    distance_curves,
+    error_maps,
+    variance_bars,
+    worlds_held,
+)
+
+BOUNDARY = shapely.box(80, 28, 100, 38)
+
+
+def field(value: float = 1.0) -> xr.DataArray:
+    coords = {"latitude": np.arange(40.0, 26, -1), "longitude": np.arange(78.0, 103)}
+    ramp = value * np.arange(14 * 25, dtype=float).reshape(14, 25)
+    return xr.DataArray(ramp, coords, ("latitude", "longitude"))
+
+
+def distances() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "kind": ["prediction to sample"] * 3 + ["random folds"] * 2,
+            "distance_km": [10.0, 100, 200, 0, 5],
+            "wasserstein_km": [0.0, 0, 0, 88, 88],
+        }
+    )
+
+
+def scenarios() -> pd.DataFrame:
+    row = {"label": "main", "total_TgC_yr": -5.0, "total_low_TgC_yr": -20.0, "total_high_TgC_yr": 9.0}
+    return pd.DataFrame([row | {"sink_probability": 0.31}])
+
+
+def published() -> pd.DataFrame:
+    return pd.DataFrame({"label": ["another work"], "low": [22.3], "high": [22.3]})
+
+
+def sources() -> pd.DataFrame:
+    columns = {f"{name}_sd_gC_m2_yr": [3.0, 5.0] for name in ("npp", "rh", "nep")}
+    return pd.DataFrame({"label": ["sites", "all together"]} | columns)
+
+
+def checks() -> pd.DataFrame:
+    return pd.DataFrame({"model": ["NPP"], "check": ["out of bag"], "coverage": [0.8], "recalibrated_coverage": [0.91]})
+
+
+def worlds() -> pd.DataFrame:
+    ends = {"low_gC_m2_yr": [-1.0, 5.0], "high_gC_m2_yr": [4.0, 9.0], "mean_gC_m2_yr": [2.0, 7.0]}
+    return pd.DataFrame({"part": "inside", **ends, "true_gC_m2_yr": [1.0, 1.0], "held": [1, 0]})
+
+
+def test_distance_curves_write_w_beside_each_scheme_but_not_beside_the_map() -> None:
+    (axes,) = distance_curves({"NPP": distances()}).axes
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ["prediction to sample: the map", "random folds, W 88 km"]
+
+
+def test_distance_curves_need_the_maps_own_distances() -> None:
+    with pytest.raises(ValueError, match="prediction to sample"):
+        distance_curves({"NPP": distances().iloc[3:]})
+
+
+def test_budget_interval_writes_the_chance_of_a_sink() -> None:
+    figure = budget_interval({"plateau": np.array([-3.0, -2, -1, 4])}, scenarios(), published(), truth=2.0)
+    upper, lower = figure.axes
+    assert "a sink in 25 % of draws" in upper.get_legend().get_texts()[0].get_text()
+    assert [label.get_text() for label in lower.get_yticklabels()] == ["main, sink: 31 %", "another work"]
+
+
+def test_worlds_held_counts_the_worlds() -> None:
+    (axes,) = worlds_held(worlds()).axes
+    assert axes.get_title() == "inside: 1 of 2 held"
+
+
+def test_variance_bars_have_a_panel_a_flux() -> None:
+    assert [axes.get_title() for axes in variance_bars(sources()).axes] == ["NPP", "Rh", "NEP"]
+
+
+def test_coverage_checks_mark_the_promise() -> None:
+    (axes,) = coverage_checks(checks(), 0.9).axes
+    assert any(np.allclose(line.get_xdata(), 0.9) for line in axes.lines)
+
+
+def test_accumulated_effects_draw_a_mark_a_site() -> None:
+    effects = pd.DataFrame({"predictor": "lai", "value": [0.0, 1.0], "effect": [-1.0, 1.0]})
+    (axes,) = accumulated_effects(effects, pd.DataFrame({"lai": [0.1, 0.5, 0.7]}), ["lai"], "effect").axes
+    assert any(line.get_marker() == "|" and len(line.get_xdata()) == 3 for line in axes.lines)
+
+
+def test_maps_of_errors_have_a_bar_each() -> None:
+    figure = error_maps({"width": (field(), "g C m-2 yr-1"), "error": (field(2), "1")}, BOUNDARY)
+    assert len(figure.axes) == 4
+    figure.draw_without_rendering()
+
+
+def test_the_applicability_map_names_its_three_classes() -> None:
+    use = field() % 3
+    figure = applicability_map({"NPP": field(0.01), "ln Rs": field(0.01)}, use, BOUNDARY)
+    labels = [text.get_text() for axes in figure.axes if axes.get_legend() for text in axes.get_legend().get_texts()]
+    assert labels == ["may be used", "too unlike the sites", "land cover without a site"]
+
+
+@pytest.mark.parametrize(
+    ("draw", "table"),
+    [
+        (lambda table: distance_curves({"NPP": table}), distances().drop(columns="wasserstein_km")),
+        (lambda table: budget_interval({}, table, published()), scenarios().drop(columns="label")),
+        (variance_bars, sources().drop(columns="nep_sd_gC_m2_yr")),
+        (lambda table: coverage_checks(table, 0.9), checks().drop(columns="coverage")),
+        (worlds_held, worlds().drop(columns="held")),
+    ],
+)
+def test_a_table_without_a_column_is_refused(draw, table: pd.DataFrame) -> None:
+    with pytest.raises(ValueError, match="lacks"):
+        draw(table)
+
+
+def test_no_map_is_refused() -> None:
+    with pytest.raises(ValueError, match="no map"):
+        error_maps({}, BOUNDARY)

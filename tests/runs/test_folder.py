@@ -1,0 +1,215 @@
+"""A run's folder: what is saved is loaded again, is whole, and is on record."""
+
+from __future__ import annotations
+
+import json
+import types
+import warnings
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+import shapely
+import xarray as xr
+import yaml
+
+from helpers.config import Settings
+from helpers.figures.style import blank
+from helpers.runs import folder as run_folder
+from helpers.runs import steps
+
+
+@pytest.fixture
+def begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Start runs in a folder of their own."""
+    monkeypatch.setenv("QTP_RUNS_DIR", str(tmp_path))
+    return lambda notebook="01_data_preparation", **names: run_folder.start(notebook, names)
+
+
+@pytest.fixture
+def cube() -> xr.Dataset:
+    years = pd.to_datetime(["2000-01-01", "2001-01-01"])
+    return xr.Dataset(
+        {
+            "temperature": (("time", "latitude"), np.float32([[1, 2], [3, np.nan]]), {"units": "degC"}),
+            "plateau": (("latitude",), [True, False]),
+            "land_cover": (("latitude",), np.float32([1, 2]), {"flag_values": np.array([1, 2], "i1")}),
+        },
+        {"time": years, "latitude": [36.5, 35.5]},
+        {"climatology": "2000-2001"},
+    )
+
+
+def test_a_dataset_comes_back_as_it_was_saved(begin, cube):
+    begin().save_dataset("cube", cube)
+    xr.testing.assert_equal(begin("02_npp_random_forest").load_dataset("cube").load(), cube)
+
+
+def test_a_dataset_comes_back_with_its_attributes(begin, cube):
+    begin().save_dataset("cube", cube)
+    loaded = begin("02_npp_random_forest").load_dataset("cube")
+    assert loaded.attrs == cube.attrs and loaded["temperature"].attrs == {"units": "degC"}
+
+
+def test_saving_and_loading_a_dataset_warns_of_nothing(begin, cube):
+    """A warning would stand in the executed notebook, and so in the book."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        begin().save_dataset("cube", cube)
+        begin().load_dataset("cube").load()
+
+
+def test_a_loaded_dataset_can_be_changed_and_saved_in_other_chunks(begin, cube):
+    begin().save_dataset("cube", cube.chunk({"latitude": 1}))
+    again = begin().load_dataset("cube").chunk({"latitude": 2})
+    begin().save_dataset("cube", again + 1)
+    assert float(begin().load_dataset("cube")["temperature"][0, 0]) == 2
+
+
+def test_a_table_has_its_named_index_as_first_column(begin):
+    table = pd.DataFrame({"rmse_gC_m2_yr": [1.5]}, index=pd.Index(["MODIS"], name="product"))
+    book_run = begin()
+    book_run.save_table("budgets", table)
+    assert (book_run.folder / "tables" / "budgets.csv").read_text() == "product,rmse_gC_m2_yr\nMODIS,1.5\n"
+
+
+def test_a_shown_table_is_short_and_has_no_words_in_gaps(begin, monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda html: shown.append(html.data))
+    begin().show(pd.DataFrame({"product": ["MODIS"], "mean": [132.28712], "gap": [None]}, index=[7]))
+    assert ">132.3<" in shown[0] and "None" not in shown[0] and ">7<" not in shown[0]
+
+
+def test_a_table_keeps_words_that_pandas_takes_for_missing_values(begin):
+    begin().save_table("claims", pd.DataFrame({"verdict": ["None", "NA", None]}))
+    assert begin().load_table("claims")["verdict"].tolist()[:2] == ["None", "NA"]
+
+
+def test_a_frame_keeps_types_and_index(begin):
+    frame = pd.DataFrame({"year": [2001.0, np.nan], "on_plateau": [True, False]}, index=[7, 3])
+    begin().save_frame("training_npp", frame)
+    pd.testing.assert_frame_equal(begin("02_npp_random_forest").load_frame("training_npp"), frame)
+
+
+def test_a_boundary_comes_back_exactly(begin):
+    boundary = shapely.Polygon([(80.1234567890123, 30), (90, 30), (85, 35)])
+    begin().save_boundary("plateau", boundary)
+    assert begin("02_npp_random_forest").load_boundary("plateau").equals_exact(boundary, 0)
+
+
+@pytest.mark.parametrize(("config", "stamps"), [("virtual", ["simulated (virtual plateau)"]), ("open", [])])
+def test_a_figure_of_a_simulated_world_says_so(begin, config, stamps):
+    figure = plt.figure()
+    begin(config=config).save_figure("fig1_study_area", figure)
+    assert [text.get_text() for text in figure.texts] == stamps
+
+
+def test_what_a_simulated_figure_says_stands_below_its_panels(begin):
+    figure = blank(2.0)
+    panel = figure.add_subplot(xlabel="longitude")
+    begin(config="virtual").save_figure("fig1_study_area", figure)
+    (text,) = figure.texts
+    assert text.get_window_extent().y1 <= panel.get_tightbbox().y0
+
+
+def test_a_saved_figure_is_shown_with_its_text_for_blind_readers(begin, monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    begin().save_figure("fig1_study_area", plt.figure(), alt="A map of the sites")
+    assert shown[0].alt == "A map of the sites"
+
+
+def test_a_saved_figure_is_closed_and_so_not_shown_twice(begin):
+    figure = plt.figure()
+    begin().save_figure("fig1_study_area", figure)
+    assert not plt.fignum_exists(figure.number)
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"), [(np.float32(0.5), "0.5"), (np.int64(62), "62"), (0.25, "0.25"), ("sink", "'sink'")]
+)
+def test_glued_values_are_plain_python(begin, monkeypatch, value, plain):
+    glued = {}
+    monkeypatch.setattr("myst_nb.glue", lambda name, value, display: glued.update({name: repr(value)}))
+    begin().glue("n", value)
+    assert glued == {"n": plain}
+
+
+def test_a_world_without_truth_has_none(begin):
+    assert begin("02_npp_random_forest", config="open").truth is None
+
+
+def test_the_truth_of_a_simulated_world_is_what_data_preparation_saved(begin, cube):
+    begin().save_dataset("truth", cube)
+    xr.testing.assert_equal(begin("02_npp_random_forest").truth.load(), cube)
+
+
+def test_the_folder_is_named_by_the_parameter_run(begin, tmp_path):
+    assert begin(run="trial").folder == tmp_path / "trial"
+
+
+def test_an_imported_module_is_no_parameter(begin):
+    assert begin(run=types.ModuleType("run")).settings.run == "virtual"
+
+
+def test_the_resolved_parameters_lie_in_the_folder(begin):
+    folder = begin(n_trees=7).folder
+    assert Settings(**yaml.safe_load((folder / "config.yml").read_text())).n_trees == 7
+
+
+def test_provenance_names_what_was_read_with_its_checksum(begin, cube):
+    first = begin()
+    first.save_dataset("cube", cube)
+    second = begin("02_npp_random_forest")
+    second.load_dataset("cube")
+    second.finish()
+    saved = json.loads((first.folder / "provenance" / "01_data_preparation.json").read_text())
+    read = json.loads((first.folder / "provenance" / "02_npp_random_forest.json").read_text())
+    assert read["inputs"]["cube.zarr"] == saved["outputs"]["cube.zarr"]["sha256"]
+
+
+def test_the_checksum_of_a_dataset_follows_its_content(begin, cube):
+    def digest(dataset: xr.Dataset) -> str:
+        book_run = begin()
+        book_run.save_dataset("cube", dataset)
+        record = json.loads((book_run.folder / "provenance" / "01_data_preparation.json").read_text())
+        return record["outputs"]["cube.zarr"]["sha256"]
+
+    assert digest(cube) == digest(cube) != digest(cube.assign(plateau=~cube["plateau"]))
+
+
+def test_provenance_of_an_unfinished_notebook_has_no_end(begin, cube):
+    book_run = begin()
+    book_run.save_dataset("cube", cube)
+    assert json.loads((book_run.folder / "provenance" / "01_data_preparation.json").read_text())["finished"] is None
+
+
+def test_provenance_holds_versions_seed_and_memory(begin):
+    book_run = begin()
+    book_run.finish()
+    record = json.loads((book_run.folder / "provenance" / "01_data_preparation.json").read_text())
+    assert record["packages"]["xarray"] == xr.__version__
+    assert record["settings"]["seed"] == book_run.settings.seed
+    assert record["peak_memory_bytes"] > 10_000_000
+
+
+def test_new_results_put_an_older_executed_copy_aside(begin, cube):
+    """The copy shows other results than the folder then holds; the workflow makes it anew."""
+    book_run = begin()
+    executed = book_run.folder / "notebooks" / "01_data_preparation.ipynb"
+    executed.parent.mkdir()
+    executed.write_text("{}")
+    book_run.save_dataset("cube", cube)
+    assert not executed.exists()
+
+
+def test_every_parameter_decides_some_notebook_or_none_by_design():
+    """A parameter missing here would change without anything being executed again."""
+    deciding = {key for step in steps.STEPS.values() for key in step.parameters}
+    assert deciding | set(steps.EXECUTION_PARAMETERS) == set(Settings.model_fields)
+
+
+def test_a_notebook_is_decided_by_the_parameters_of_those_it_needs():
+    assert set(steps.deciding_parameters("02_npp_random_forest")) < set(steps.deciding_parameters("05_comparison"))

@@ -1,0 +1,146 @@
+"""Training tables: domain, aggregation, covariates of the cell, and what is left out."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from helpers.errors import DataError
+from helpers.sites.training import choose_rs, resample_sites, training_table
+from mapforest.cells import map_table
+
+PREDICTORS = ("elevation", "temperature")
+
+
+@pytest.fixture
+def cube():
+    coordinates = {
+        "time": pd.date_range("2000-01-01", periods=2, freq="YS"),
+        "latitude": [36.0, 35.0],
+        "longitude": [90.0, 91.0, 92.0],
+    }
+    made = xr.Dataset(coords=coordinates)
+    made["elevation"] = (("latitude", "longitude"), np.arange(6.0).reshape(2, 3) * 100 + 4000)
+    made["temperature"] = made["elevation"] * 0 + xr.DataArray([1.0, 3.0], {"time": made["time"]})
+    made["plateau"] = made["longitude"] < made["latitude"] * 0 + 91.5
+    made["cell_area"] = made["elevation"] * 0 + 9000.0
+    return made
+
+
+@pytest.fixture
+def used():
+    def record(site, longitude, latitude, value, on_plateau, variable="npp"):
+        texts = dict.fromkeys(["quality", "vegetation", "source", "reference"], "")
+        place = {"site": site, "longitude": longitude, "latitude": latitude, "year": 2000.0, "value": value}
+        flags = {"in_china": True, "on_plateau": on_plateau, "possible_duplicate": False}
+        return {"variable": variable, "unit": "g C m-2 yr-1", "treatment": "none"} | place | texts | flags
+
+    return pd.DataFrame(
+        [
+            record("a", 90.0, 36.0, 100.0, True),
+            record("a", 90.0, 36.0, 300.0, True),
+            record("b", 91.1, 35.2, 500.0, True),
+            record("c", 92.0, 35.0, 700.0, False),
+            record("d", 91.0, 36.0, 900.0, True, variable="rs"),
+        ]
+    )
+
+
+def test_a_site_takes_the_covariates_of_its_cell_and_year(cube, used):
+    table, _ = training_table(cube, used, "npp", PREDICTORS, "plateau", "rows")
+    assert table["elevation"].tolist() == [4000, 4000, 4400] and table["temperature"].tolist() == [1, 1, 1]
+
+
+def test_predictors_keep_their_order(cube, used):
+    table, _ = training_table(cube, used, "npp", ("temperature", "elevation"), "plateau", "rows")
+    assert [name for name in table if name in PREDICTORS] == ["temperature", "elevation"]
+
+
+@pytest.mark.parametrize(("domain", "n"), [("plateau", 3), ("china", 4)])
+def test_domain_decides_which_sites_train(cube, used, domain, n):
+    assert len(training_table(cube, used, "npp", PREDICTORS, domain, "rows")[0]) == n
+
+
+def test_site_means_merge_the_records_of_a_site(cube, used):
+    table, _ = training_table(cube, used, "npp", PREDICTORS, "plateau", "site_mean")
+    assert table.set_index("site")["value"].to_dict() == {"a": 200.0, "b": 500.0}
+
+
+def test_a_site_without_its_covariates_is_left_out_and_counted(cube, used):
+    cube["elevation"] = cube["elevation"].where(cube["longitude"] < 90.5)
+    table, flow = training_table(cube, used, "npp", PREDICTORS, "plateau", "rows")
+    last = flow.iloc[-1]
+    assert len(table) == 2 and last["excluded"] == 1 and last["reason"] == "elevation missing in 1"
+
+
+def test_flow_adds_up_to_the_table(cube, used):
+    table, flow = training_table(cube, used, "npp", PREDICTORS, "plateau", "site_mean")
+    assert flow["n"].iloc[0] - flow["excluded"].sum() == len(table)
+
+
+def test_nothing_left_to_train_on_shows_where_the_rows_went(cube, used):
+    with pytest.raises(DataError, match="rs: 1 rows left(.|\n)*training domain: plateau"):
+        training_table(cube, used, "rs", PREDICTORS, "plateau", "rows")
+
+
+def test_map_table_holds_the_plateaus_complete_cells_with_their_means(cube):
+    cube["elevation"][0, 0] = np.nan
+    table = map_table(cube, PREDICTORS)
+    assert table["longitude"].tolist() == [91.0, 90.0, 91.0] and set(table["temperature"]) == {2.0}
+
+
+@pytest.fixture
+def rs_records(used):
+    """Three records of Rs on the plateau: inside the boundary, outside of it, and of another source."""
+    kept = (
+        used.iloc[[4, 4, 4]]
+        .reset_index(drop=True)
+        .assign(value=[1.0, 2.0, 3.0], inside_boundary=[True, False, np.nan], annual_coverage=[0.5, 0.4, np.nan])
+    )
+    return pd.concat([used.iloc[:4], kept], ignore_index=True)
+
+
+def test_the_papers_rule_takes_every_record_of_rs(rs_records):
+    assert choose_rs(rs_records, "paper") is rs_records
+
+
+def test_only_records_inside_the_boundary_are_on_the_plateau_if_so_chosen(rs_records):
+    chosen = choose_rs(rs_records, "boundary")
+    assert chosen.loc[chosen["on_plateau"] & (chosen["variable"] == "rs"), "value"].tolist() == [1.0, 3.0]
+
+
+def test_records_of_less_than_half_a_year_or_of_unknown_length_can_be_left_out(rs_records):
+    chosen = choose_rs(rs_records, "coverage")
+    assert chosen.loc[chosen["variable"] == "rs", "value"].tolist() == [1.0]
+
+
+@pytest.mark.parametrize("rule", ["boundary", "coverage"])
+def test_a_rule_for_rs_leaves_npp_alone(rs_records, rule):
+    chosen, before = (table[table["variable"] == "npp"] for table in (choose_rs(rs_records, rule), rs_records))
+    pd.testing.assert_frame_equal(chosen, before, check_dtype=False)
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"), [("coverage", "'annual_coverage', which these"), ("flags", "expected paper")]
+)
+def test_a_rule_that_cannot_be_followed_is_refused(used, rule, message):
+    with pytest.raises(DataError, match=message):
+        choose_rs(used, rule)
+
+
+def test_a_bootstrap_draws_whole_sites_as_many_as_there_are():
+    table = pd.DataFrame({"site": list("aaabbc"), "value": range(6)})
+    drawn = resample_sites(table, seed=1)
+    counts = drawn.groupby("site").size() / table.groupby("site").size()
+    assert counts.sum() == 3 and (counts.dropna() % 1 == 0).all()
+
+
+def test_a_bootstrap_follows_its_seed():
+    table = pd.DataFrame({"site": [str(i) for i in range(30)], "value": range(30)})
+    one, again, other = (resample_sites(table, seed)["value"].tolist() for seed in (1, 1, 2))
+    assert one == again != other
+
+
+def test_a_resampled_table_says_so_in_its_flow(cube, used):
+    table, flow = training_table(cube, used, "npp", PREDICTORS, "plateau", "rows", site_resample=4)
+    assert flow.iloc[-1]["step"] == "sites drawn with seed 4" and flow.iloc[-1]["n"] == len(table)

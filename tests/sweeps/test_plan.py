@@ -1,0 +1,209 @@
+"""A sweep: what its file may say, which cells it makes, and what they share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from helpers.config import load_config, project_root
+from helpers.errors import ConfigError
+from helpers.sweeps import stages
+from helpers.sweeps.plan import FINAL, LONGEST_NAME, Plan, cell_name, part_of, plan, read_sweep
+
+SWEEPS = sorted((project_root() / "config" / "sweeps").glob("*.yml"))
+
+
+@pytest.fixture
+def planned(tmp_path: Path):
+    """Plan a sweep that is given as keywords."""
+
+    def _plan(name: str = "mine", **values):
+        path = tmp_path / f"{name}.yml"
+        path.write_text(yaml.safe_dump({"config": "virtual"} | values))
+        return plan(read_sweep(path))
+
+    return _plan
+
+
+def names(made: Plan) -> list[str]:
+    return [cell.name for cell in made.cells]
+
+
+@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
+def test_each_committed_sweep_is_valid(path):
+    assert plan(read_sweep(path)).cells
+
+
+def test_the_sweep_of_ci_is_small_and_the_real_one_is_not():
+    sizes = {name: len(plan(read_sweep(name)).cells) for name in ("ci", "full-open")}
+    assert 8 <= sizes["ci"] <= 12 and sizes["full-open"] >= 500
+
+
+def test_axes_are_crossed_and_the_base_is_one_of_the_cells(planned):
+    made = planned(axes={"rs_rh_line": ["paper", "records"], "n_trees": [500, 50]})
+    assert set(names(made)) == {"base", "n_trees=50", "rs_rh_line=records", "n_trees=50__rs_rh_line=records"}
+
+
+def test_a_cell_has_the_base_and_its_own_values(planned):
+    (cell,) = planned(base={"nodesize": 9}, axes={"n_trees": [50]}).cells
+    expected = load_config("virtual", {"nodesize": 9, "n_trees": 50})
+    assert cell.settings == expected and cell.values == {"n_trees": 50}
+
+
+def test_an_explicit_cell_with_lists_stands_for_each_of_its_values(planned):
+    assert names(planned(cells=[{"left_out": ["lai", "soc"]}])) == ["left_out=lai", "left_out=soc"]
+
+
+def test_a_cell_that_is_named_twice_counts_once(planned):
+    assert names(planned(axes={"n_trees": [500, 50]}, cells=[{"n_trees": 50}])) == ["base", "n_trees=50"]
+
+
+def test_only_combinations_of_the_axes_count_as_crossed(planned):
+    made = planned(axes={"n_trees": [500, 50]}, cells=[{"n_trees": 50}, {"nodesize": 9}])
+    assert [cell.crossed for cell in made.cells] == [True, True, False]
+
+
+def test_seeds_are_an_axis(planned):
+    assert names(planned(seeds=[1, 2])) == ["seed=1", "seed=2"]
+
+
+def test_exclusions_leave_out_what_matches_all_of_their_values(planned):
+    axes = {"training_domain": ["plateau", "china"], "rs_rh_line": ["paper", "records", "site_means"]}
+    made = planned(axes=axes, exclusions=[{"training_domain": "china", "rs_rh_line": ["records", "site_means"]}])
+    assert "training_domain=china" in names(made) and len(made.cells) == 4
+
+
+def test_a_cap_keeps_the_base_and_stays_when_an_axis_grows(planned):
+    few = planned(axes={"nodesize": [5, 6, 7], "n_trees": [500, 10, 20]}, cap=4)
+    more = planned(axes={"nodesize": [5, 6, 7], "n_trees": [500, 10, 20, 30]}, cap=5)
+    assert len(few.cells) == 4 and few.n_capped == 5 and "base" in names(few)
+    kept = [name for name in names(few) if name in names(more)]
+    assert len(kept) >= 3
+
+
+def test_a_cap_leaves_explicit_cells_alone(planned):
+    made = planned(axes={"n_trees": list(range(10, 60, 10))}, cells=[{"nodesize": [8, 9]}], cap=2)
+    assert names(made)[2:] == ["nodesize=8", "nodesize=9"]
+
+
+def test_names_do_not_depend_on_the_order_of_the_file():
+    one = cell_name({"n_trees": 50, "rs_rh_line": "records"})
+    assert one == cell_name({"rs_rh_line": "records", "n_trees": 50}) == "n_trees=50__rs_rh_line=records"
+
+
+def test_a_long_name_is_cut_and_stays_unique():
+    values = {
+        key: 12345678 for key in ("seed", "n_trees", "npp_mtry", "rs_mtry", "nodesize", "validation_trees", "n_folds")
+    }
+    one, other = cell_name(values), cell_name(values | {"n_folds": 1})
+    assert max(len(one), len(other)) <= LONGEST_NAME and one != other and one[:60] == other[:60]
+
+
+def test_a_name_is_a_file_name():
+    assert "/" not in cell_name({"extra_observations": ["../my sites.csv"]})
+
+
+def test_cells_share_each_notebook_that_their_parameters_do_not_decide(planned):
+    made = planned(axes={"rs_rh_line": ["paper", "records"], "rs_mtry": [3, 7], "npp_mtry": [3, 6]})
+    assert len(made.cells) == 8
+    assert list(made.counts().values()) == [1, 2, 2, 8]
+
+
+def test_another_world_shares_nothing(planned):
+    assert list(planned(axes={"resolution": [0.5, 1.0]}).counts().values()) == [2, 2, 2, 2]
+
+
+def test_a_stage_needs_all_notebooks_before_it_with_the_same_parameters(planned):
+    made = planned(axes={"rs_mtry": [3, 7]})
+    for cell in made.cells:
+        final = made.stages[FINAL, cell.stages[FINAL]]
+        assert dict(final.needs) == {name: digest for name, digest in cell.stages.items() if name != FINAL}
+
+
+def test_a_stage_is_given_what_counts_there_and_nothing_else(planned):
+    made = planned(base={"resolution": 0.5}, axes={"rs_rh_line": ["records"]})
+    given = {stage.notebook[:2]: stage.parameters for stage in made.stages.values()}
+    assert given["02"] == {"resolution": 0.5} and given["04"] == {"resolution": 0.5, "rs_rh_line": "records"}
+
+
+def test_the_digest_of_a_stage_is_that_of_any_sweep_with_its_parameters(planned):
+    one = planned(axes={"n_trees": [50]}, name="one")
+    other = planned(base={"n_trees": 50}, axes={"rs_rh_line": ["paper", "records"]}, name="other")
+    assert one.cells[0].stages == other.cells[0].stages
+
+
+def test_parts_hold_every_cell_once(planned):
+    made = planned(axes={"n_trees": list(range(10, 80, 10)), "rs_rh_line": ["paper", "records"]})
+    parts = [part_of(made, number, 3) for number in (1, 2, 3)]
+    assert sorted(name for part in parts for name in names(part)) == sorted(names(made))
+    assert max(len(part.cells) for part in parts) <= 5
+
+
+def test_a_part_has_the_stages_that_its_cells_need_alone(planned):
+    made = planned(axes={"n_trees": [10, 20], "rs_rh_line": ["paper", "records"]})
+    assert list(part_of(made, 1, 2).counts().values()) == [1, 1, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"axis": {}}, "unknown key 'axis'; did you mean 'axes'"),
+        ({"axes": {"n_tres": [5]}}, "axes: 'n_tres' is no parameter that a cell can have; did you mean 'n_trees'"),
+        ({"axes": {"n_trees": []}}, "n_trees has no value"),
+        ({"axes": {"n_trees": [0]}}, "n_trees: .*greater than or equal to 1 .given: 0"),
+        ({"axes": {"rs_rh_line": ["site_mean"]}}, "given: 'site_mean'.; did you mean 'site_means'"),
+        ({"axes": {"npp_mtry": [8]}}, "npp_mtry is 8, but this forest has 7 predictors"),
+        ({"axes": {"soc_depth": [100]}}, "soc_depth is 100, which only world: open knows"),
+        ({"axes": {"run": ["a"]}}, "axes: 'run' is no parameter"),
+        ({"axes": {"block_cells": [1000]}}, "axes: 'block_cells' is no parameter"),
+        ({"cells": [{"left_uot": "lai"}]}, "cells: 'left_uot' is no parameter .*; did you mean 'left_out'"),
+        ({"exclusions": [{"n_trees": "many"}]}, "exclusions: n_trees: .*valid integer"),
+        ({"base": {"resolutoin": 1}}, "base: 'resolutoin' is no parameter .*; did you mean 'resolution'"),
+        ({"axes": {"seed": [1]}, "seeds": [2]}, "say the same"),
+        ({"config": "vrtual"}, "no configuration 'vrtual'"),
+        ({"axes": {"n_trees": [5]}, "exclusions": [{"n_trees": 6}]}, "excludes no cell"),
+        ({"axes": {"n_trees": [5]}, "exclusions": [{"n_trees": 5}]}, "no cell is left"),
+        ({"cap": 0}, "cap: .*greater than or equal to 1"),
+    ],
+)
+def test_a_sweep_that_cannot_be_is_refused(planned, values, message):
+    with pytest.raises(ConfigError, match=message):
+        planned(**values)
+
+
+def test_all_misspelt_names_are_told_at_once(planned):
+    with pytest.raises(ConfigError, match="n_tres.*\n.*nodsize"):
+        planned(axes={"n_tres": [5], "nodsize": [3]})
+
+
+def test_a_sweep_that_does_not_exist_names_those_that_do():
+    with pytest.raises(ConfigError, match="there are: ci, full-open"):
+        read_sweep("full")
+
+
+@pytest.mark.parametrize(("part", "parts"), [(0, 2), (3, 2)])
+def test_a_part_that_does_not_exist_is_refused(planned, part, parts):
+    with pytest.raises(ConfigError, match="expected 1 to 2"):
+        part_of(planned(seeds=[1, 2]), part, parts)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DASK_SCHEDULER_ADDRESS", "tcp://node1:8786"),
+        ("QTP_DATA_MIRROR", "https://example.org/files"),
+        ("QTP_DATA_DIR", str(Path("cache").absolute())),
+    ],
+)
+def test_a_sweep_passes_its_environment_on(tmp_path, monkeypatch, name, value):
+    """Snakemake works in another folder, so a relative path is made absolute."""
+    monkeypatch.setenv("QTP_RUNS_DIR", str(tmp_path))
+    monkeypatch.setenv("QTP_DATA_DIR", "cache")
+    if name != "QTP_DATA_DIR":
+        monkeypatch.setenv(name, value)
+    passed_on = {}
+    monkeypatch.setattr("subprocess.run", lambda command, env, **_: passed_on.update(env))
+    stages.main(["run", "ci"])
+    assert passed_on[name] == value

@@ -1,0 +1,99 @@
+"""Measurements as read: medians, the line through the cells, what follows for larger regions, numbers as text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from helpers import costs
+from helpers.errors import DataError
+
+BASE = {"cells": 100_000, "years": 10, "trees": 1500, "threads": 2, "workers": 0, "chunk": 100}
+
+
+def measured() -> pd.DataFrame:
+    """Seconds of two rounds, the second slower by 0.2 s: on the clock 1.1 s and 2 s for a million cells in one year."""
+    varied = [("base", {}), ("cells", {"cells": 50_000}), ("cells", {"cells": 400_000}), ("threads", {"threads": 1})]
+    rows = []
+    for factor, change in varied:
+        case = BASE | change
+        seconds = 1 + 2 * case["cells"] * case["years"] / 1e6
+        for late in (0.0, 0.2):
+            spent = {"wall_seconds": seconds + late, "cpu_seconds": 2 * seconds, "peak_mb": 500}
+            rows.append({"factor": factor, **case, **spent})
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout without measurements."""
+    monkeypatch.setenv("QTP_BOOK_ROOT", str(tmp_path))
+    (tmp_path / "data" / "benchmarks").mkdir(parents=True)
+    return tmp_path / "data" / "benchmarks"
+
+
+def test_without_measurements_the_headline_names_the_command(checkout):
+    assert "`python benchmarks/engines.py` makes `engines.csv`" in costs.headline("engines")
+
+
+def test_without_measurements_there_are_no_rows(checkout):
+    assert costs.read_measurements("scaling").empty
+
+
+def test_the_headline_says_how_and_when_was_measured(checkout):
+    (checkout / "engines.csv").write_text("# python benchmarks/engines.py --quick, 2026-01-02\nforest\n")
+    assert costs.headline("engines") == "Measured: engines, by `python benchmarks/engines.py --quick` on 2026-01-02."
+
+
+def test_a_table_without_a_column_is_refused_with_the_script_that_makes_it(checkout):
+    (checkout / "whole_job.csv").write_text("# command, date\nnotebook,peak_mb\n01,5\n")
+    with pytest.raises(DataError, match=r"lacks wall_seconds, cpu_seconds; .* benchmarks/whole_job\.py"):
+        costs.read_measurements("whole job")
+
+
+def test_a_case_is_the_median_of_its_rounds():
+    case = costs.cases(measured()).iloc[0]
+    assert case[["wall_seconds", "fastest", "slowest", "rounds"]].tolist() == pytest.approx([3.1, 3.0, 3.2, 2])
+
+
+def test_a_factor_is_varied_with_the_base_case_among_its_own():
+    varied = costs.of_factor(costs.cases(measured()), "cells")
+    assert varied["cells"].tolist() == [50_000, 100_000, 400_000]
+
+
+def test_the_line_finds_the_seconds_of_a_map_and_of_a_million_cells():
+    line = costs.cost_line(costs.cases(measured()))
+    assert (line.intercept, line.slope, line.threads, line.r2) == pytest.approx((1.1, 2.0, 2, 1.0))
+
+
+def test_two_numbers_of_cells_make_no_line():
+    assert costs.cost_line(costs.cases(measured().query("cells <= 100_000"))) is None
+
+
+def test_twice_the_cores_take_half_the_minutes():
+    line = costs.CostLine(1.0, 2.0, 2, 1.0)
+    few, many = (costs.projection(line, cores)["minutes"] for cores in (8, 16))
+    assert (few / many).tolist() == pytest.approx([2, 2, 2])
+
+
+def test_a_region_costs_both_forests_all_years_and_all_threads():
+    line = costs.CostLine(1.0, 2.0, 2, 1.0)
+    china = costs.projection(line, 8, years=10).set_index("region").loc["China"]
+    assert china["core_hours"] == pytest.approx(2 * 2.0 * 9.6 * 10 * 2 / 3600)
+
+
+def test_the_page_has_the_same_numbers_with_and_without_measurements():
+    engines = pd.DataFrame({"forest": ["npp"], "engine": ["pruned groups"], "rows_per_second": [2e5], "ratio": [7.0]})
+    job = pd.DataFrame({"notebook": ["01"], "wall_seconds": [60.0], "peak_mb": [1024]})
+    full, empty = (
+        costs.numbers(engines.iloc[:n], costs.cases(measured().iloc[: 8 * n]), job.iloc[:n], 32) for n in (1, 0)
+    )
+    assert full.keys() == empty.keys() and set(empty.values()) == {"32", costs.NOT_MEASURED}
+
+
+def test_numbers_count_from_the_least_to_the_greatest_value_of_a_factor():
+    engines, job = costs.read_measurements("engines").iloc[:0], costs.read_measurements("whole job").iloc[:0]
+    named = costs.numbers(engines, costs.cases(measured()), job, 32)
+    assert (named["cells_from"], named["cells_to"], named["cells_seconds"]) == ("50,000", "400,000", "4.3")

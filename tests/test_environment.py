@@ -1,0 +1,68 @@
+"""pyproject.toml, requirements.lock and environment.yml say the same, and the lock can be trusted."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def asked() -> dict[str, Requirement]:
+    """Return the requirements of pyproject.toml, all extras included, by canonical name."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = [*project["dependencies"], *(line for lines in project["optional-dependencies"].values() for line in lines)]
+    return {canonicalize_name(requirement.name): requirement for requirement in map(Requirement, lines)}
+
+
+def locked() -> dict[str, list[tuple[str, list[str]]]]:
+    """Return version and hashes of each locked package; one has several versions where platforms differ."""
+    text = re.sub(r"\\\n\s*", " ", (ROOT / "requirements.lock").read_text())
+    found: dict[str, list[tuple[str, list[str]]]] = {}
+    for line in text.splitlines():
+        if line.strip() and not line.lstrip().startswith("#"):
+            name, version = re.match(r"([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^\s;]+)", line).groups()
+            found.setdefault(canonicalize_name(name), []).append((version, re.findall(r"--hash=(\S+)", line)))
+    return found
+
+
+def conda() -> dict[str, Requirement]:
+    """Return the requirements of environment.yml, those for pip included."""
+    listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    lines = [line for line in listed if isinstance(line, str)]
+    lines += [line for section in listed if isinstance(section, dict) for line in section["pip"]]
+    return {canonicalize_name(requirement.name): requirement for requirement in map(Requirement, lines)}
+
+
+@pytest.mark.parametrize("name", sorted(asked()))
+def test_a_dependency_is_locked_within_its_range(name):
+    assert [version for version, _ in locked().get(name, []) if version in asked()[name].specifier]
+
+
+@pytest.mark.parametrize("name", sorted(asked()))
+def test_conda_users_get_the_same_range(name):
+    assert conda()[name].specifier == asked()[name].specifier
+
+
+def test_conda_users_get_nothing_else():
+    assert set(conda()) - set(asked()) == {"python", "pip"}
+
+
+def test_conda_users_get_the_same_python():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert str(conda()["python"].specifier) == project["requires-python"]
+
+
+def test_every_locked_file_has_a_hash():
+    assert not [name for name, versions in locked().items() for _, hashes in versions if not hashes]
+
+
+def test_the_lock_names_no_package_index():
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    assert not [line for line in lines if "://" in line or re.match(r"\s*(-i|--(extra-)?index-url|--find-links)", line)]

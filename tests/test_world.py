@@ -1,0 +1,93 @@
+"""Both worlds come through one door under the same names."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.balance import comparison
+from helpers.config import load_config, project_root
+from helpers.data import cube
+from helpers.errors import DataError
+from helpers.world import open_world
+
+COARSE = {"resolution": 1.0, "first_year": 2010, "last_year": 2012}
+
+
+@pytest.fixture(scope="module")
+def virtual_world():
+    return open_world(load_config("virtual", COARSE))
+
+
+@pytest.fixture(scope="module")
+def real_world(real_data):
+    return open_world(load_config("open", {"resolution": 0.1}))
+
+
+COMMON_NAMES = {
+    "cube": {*cube.RS_PREDICTORS, "plateau", "cell_area"},
+    "products": {"npp", "rs"},
+    "observations": {"npp", "rs"},
+    "rs_rh_pairs": {"rs", "rh", "site"},
+}
+
+
+def missing_names(here) -> dict[str, set[str]]:
+    """Return which of the common names each part of a world lacks."""
+    found = {
+        "cube": set(here.cube),
+        "products": {name.split("_")[0] for name in here.products},
+        "observations": set(here.observations["variable"]),
+        "rs_rh_pairs": set(here.rs_rh_pairs),
+    }
+    return {part: COMMON_NAMES[part] - names for part, names in found.items() if COMMON_NAMES[part] - names}
+
+
+def test_virtual_world_has_the_common_names(virtual_world):
+    assert missing_names(virtual_world) == {}
+
+
+def test_virtual_world_knows_its_truth_for_each_year(virtual_world):
+    assert set(virtual_world.truth) == {"npp", "rs", "rh", "nep"} and virtual_world.truth.sizes["time"] == 3
+
+
+@pytest.mark.real_data
+def test_open_world_has_the_common_names(real_world):
+    assert missing_names(real_world) == {}
+
+
+@pytest.mark.real_data
+def test_open_world_claims_no_truth(real_world):
+    assert real_world.truth is None
+
+
+@pytest.mark.real_data
+def test_npp_modis_agrees_with_mod17a3_at_sites(real_world):
+    check = comparison.modis_check(real_world.cube, real_world.modis_at_sites)
+    assert np.corrcoef(check["npp_modis"], check["mod17a3"])[0, 1] > 0.8
+    assert 0.8 < check["npp_modis"].sum() / check["mod17a3"].sum() < 1.05
+
+
+def test_own_observations_join_those_of_the_world(virtual_world):
+    example = project_root() / "data" / "observations" / "example_npp.csv"
+    settings = load_config("virtual", COARSE | {"extra_observations": ["data/observations/example_npp.csv"]})
+    added = open_world(settings).observations
+    assert len(added) == len(virtual_world.observations) + len(pd.read_csv(example))
+
+
+def test_own_observations_that_are_not_there_are_named():
+    settings = load_config("virtual", COARSE | {"extra_observations": ["nowhere.csv"]})
+    with pytest.raises(DataError, match="nowhere.csv: no such file"):
+        open_world(settings)
+
+
+def test_the_plateau_of_a_world_follows_its_mask(virtual_world):
+    high = open_world(load_config("virtual", COARSE | {"plateau_mask": "above_3000m"})).cube
+    inside = high["plateau"]
+    assert float(high["elevation"].where(inside).min()) >= 3000
+    assert int(inside.sum()) != int(virtual_world.cube["plateau"].sum())
+
+
+@pytest.mark.real_data
+def test_the_upper_metre_holds_more_carbon_than_the_upper_30_cm(real_world):
+    metre = open_world(load_config("open", {"resolution": 0.1, "soc_depth": 100})).cube["soc"]
+    assert bool((metre.where(real_world.cube["plateau"]) >= real_world.cube["soc"]).sum() > 20_000)
