@@ -25,7 +25,7 @@ import yaml
 from helpers.config import Settings, load_config, project_root
 from helpers.data import catalog
 from helpers.errors import ConfigError, DataError, RunError
-from helpers.runs.files import runs_folder, written_whole
+from helpers.runs.files import SOURCES, runs_folder, written_whole
 from helpers.runs.steps import WORLDS_WITH_TRUTH, deciding_parameters
 
 SIMULATED_BANNER = (
@@ -345,7 +345,7 @@ def _run_jupyter_book(source: Path, output: Path) -> None:
         "--warningiserror",
         "--keep-going",
     ]
-    helpers_folder = str(Path(__file__).resolve().parents[1])
+    helpers_folder = str(SOURCES)
     paths = [helpers_folder, *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(paths),

@@ -20,7 +20,7 @@ from helpers.config import Settings, load_config, project_root
 if TYPE_CHECKING:
     pass
 from helpers.errors import ConfigError, RunError
-from helpers.runs.files import runs_folder, shown, written_whole
+from helpers.runs.files import SOURCES, runs_folder, shown, written_whole
 from helpers.runs.steps import EXECUTION_PARAMETERS, STEPS, WORLDS_OF_TAG, deciding_parameters
 
 
@@ -174,9 +174,7 @@ def _kernel_environment() -> Iterator[None]:
             "MPLBACKEND": "module://matplotlib_inline.backend_inline",
             "PYTHONWARNINGS": "ignore:IProgress not found",  # tqdm misses widgets, which a book cannot show
             "MPLCONFIGDIR": os.environ.get("MPLCONFIGDIR") or str(root / "_build" / "cache" / "matplotlib"),
-            "PYTHONPATH": os.pathsep.join(
-                filter(None, [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH")])
-            ),
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(SOURCES), os.environ.get("PYTHONPATH")])),
         }
         try:
             yield

@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     pass
 
+SOURCES = Path(__file__).resolve().parents[2]  # the folder of our packages, which child processes import
+
 
 def runs_folder() -> Path:
     """Return the folder of all runs: ``QTP_RUNS_DIR`` if that is set, else ``runs/`` of the checkout."""

@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 from helpers.config import project_root
 from helpers.errors import ConfigError, RunError
 from helpers.runs.execute import execute
-from helpers.runs.files import runs_folder, written_whole
+from helpers.runs.files import SOURCES, runs_folder, written_whole
 from helpers.runs.steps import deciding_parameters
 from helpers.sweeps.plan import (
     FINAL,
@@ -369,7 +369,7 @@ def _environment(jobs: int) -> dict[str, str]:
         value = os.environ.get(name)
         if value:
             own[name] = value if "://" in value else os.path.abspath(value)
-    paths = [str(Path(__file__).resolve().parents[1]), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    paths = [str(SOURCES), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     own["PYTHONPATH"] = os.pathsep.join(os.path.abspath(path) for path in paths if path)
     return os.environ | own
 
