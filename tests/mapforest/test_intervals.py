@@ -132,7 +132,7 @@ def test_the_margin_of_a_group_is_learned_from_the_others():
             "8 rows cannot vouch for a level of 0.9",
         ),
         (lambda: intervals.conformal_margin([1.0] * 8, [0] * 8, [2] * 8, 1.5), "a level between 0 and 1"),
-        (lambda: intervals.cross_conformal([1.0] * 8, [0] * 8, [2] * 8, [1] * 8, 0.5), "at least two groups"),
+        (lambda: intervals.cross_conformal([1.0] * 8, [0] * 8, [2] * 8, [1] * 8, 0.5), "at least two folds"),
     ],
 )
 def test_intervals_that_cannot_be_judged_are_refused(judge, message):
