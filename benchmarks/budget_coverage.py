@@ -65,7 +65,7 @@ def chain_of(settings: Settings, world: World) -> uncertainty.Chain:
         where = (table["longitude"], table["latitude"], places["longitude"], places["latitude"])
         importance = model.importance.set_index("predictor")["importance"]
         space = applicability.training_space(
-            table, importance, folds.knndm(*where, settings.n_folds, settings.seed).fold
+            table, importance, folds.knndm(*where, settings.n_folds, settings.seed).fold, ["land_cover"]
         )
         usable &= applicability.usable(space, places)
         parts[name] = uncertainty.flux(

@@ -5,11 +5,20 @@ https://doi.org/10.5194/gmd-18-10185-2025), as in R's ``CAST``. Each predictor i
 deviation in the training table, then multiplied by its importance, so that distances count in what the model uses. The
 dissimilarity index (DI) of a cell is its distance to the nearest training row, divided by the mean distance between
 training rows. The area of applicability (AOA) is where the DI stays below what cross-validation has tried.
+
+Thresholds and indices equal those of CAST. We differ in these points:
+
+- A distance equal to the threshold counts as within it, for the AOA and for the local point density, and rounding may
+  take it over by 1e-9 of its value. CAST's density counts distances strictly below, so that a cell inside can have a
+  density of 0.
+- A class that is missing makes the DI missing, like any other predictor. CAST takes it for a class of no training row.
+- A missing value of a predictor without importance does no harm. CAST gives no DI there.
+- The error profile has wider windows and another curve, see :func:`error_profile`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +31,8 @@ from sklearn.isotonic import IsotonicRegression
 
 from mapforest.cells import map_table
 from mapforest.errors import ForestError
+from mapforest.folds import checked_folds, nearest_of_other_folds
+from mapforest.metrics import varies
 
 
 @dataclass(frozen=True)
@@ -44,8 +55,6 @@ class TrainingSpace:
         DI of each training row against the rows of other folds.
     threshold : float
         The largest DI inside the AOA: the largest ``training_di`` that is no outlier.
-    training_density : numpy.ndarray of int, shape (n,)
-        Local point density of each training row among the rows of other folds.
     """
 
     weights: pd.Series
@@ -55,7 +64,11 @@ class TrainingSpace:
     points: NDArray[np.float64]
     training_di: NDArray[np.float64]
     threshold: float
-    training_density: NDArray[np.int64]
+
+    @property
+    def reach(self) -> float:
+        """The threshold with the slack for rounding that area and density share."""
+        return self.threshold * (1 + 1e-9)
 
 
 @dataclass(frozen=True)
@@ -84,12 +97,12 @@ def training_space(
     table: pd.DataFrame,
     importance: Mapping[str, float],
     fold: ArrayLike,
-    categorical: Sequence[str] = ("land_cover",),
+    categorical: Sequence[str] = (),
 ) -> TrainingSpace:
     """Measure the predictor space of a training table, and how far cross-validation has gone in it.
 
-    A categorical predictor becomes one column a class, each with the weight of the predictor, as in CAST. The threshold
-    is the upper whisker of the cross-validated DI, ``min(Q75 + 1.5 IQR, maximum)``.
+    A categorical predictor becomes one column per class, each with the weight of the predictor, as in CAST. The
+    threshold is the upper whisker of the cross-validated DI, ``min(Q75 + 1.5 IQR, maximum)``.
 
     Parameters
     ----------
@@ -99,8 +112,8 @@ def training_space(
         Importance by predictor, in any unit. A predictor of zero or negative importance is left out: the model does not
         use it, so no distance in it can harm. Ones weigh all predictors alike.
     fold : array_like of int, shape (n,)
-        Fold numbers of the cross-validation that vouches for the model. Strict folds give a wide AOA with a large
-        error, kind folds a narrow one with a small error.
+        Fold numbers of the cross-validation that vouches for the model, see :func:`mapforest.folds.checked_folds`.
+        Strict folds give a wide AOA with a large error, kind folds a narrow one with a small error.
     categorical : sequence of str
         Predictors that are classes; names that are no predictor are ignored.
 
@@ -111,36 +124,21 @@ def training_space(
     Raises
     ------
     ForestError
-        For a missing column or value, a predictor that does not vary, folds that do not fit, or no positive importance.
+        For a missing column or value, a predictor that does not vary, folds that do not fit, an importance that is not
+        finite, or none above zero.
     """
-    weights = pd.Series(importance, dtype=float)
-    weights = weights[weights > 0]
-    if weights.empty:
-        raise ForestError(
-            "no predictor has an importance above zero: the model uses none, so no distance can be measured"
-        )
-    fold = np.asarray(fold)
-    if fold.shape != (len(table),) or np.unique(fold).size < 2:
-        raise ForestError(
-            f"{len(table)} training rows and {np.unique(fold).size} folds of shape {fold.shape}: "
-            "expected a fold number a row and at least two folds"
-        )
+    weights, fold = _checked_weights(importance), checked_folds(fold, len(table))
     _check_complete(table, weights.index)
     classes = {name: np.unique(table[name]) for name in weights.index if name in categorical}
     encoded, column_weight = _encoded(table, weights, classes)
-    _check_varies(table, weights.index)
     centre, factor = encoded.mean(axis=0), column_weight / encoded.std(axis=0, ddof=1)
     factor /= pdist((encoded - centre) * factor).mean()
     points = (encoded - centre) * factor
-    training_di = _held_back_nearest(points, fold)
-    threshold = _upper_whisker(training_di)
-    density = _held_back_density(points, fold, threshold)
-    return TrainingSpace(weights, classes, centre, factor, points, training_di, threshold, density)
+    training_di = nearest_of_other_folds(points, fold)
+    return TrainingSpace(weights, classes, centre, factor, points, training_di, _upper_whisker(training_di))
 
 
-def dissimilarity(
-    space: TrainingSpace, table: pd.DataFrame, block_rows: int = 100_000, threads: int = 1
-) -> NDArray[np.float64]:
+def dissimilarity(space: TrainingSpace, table: pd.DataFrame, threads: int = 1) -> NDArray[np.float64]:
     """Return the dissimilarity index of each row: 0 for a training row, 1 as far as two training rows lie on average.
 
     Parameters
@@ -149,8 +147,6 @@ def dissimilarity(
         Of the training table.
     table : pandas.DataFrame, n rows
         Rows to judge; holds the predictors.
-    block_rows : int
-        Rows measured at a time; bounds the memory.
     threads : int
         Threads of the search; they do not change the result.
 
@@ -165,8 +161,10 @@ def dissimilarity(
     ForestError
         If a predictor is no column.
     """
-    tree = KDTree(space.points)
-    return _by_block(space, table, block_rows, lambda points: tree.query(points, workers=threads)[0])
+    complete, points = _weighted(space, table)
+    di = np.full(len(table), np.nan)
+    di[complete] = KDTree(space.points).query(points, workers=threads)[0]
+    return di
 
 
 def inside(space: TrainingSpace, di: ArrayLike) -> NDArray[np.bool_]:
@@ -184,7 +182,30 @@ def inside(space: TrainingSpace, di: ArrayLike) -> NDArray[np.bool_]:
     numpy.ndarray of bool
         In the shape of ``di``.
     """
-    return np.asarray(di, dtype=float) <= space.threshold
+    return np.asarray(di, dtype=float) <= space.reach
+
+
+def usable(space: TrainingSpace, table: pd.DataFrame, threads: int = 1) -> NDArray[np.bool_]:
+    """Return where a map may be used: inside the area of applicability, and of a class that some training row has.
+
+    The dissimilarity index weighs a class by its importance. Where that is small, a class passes that no training row
+    has; here such a class is outside, as no held-back error speaks for it.
+
+    Parameters
+    ----------
+    space : TrainingSpace
+        Of the training table.
+    table : pandas.DataFrame, n rows
+        Cells with their predictors.
+    threads : int
+        Threads of the search; they do not change the result.
+
+    Returns
+    -------
+    numpy.ndarray of bool, shape (n,)
+        False where a predictor is missing.
+    """
+    return inside(space, dissimilarity(space, table, threads)) & ~unseen_classes(space, table)
 
 
 def applicable_cells(space: TrainingSpace, cube: xr.Dataset, threads: int = 1, band_rows: int = 100) -> xr.DataArray:
@@ -211,16 +232,13 @@ def applicable_cells(space: TrainingSpace, cube: xr.Dataset, threads: int = 1, b
     for first in range(0, len(found), band_rows):
         band = cube.isel(latitude=slice(first, first + band_rows))
         cells = map_table(band, list(space.weights.index))
-        judged = inside(space, dissimilarity(space, cells, threads=threads)) & ~unseen_classes(space, cells)
         rows = band.get_index("latitude").get_indexer(cells["latitude"])
-        found[first + rows, columns.get_indexer(cells["longitude"])] = judged
+        found[first + rows, columns.get_indexer(cells["longitude"])] = usable(space, cells, threads)
     grid = {name: cube[name] for name in ("latitude", "longitude")}
     return xr.DataArray(found, grid, tuple(grid), "applicable", {"long_name": "inside the area of applicability"})
 
 
-def local_point_density(
-    space: TrainingSpace, table: pd.DataFrame, block_rows: int = 100_000, threads: int = 1
-) -> NDArray[np.float64]:
+def local_point_density(space: TrainingSpace, table: pd.DataFrame, threads: int = 1) -> NDArray[np.float64]:
     """Return how many training rows lie within the AOA threshold of each row (Schumacher et al. 2025).
 
     The DI asks for one similar training row; the density asks how many there are. It is at least 1 inside the AOA and 0
@@ -232,8 +250,6 @@ def local_point_density(
         Of the training table.
     table : pandas.DataFrame, n rows
         Rows to judge; holds the predictors.
-    block_rows : int
-        Rows counted at a time; bounds the memory.
     threads : int
         Threads of the search; they do not change the result.
 
@@ -247,8 +263,10 @@ def local_point_density(
     ForestError
         If a predictor is no column.
     """
-    tree = KDTree(space.points)
-    return _by_block(space, table, block_rows, lambda points: _count(tree, points, space.threshold, threads))
+    complete, points = _weighted(space, table)
+    density = np.full(len(table), np.nan)
+    density[complete] = KDTree(space.points).query_ball_point(points, space.reach, workers=threads, return_length=True)
+    return density
 
 
 def unseen_classes(space: TrainingSpace, table: pd.DataFrame) -> NDArray[np.bool_]:
@@ -278,6 +296,10 @@ def error_profile(di: ArrayLike, observed: ArrayLike, predicted: ArrayLike, wind
     The predictions are put in order of their DI; in each window of ``window`` neighbours the root mean square error is
     taken; isotonic regression makes it grow with DI. Predictions of several fold schemes, put one after another, reach
     further: strict folds try larger dissimilarities.
+
+    R's ``CAST::errorProfiles`` takes windows of 5 pairs, of those inside the AOA alone, puts each at its middle pair
+    and draws a monotone spline through them. The error of 20 pairs is less noisy; pairs outside the AOA show the error
+    at dissimilarities that the map has; and isotonic regression needs no choice of knots.
 
     Parameters
     ----------
@@ -334,7 +356,7 @@ def expected_rmse(profile: ErrorProfile, di: ArrayLike) -> NDArray[np.float64]:
 def _encoded(
     table: pd.DataFrame, weights: pd.Series, classes: Mapping[str, NDArray]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the predictors as columns of numbers, a column a class, and the weight of each column."""
+    """Return the predictors as columns of numbers, a column per class, and the weight of each column."""
     columns, column_weight = [], []
     for name, weight in weights.items():
         values = table[name].to_numpy(dtype=float)[:, None]
@@ -344,39 +366,12 @@ def _encoded(
     return np.hstack(columns), np.asarray(column_weight)
 
 
-def _by_block(
-    space: TrainingSpace, table: pd.DataFrame, block_rows: int, measure: Callable[[NDArray], NDArray]
-) -> NDArray[np.float64]:
-    """Apply a measure of weighted points to the complete rows of a table, block by block."""
+def _weighted(space: TrainingSpace, table: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the positions of the complete rows of a table, and these rows as points of the space."""
     _check_columns(table, space.weights.index)
     complete = np.flatnonzero(np.isfinite(table[list(space.weights.index)].to_numpy(dtype=float)).all(axis=1))
-    result = np.full(len(table), np.nan)
-    for start in range(0, complete.size, block_rows):
-        rows = complete[start : start + block_rows]
-        encoded, _ = _encoded(table.iloc[rows], space.weights, space.classes)
-        result[rows] = measure((encoded - space.centre) * space.factor)
-    return result
-
-
-def _held_back_nearest(points: NDArray[np.float64], fold: NDArray) -> NDArray[np.float64]:
-    distance = np.empty(len(points))
-    for number in np.unique(fold):
-        held_back = fold == number
-        distance[held_back] = KDTree(points[~held_back]).query(points[held_back])[0]
-    return distance
-
-
-def _held_back_density(points: NDArray[np.float64], fold: NDArray, threshold: float) -> NDArray[np.int64]:
-    density = np.empty(len(points), dtype=np.int64)
-    for number in np.unique(fold):
-        held_back = fold == number
-        density[held_back] = _count(KDTree(points[~held_back]), points[held_back], threshold)
-    return density
-
-
-def _count(tree: KDTree, points: NDArray[np.float64], threshold: float, threads: int = 1) -> NDArray[np.int64]:
-    """Return how many points of a tree lie within the threshold, those at the threshold included despite rounding."""
-    return tree.query_ball_point(points, threshold * (1 + 1e-9), workers=threads, return_length=True)
+    encoded, _ = _encoded(table.iloc[complete], space.weights, space.classes)
+    return complete, (encoded - space.centre) * space.factor
 
 
 def _upper_whisker(values: NDArray[np.float64]) -> float:
@@ -386,51 +381,45 @@ def _upper_whisker(values: NDArray[np.float64]) -> float:
 
 
 def _window_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
+    """Return the mean of each window of neighbouring values."""
     return np.lib.stride_tricks.sliding_window_view(values, window).mean(axis=1)
 
 
+def _checked_weights(importance: Mapping[str, float]) -> pd.Series:
+    """Return the importance of the predictors that the model uses."""
+    weights = pd.Series(importance, dtype=float)
+    bad = weights[~np.isfinite(weights)]
+    if len(bad):
+        raise ForestError(f"importance {bad.to_dict()} is not finite: expected a number per predictor; 0 leaves it out")
+    weights = weights[weights > 0]
+    if weights.empty:
+        raise ForestError(
+            "no predictor has an importance above zero: the model uses none, so no distance can be measured"
+        )
+    return weights
+
+
 def _check_columns(table: pd.DataFrame, predictors: pd.Index) -> None:
+    """Refuse a table that lacks a predictor."""
     missing = [name for name in predictors if name not in table.columns]
     if missing:
         raise ForestError(f"the table lacks the predictors {missing}; it has {list(table.columns)}")
 
 
 def _check_complete(table: pd.DataFrame, predictors: pd.Index) -> None:
+    """Refuse a training table in which a predictor has gaps or does not vary."""
     _check_columns(table, predictors)
     for name in predictors:
-        bad = np.flatnonzero(~np.isfinite(table[name].to_numpy(dtype=float)))
+        values = table[name].to_numpy(dtype=float)
+        bad = np.flatnonzero(~np.isfinite(values))
         if bad.size:
             raise ForestError(
                 f"predictor {name!r} is missing in {bad.size} training rows, the first at position {bad[0]}: drop "
                 "those rows, and their folds; the model has not learned from them either"
             )
-
-
-def _check_varies(table: pd.DataFrame, predictors: pd.Index) -> None:
-    for name in predictors:
-        if table[name].nunique() < 2:
+        if not varies(values):
             raise ForestError(
-                f"predictor {name!r} is constant in the training table ({table[name].iloc[0]}): no scale says how far "
+                f"predictor {name!r} is constant in the training table ({values[0]}): no scale says how far "
                 "another value is. Leave it out of the importance (a model cannot have learned from it), and say that "
                 "other values of it are not judged"
             )
-
-
-def usable(space: TrainingSpace, table: pd.DataFrame) -> NDArray[np.bool_]:
-    """Return where a map may be used: inside the area of applicability, on a land cover that some site has.
-
-    The dissimilarity index weighs land cover by its importance. A forest that gives it little weight lets a class pass
-    that it has never seen; here such a class is outside, as no held-back error speaks for it.
-
-    Parameters
-    ----------
-    space : TrainingSpace
-        Of the training table.
-    table : pandas.DataFrame, n rows
-        Cells with their predictors.
-
-    Returns
-    -------
-    numpy.ndarray of bool, shape (n,)
-    """
-    return inside(space, dissimilarity(space, table)) & ~unseen_classes(space, table)

@@ -1,8 +1,8 @@
 """Ways to split sites into folds, and the distances that show why they give different errors.
 
-A fold number for each row says in which round the row is held back. The nearer a held-back row lies to the rows that
-train the model, the easier it is predicted; a map is predicted at distances of its own. A split is honest about a map
-where its distances resemble those from the map's cells to the sites, which :func:`knndm` seeks to achieve
+A fold number per row says in which round the row is held back. The nearer a held-back row lies to the rows that train
+the model, the easier it is predicted; a map is predicted at distances of its own. A split is honest about a map where
+its distances resemble those from the map's cells to the sites, which :func:`knndm` seeks to achieve
 (Linnenbrink et al. 2024, https://doi.org/10.5194/gmd-17-5897-2024).
 
 Distances are great-circle distances in km on a sphere of 6371 km.
@@ -27,6 +27,12 @@ from sklearn.cluster import KMeans
 from mapforest.errors import FoldError
 
 EARTH_RADIUS_KM = 6371.0
+SITE_DECIMALS = 2
+"""Decimals of a degree that tell two sites apart: 0.01 degrees is about 1 km."""
+EXACT_KS_BELOW = 10_000
+"""Product of the two sample sizes below which the Kolmogorov-Smirnov test is exact, as in R's ``ks.test``."""
+SEARCHED_Q = 298
+"""Most numbers of clusters that :func:`knndm` tries; beyond, as many in log steps, of which every third is CAST's."""
 
 Scheme = Callable[[int], NDArray[np.int64]]
 """From a seed to the fold number of each row."""
@@ -41,23 +47,80 @@ class MatchedFolds:
     fold : numpy.ndarray of int, shape (n,)
         Fold number of each row, from 0.
     wasserstein_km : float
-        Wasserstein distance W between ``fold_to_sample`` and ``target_to_sample``, km; 0 is a perfect match.
+        Wasserstein distance W between the distances from each row to the nearest row of another fold (the paper's G_j*)
+        and those from each prediction location to the nearest row (G_ij), km; 0 is a perfect match.
     clusters : int
-        Number of clusters that were merged into the folds; 0 where sites were dealt at random.
-    sample_to_sample : numpy.ndarray, shape (n,)
-        From each row to the nearest other row, km (the paper's G_j).
-    target_to_sample : numpy.ndarray, shape (m,)
-        From each prediction location to the nearest row, km (G_ij).
-    fold_to_sample : numpy.ndarray, shape (n,)
-        From each row to the nearest row of another fold, km (G_j*).
+        Number q of clusters that were merged into the folds; 0 where sites were dealt at random.
     """
 
     fold: NDArray[np.int64]
     wasserstein_km: float
     clusters: int
-    sample_to_sample: NDArray[np.float64]
-    target_to_sample: NDArray[np.float64]
-    fold_to_sample: NDArray[np.float64]
+
+
+def checked_folds(fold: ArrayLike, n_rows: int) -> NDArray[np.int64]:
+    """Return fold numbers as whole numbers, one per row, or say what is wrong with them.
+
+    Every function that takes folds calls this first: a row without a fold would never be held back, and its result
+    would be left undefined.
+
+    Parameters
+    ----------
+    fold : array_like, shape (n_rows,)
+        Fold numbers: whole, at least two different ones, from any number on, gaps allowed.
+    n_rows : int
+        Number of rows that are split.
+
+    Returns
+    -------
+    numpy.ndarray of int, shape (n_rows,)
+
+    Raises
+    ------
+    FoldError
+        For another shape, a number that is missing or not whole, or a single fold.
+
+    Examples
+    --------
+    >>> checked_folds([1.0, 2.0, 2.0], n_rows=3)
+    array([1, 2, 2])
+    """
+    given = np.asarray(fold)
+    if given.shape != (n_rows,):
+        raise FoldError(f"{n_rows} rows have folds of shape {given.shape}: expected one fold number per row")
+    numbers = pd.to_numeric(pd.Series(given), errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    bad = np.flatnonzero(~np.isfinite(numbers) | (numbers != np.round(numbers)))
+    if bad.size:
+        raise FoldError(
+            f"the fold is no whole number in {bad.size} of {n_rows} rows, the first at position {bad[0]} "
+            f"({given[bad[0]]}): give these rows a fold or drop them"
+        )
+    if np.unique(numbers).size < 2:
+        raise FoldError(f"all {n_rows} rows are in one fold, none is left to train on: expected at least two folds")
+    return numbers.astype(np.int64)
+
+
+def nearest_of_other_folds(points: NDArray[np.float64], fold: ArrayLike) -> NDArray[np.float64]:
+    """Return the Euclidean distance from each point to the nearest point of another fold.
+
+    Parameters
+    ----------
+    points : numpy.ndarray, shape (n, n_dimensions)
+        Positions, in any space.
+    fold : array_like of int, shape (n,)
+        Fold numbers, see :func:`checked_folds`.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n,)
+        In the unit of the points.
+    """
+    fold = checked_folds(fold, len(points))
+    distance = np.empty(len(points))
+    for number in np.unique(fold):
+        held_back = fold == number
+        distance[held_back] = KDTree(points[~held_back]).query(points[held_back])[0]
+    return distance
 
 
 def random_folds(n: int, k: int, seed: int) -> NDArray[np.int64]:
@@ -87,46 +150,8 @@ def random_folds(n: int, k: int, seed: int) -> NDArray[np.int64]:
     >>> np.bincount(random_folds(11, 3, seed=0))
     array([4, 4, 3])
     """
-    _check_folds(n, k, "rows")
+    _check_number(n, k, "rows")
     return np.random.default_rng(seed).permutation(np.arange(n) % k)
-
-
-def random_split(n: int, fraction: float, seed: int) -> NDArray[np.bool_]:
-    """Draw the rows that train the model at random, as for figures S2 and S3 of the paper.
-
-    Parameters
-    ----------
-    n : int
-        Number of rows.
-    fraction : float
-        Share of rows that train, between 0 and 1.
-    seed : int
-        Seed of the draw.
-
-    Returns
-    -------
-    numpy.ndarray of bool, shape (n,)
-        True for the rows that train, False for those that verify.
-
-    Raises
-    ------
-    FoldError
-        If a part would hold fewer than two rows.
-
-    Examples
-    --------
-    >>> int(random_split(10, 0.7, seed=0).sum())
-    7
-    """
-    n_training = round(fraction * n)
-    if not 2 <= n_training <= n - 2:
-        raise FoldError(
-            f"a share of {fraction} of {n} rows leaves {n_training} to train and {n - n_training} to verify: "
-            "each part needs two or more"
-        )
-    training = np.zeros(n, dtype=bool)
-    training[np.random.default_rng(seed).permutation(n)[:n_training]] = True
-    return training
 
 
 def group_folds(labels: ArrayLike, k: int | None, seed: int) -> NDArray[np.int64]:
@@ -160,7 +185,7 @@ def group_folds(labels: ArrayLike, k: int | None, seed: int) -> NDArray[np.int64
     """
     _, group = np.unique(np.asarray(labels), return_inverse=True)
     size = np.bincount(group)
-    _check_folds(size.size, 2 if k is None else k, "groups")
+    _check_number(size.size, 2 if k is None else k, "groups")
     if k is None:
         return group
     fold_of_group = np.empty(size.size, dtype=np.int64)
@@ -171,15 +196,13 @@ def group_folds(labels: ArrayLike, k: int | None, seed: int) -> NDArray[np.int64
     return fold_of_group[group]
 
 
-def site_labels(longitude: ArrayLike, latitude: ArrayLike, decimals: int = 2) -> NDArray[np.int64]:
-    """Number the sites: rows whose rounded coordinates agree are records of one site.
+def site_labels(longitude: ArrayLike, latitude: ArrayLike) -> NDArray[np.int64]:
+    """Number the sites: rows whose coordinates agree to :data:`SITE_DECIMALS` are records of one site.
 
     Parameters
     ----------
     longitude, latitude : array_like, shape (n,)
         Degrees.
-    decimals : int
-        Decimals that count; 2 is about 1 km, the pixel of the paper.
 
     Returns
     -------
@@ -191,7 +214,7 @@ def site_labels(longitude: ArrayLike, latitude: ArrayLike, decimals: int = 2) ->
     >>> site_labels([91.001, 91.0, 102.5], [31.0, 31.0, 34.0])
     array([0, 0, 1])
     """
-    rounded = np.round(_coordinates(longitude, latitude), decimals)
+    rounded = np.round(_coordinates(longitude, latitude), SITE_DECIMALS)
     return np.unique(rounded, axis=0, return_inverse=True)[1].ravel()
 
 
@@ -231,102 +254,22 @@ def block_labels(longitude: ArrayLike, latitude: ArrayLike, size_km: float) -> N
             f"all {len(lonlat)} rows lie in one block of {size_km:g} km (they span {np.ptp(easting):.0f} by "
             f"{np.ptp(northing):.0f} km): choose smaller blocks"
         )
+    # Half a block of margin on each side: verde's blocks are centred, and no row lies on the outer edge.
     margin = size_km / 2
-    region = (
-        easting.min() - margin,
-        easting.max() + margin,
-        northing.min() - margin,
-        northing.max() + margin,
-    )
+    region = (easting.min() - margin, easting.max() + margin, northing.min() - margin, northing.max() + margin)
     _, label = verde.block_split((easting, northing), spacing=size_km, region=region)
     return np.unique(label, return_inverse=True)[1]
 
 
-def region_labels(longitude: ArrayLike, latitude: ArrayLike, n_regions: int, seed: int) -> NDArray[np.int64]:
-    """Group rows into compact regions by k-means of their positions on the sphere.
-
-    Parameters
-    ----------
-    longitude, latitude : array_like, shape (n,)
-        Degrees.
-    n_regions : int
-        Number of regions.
-    seed : int
-        Seed of the starting centres.
-
-    Returns
-    -------
-    numpy.ndarray of int, shape (n,)
-        Region numbers from 0.
-
-    Raises
-    ------
-    FoldError
-        If there are fewer distinct positions than regions.
-
-    Examples
-    --------
-    >>> labels = region_labels([80.0, 80.1, 100.0], [30.0, 30.1, 35.0], n_regions=2, seed=0)
-    >>> bool(labels[0] == labels[1] != labels[2])
-    True
-    """
-    xyz = _unit_vectors(longitude, latitude)
-    _check_folds(len(np.unique(xyz, axis=0)), n_regions, "positions", "regions")
-    return KMeans(n_regions, n_init=10, random_state=seed).fit_predict(xyz).astype(np.int64)
-
-
-def sample_distances(longitude: ArrayLike, latitude: ArrayLike) -> NDArray[np.float64]:
-    """Return the distance from each row to the nearest other row, km; 0 where a site has several rows.
-
-    Parameters
-    ----------
-    longitude, latitude : array_like, shape (n,)
-        Degrees; two rows or more.
-
-    Returns
-    -------
-    numpy.ndarray, shape (n,)
-        Kilometres.
-
-    Examples
-    --------
-    >>> sample_distances([90.0, 90.0, 90.0], [30.0, 31.0, 34.0]).round(1)
-    array([111.2, 111.2, 333.6])
-    """
-    xyz = _unit_vectors(longitude, latitude)
-    return _kilometres(KDTree(xyz).query(xyz, k=2)[0][:, 1])
-
-
-def target_distances(
-    longitude: ArrayLike, latitude: ArrayLike, target_longitude: ArrayLike, target_latitude: ArrayLike
-) -> NDArray[np.float64]:
-    """Return the distance from each prediction location to the nearest row, km.
-
-    Parameters
-    ----------
-    longitude, latitude : array_like, shape (n,)
-        Rows of the training table, degrees.
-    target_longitude, target_latitude : array_like, shape (m,)
-        Cells of the map, degrees. A few thousand spread evenly over its area do.
-
-    Returns
-    -------
-    numpy.ndarray, shape (m,)
-        Kilometres.
-    """
-    tree = KDTree(_unit_vectors(longitude, latitude))
-    return _kilometres(tree.query(_unit_vectors(target_longitude, target_latitude))[0])
-
-
 def held_back_distances(longitude: ArrayLike, latitude: ArrayLike, fold: ArrayLike) -> NDArray[np.float64]:
-    """Return the distance from each row to the nearest row of another fold, km.
+    """Return the distance from each row to the nearest row of another fold, km (the G_j* of kNNDM).
 
     Parameters
     ----------
     longitude, latitude : array_like, shape (n,)
         Degrees.
     fold : array_like of int, shape (n,)
-        Fold numbers, at least two different ones.
+        Fold numbers, see :func:`checked_folds`.
 
     Returns
     -------
@@ -338,28 +281,7 @@ def held_back_distances(longitude: ArrayLike, latitude: ArrayLike, fold: ArrayLi
     >>> held_back_distances([90.0, 90.0, 90.0], [30.0, 31.0, 34.0], [0, 0, 1]).round(1)
     array([444.8, 333.6, 333.6])
     """
-    return _nearest_of_other_folds(_unit_vectors(longitude, latitude), np.asarray(fold))
-
-
-def wasserstein_km(one: ArrayLike, other: ArrayLike) -> float:
-    """Return the Wasserstein distance W of two samples of distances: the area between their distribution functions.
-
-    Parameters
-    ----------
-    one, other : array_like
-        Distances, km.
-
-    Returns
-    -------
-    float
-        Kilometres; 0 for equal distributions.
-
-    Examples
-    --------
-    >>> wasserstein_km([1.0, 2.0], [4.0, 5.0])
-    3.0
-    """
-    return float(wasserstein_distance(np.asarray(one, float), np.asarray(other, float)))
+    return _kilometres(nearest_of_other_folds(_unit_vectors(longitude, latitude), fold))
 
 
 def knndm(
@@ -369,20 +291,16 @@ def knndm(
     target_latitude: ArrayLike,
     k: int,
     seed: int,
-    largest_share: float = 0.5,
-    candidates: int = 100,
+    largest_share: float | None = None,
 ) -> MatchedFolds:
     """Make k folds whose distances to the remaining rows match the distances from a map's cells to the rows.
 
     k-fold nearest-neighbour-distance matching (Linnenbrink et al. 2024), as R's ``CAST::knndm`` for geographical
-    coordinates. Where rows are no more clustered than the map demands (one-sided Kolmogorov-Smirnov test of G_j
-    against G_ij, p >= 0.05) sites are dealt at random. Else sites are clustered (Ward's linkage of great-circle
-    distances) into q clusters for ``candidates`` values of q from k to the number of sites less two, evenly spaced in
-    log q. A cluster of n/k rows or more is a fold of its own; the others are dealt in turn, in order of the first
-    principal axis. The q with the smallest Wasserstein distance W between G_j* and G_ij wins.
-
-    Unlike CAST, records of one site (see :func:`site_labels`) always share a fold, and the principal axis is that of
-    positions on the sphere.
+    coordinates. Where rows are no more clustered than the map demands (one-sided Kolmogorov-Smirnov test of the
+    distances between rows, G_j, against those from cells to rows, G_ij: p >= 0.05) sites are dealt at random. Else
+    sites are clustered (Ward's linkage of great-circle distances) into q clusters, for each q from k to the number of
+    sites less two. A cluster of n/k rows or more is a fold of its own; the others are dealt in turn, in order of the
+    first principal axis. The q with the smallest Wasserstein distance W between G_j* and G_ij wins.
 
     Parameters
     ----------
@@ -394,10 +312,9 @@ def knndm(
         Number of folds.
     seed : int
         Seed of the random deal; the clusters need none.
-    largest_share : float
-        Largest share of rows in a fold, between 1/k and 1.
-    candidates : int
-        Number of values of q to try.
+    largest_share : float, optional
+        Largest share of rows in a fold, between 1/k and 1 (CAST's ``maxp``). By default a half, as in CAST, but 3/4 for
+        two folds, of which one always holds a half.
 
     Returns
     -------
@@ -408,20 +325,33 @@ def knndm(
     ------
     FoldError
         If there are fewer sites than folds, or no q keeps every fold below ``largest_share``.
+
+    Notes
+    -----
+    Where we differ from CAST:
+
+    - Records of one site (see :func:`site_labels`) always share a fold, and Ward's linkage counts each site once. CAST
+      counts each row, so that a station with many records draws the clusters to itself.
+    - Every q is tried where there are at most :data:`SEARCHED_Q`, and three times as many as in CAST else. CAST tries
+      100 values, evenly spaced in log q, and so can miss the smallest W.
+    - The Earth's radius is 6371 km, not 6371.01: distances and W are smaller by 1.6e-6 of their value.
+    - The principal axis is that of positions on the sphere, not of degrees.
+    - The test is exact for few distances (:data:`EXACT_KS_BELOW`), as in R, but takes tied distances as if they were
+      not tied.
     """
+    if largest_share is None:
+        largest_share = max(0.5, 1.5 / k)
     if not 1 / k < largest_share < 1:
         raise FoldError(f"largest_share is {largest_share}: expected a share between 1/k ({1 / k:.2f}) and 1")
-    xyz = _unit_vectors(longitude, latitude)
-    site = site_labels(longitude, latitude)
-    _check_folds(site.max() + 1, k, "sites")
-    to_sample = sample_distances(longitude, latitude)
-    to_target = target_distances(longitude, latitude, target_longitude, target_latitude)
-    if ks_2samp(to_sample, to_target, alternative="greater", method="asymp").pvalue >= 0.05:
+    xyz, site = _unit_vectors(longitude, latitude), site_labels(longitude, latitude)
+    _check_number(site.max() + 1, k, "sites")
+    to_sample, to_target = _to_sample(xyz), _to_target(xyz, _unit_vectors(target_longitude, target_latitude))
+    method = "exact" if to_sample.size * to_target.size < EXACT_KS_BELOW else "asymp"
+    if ks_2samp(to_sample, to_target, alternative="greater", method=method).pvalue >= 0.05:
         clusters, fold = 0, group_folds(site, k, seed)
     else:
-        clusters, fold = _best_merge(xyz, site, to_target, k, largest_share, candidates)
-    to_other = _nearest_of_other_folds(xyz, fold)
-    return MatchedFolds(fold, wasserstein_km(to_other, to_target), clusters, to_sample, to_target, to_other)
+        clusters, fold = _best_merge(xyz, site, to_target, k, largest_share)
+    return MatchedFolds(fold, _w(_kilometres(nearest_of_other_folds(xyz, fold)), to_target), clusters)
 
 
 def schemes(
@@ -430,11 +360,10 @@ def schemes(
     target_longitude: ArrayLike,
     target_latitude: ArrayLike,
     k: int = 5,
-    block_sizes_km: tuple[float, ...] = (100, 250, 500),
-    regions: ArrayLike | None = None,
     which: str = "all",
+    block_sizes_km: tuple[float, ...] = (100, 250, 500),
 ) -> dict[str, Scheme]:
-    """Return the schemes of the validation chapter by name, from the kindest to the strictest.
+    """Return the schemes of a validation by name, from the kindest to the strictest.
 
     Parameters
     ----------
@@ -444,25 +373,24 @@ def schemes(
         Cells of the map, degrees.
     k : int
         Number of folds.
-    block_sizes_km : tuple of float
-        Edges of the spatial blocks, km. A size that gives fewer blocks than folds makes a fold of each block.
-    regions : array_like, shape (n,), optional
-        Region of each row, for leave-region-out; without it k compact regions are made by :func:`region_labels`.
     which : {"all", "fast"}
         ``fast`` gives ``knndm`` alone, for a sweep of many forests.
+    block_sizes_km : tuple of float
+        Edges of the spatial blocks, km. A size that gives fewer blocks than folds makes a fold of each block.
 
     Returns
     -------
     dict of str to Scheme
-        ``random``, ``site``, ``block_<size>_km`` for each size, ``knndm``, ``region``.
+        ``random``, ``site``, ``block_<size>_km`` for each size, ``knndm``, and ``region``, which leaves out one of k
+        compact regions (k-means of the positions) at a time.
 
     Raises
     ------
     FoldError
         If rows cannot be split by one of the schemes.
     """
-    n = np.size(longitude)
-    site = site_labels(longitude, latitude)
+    site, xyz = site_labels(longitude, latitude), _unit_vectors(longitude, latitude)
+    matched = knndm(longitude, latitude, target_longitude, target_latitude, k, seed=0)
 
     def _blocks(size_km: float) -> Scheme:
         """Return the scheme that leaves out squares of one size."""
@@ -470,25 +398,20 @@ def schemes(
         n_folds = k if np.unique(label).size > k else None
         return lambda seed: group_folds(label, n_folds, seed)
 
-    def _regions(seed: int) -> NDArray[np.int64]:
-        """Leave out one region at a time."""
-        label = region_labels(longitude, latitude, k, seed) if regions is None else regions
-        return group_folds(label, None, seed)
+    def _by_site(seed: int) -> NDArray[np.int64]:
+        """Leave out whole sites, dealt at random."""
+        return group_folds(site, k, seed)
 
-    matched = knndm(longitude, latitude, target_longitude, target_latitude, k, seed=0)
-
-    def _matched(seed: int) -> NDArray[np.int64]:
-        """Return the distance-matched folds; those by site where matching is not needed."""
-        return matched.fold if matched.clusters else group_folds(site, k, seed)
-
+    # Matched folds are those of any seed, unless sites crowd no more than the map demands: then each seed deals anew.
+    distance_matched = {"knndm": (lambda seed: matched.fold) if matched.clusters else _by_site}
     if which == "fast":
-        return {"knndm": _matched}
+        return distance_matched
     return {
-        "random": lambda seed: random_folds(n, k, seed),
-        "site": lambda seed: group_folds(site, k, seed),
+        "random": lambda seed: random_folds(len(site), k, seed),
+        "site": _by_site,
         **{f"block_{size:g}_km": _blocks(size) for size in block_sizes_km},
-        "knndm": _matched,
-        "region": _regions,
+        **distance_matched,
+        "region": lambda seed: KMeans(k, n_init=10, random_state=seed).fit_predict(xyz).astype(np.int64),
     }
 
 
@@ -499,7 +422,7 @@ def distance_table(
     target_latitude: ArrayLike,
     folds: Mapping[str, ArrayLike],
 ) -> pd.DataFrame:
-    """Return every distance that the distance plot shows, in long form.
+    """Return the distances that each scheme tries beside those that the map needs, in long form.
 
     Parameters
     ----------
@@ -513,15 +436,17 @@ def distance_table(
     Returns
     -------
     pandas.DataFrame
-        Columns ``kind`` (``sample to sample``, ``prediction to sample``, then each scheme), ``distance_km``, and
-        ``wasserstein_km``, the W of that kind against ``prediction to sample``.
+        Columns ``kind``, ``distance_km``, and ``wasserstein_km``, the W of that kind against ``prediction to sample``.
+        The kinds are ``sample to sample`` (from each row to the nearest other row, G_j), ``prediction to sample`` (from
+        each cell to the nearest row, G_ij), then each scheme (:func:`held_back_distances`, G_j*).
     """
-    to_target = target_distances(longitude, latitude, target_longitude, target_latitude)
-    samples = {"sample to sample": sample_distances(longitude, latitude), "prediction to sample": to_target}
+    xyz = _unit_vectors(longitude, latitude)
+    to_target = _to_target(xyz, _unit_vectors(target_longitude, target_latitude))
+    samples = {"sample to sample": _to_sample(xyz), "prediction to sample": to_target}
     samples |= {name: held_back_distances(longitude, latitude, fold) for name, fold in folds.items()}
     return pd.concat(
         [
-            pd.DataFrame({"kind": kind, "distance_km": distance, "wasserstein_km": wasserstein_km(distance, to_target)})
+            pd.DataFrame({"kind": kind, "distance_km": distance, "wasserstein_km": _w(distance, to_target)})
             for kind, distance in samples.items()
         ],
         ignore_index=True,
@@ -529,33 +454,36 @@ def distance_table(
 
 
 def _best_merge(
-    xyz: NDArray[np.float64],
-    site: NDArray[np.int64],
-    to_target: NDArray[np.float64],
-    k: int,
-    largest_share: float,
-    candidates: int,
+    xyz: NDArray[np.float64], site: NDArray[np.int64], to_target: NDArray[np.float64], k: int, largest_share: float
 ) -> tuple[int, NDArray[np.int64]]:
     """Return the number of clusters with the smallest W, and the folds that they were merged into."""
+    # A site is clustered once, however many records it has: they are one place, and say nothing of where others are.
     sites = pd.DataFrame(xyz).groupby(site).mean().to_numpy()
     tree = hierarchy.linkage(_kilometres(pdist(sites)), method="ward")
+    # Small clusters are dealt in turn along the axis on which the rows differ most, so that the clusters of a fold lie
+    # apart, with others between. The sign of the axis is arbitrary; it does not change which rows share a fold.
     axis = np.linalg.svd(xyz - xyz.mean(axis=0), full_matrices=False)[2][0]
+    # Few clusters make folds that lie far apart, many make folds that mix as random ones do: the best q is between. W
+    # is no smooth function of q, since one merge can move many rows, so every q is tried while that is cheap.
     largest_q = max(k, len(sites) - 2)
+    tried = np.arange(k, largest_q + 1)
+    if tried.size > SEARCHED_Q:
+        tried = np.unique(np.geomspace(k, largest_q, SEARCHED_Q).round().astype(int))
+    in_order = np.sort(to_target)  # W sorts its samples for each q: cheap where this is done
     best: tuple[float, int, NDArray[np.int64]] | None = None
-    tried = np.unique(np.geomspace(k, largest_q, candidates).round().astype(int))
     for q, cluster in zip(tried, hierarchy.cut_tree(tree, n_clusters=tried).T, strict=True):
         fold = _merge(cluster[site], xyz @ axis, k)
-        if np.bincount(fold, minlength=k).max() > largest_share * len(fold) or np.unique(fold).size < k:
-            continue
-        w = wasserstein_km(_nearest_of_other_folds(xyz, fold), to_target)
-        if best is None or w < best[0]:
+        if np.bincount(fold).max() > largest_share * len(fold):
+            continue  # a fold of most rows would be predicted by a model of few
+        w = _w(_kilometres(nearest_of_other_folds(xyz, fold)), in_order)
+        if best is None or w < best[0]:  # of equal ones the fewest clusters
             best = w, int(q), fold
     if best is None:
         raise FoldError(
             f"no way to merge clusters into {k} folds keeps each below a share of {largest_share} of the rows: "
             "raise largest_share or lower k"
         )
-    return best[1], best[2]
+    return best[1:]
 
 
 def _merge(cluster: NDArray[np.int64], position: NDArray[np.float64], k: int) -> NDArray[np.int64]:
@@ -565,22 +493,25 @@ def _merge(cluster: NDArray[np.int64], position: NDArray[np.float64], k: int) ->
     large = size[order] >= len(cluster) / k
     fold_of_cluster = np.empty(size.size, dtype=np.int64)
     fold_of_cluster[order[large]] = np.arange(large.sum())
-    free = np.arange(large.sum(), k)
-    small = order[~large]
-    if small.size:
-        fold_of_cluster[small] = np.resize(free, small.size)
+    # Where k clusters are large they hold all rows: then no fold is free, and no cluster is small.
+    free, small = np.arange(large.sum(), k), order[~large]
+    fold_of_cluster[small] = np.resize(free, small.size)
     return fold_of_cluster[cluster]
 
 
-def _nearest_of_other_folds(xyz: NDArray[np.float64], fold: NDArray[np.int64]) -> NDArray[np.float64]:
-    chord = np.empty(len(xyz))
-    numbers = np.unique(fold)
-    if numbers.size < 2:
-        raise FoldError(f"all {len(xyz)} rows are in one fold: there is none left to train on")
-    for number in numbers:
-        held_back = fold == number
-        chord[held_back] = KDTree(xyz[~held_back]).query(xyz[held_back])[0]
-    return _kilometres(chord)
+def _to_sample(xyz: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the distance from each row to the nearest other row, km; 0 where a site has several rows."""
+    return _kilometres(KDTree(xyz).query(xyz, k=2)[0][:, 1])
+
+
+def _to_target(xyz: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the distance from each prediction location to the nearest row, km."""
+    return _kilometres(KDTree(xyz).query(target)[0])
+
+
+def _w(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """Return the Wasserstein distance of two samples, km: the area between their distribution functions."""
+    return float(wasserstein_distance(one, other))
 
 
 def _kilometres(chord: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -611,9 +542,10 @@ def _coordinates(longitude: ArrayLike, latitude: ArrayLike) -> NDArray[np.float6
     return np.column_stack([longitude, latitude])
 
 
-def _check_folds(available: int, k: int, what: str, into: str = "folds") -> None:
+def _check_number(available: int, k: int, what: str) -> None:
+    """Refuse a number of folds that the rows, groups or sites cannot fill."""
     if not 2 <= k <= available:
         raise FoldError(
-            f"{available} {what} cannot be split into {k} {into}: expected 2 to {available} {into}; "
+            f"{available} {what} cannot be split into {k} folds: expected 2 to {available} folds; "
             f"lower their number, choose smaller groups or add sites"
         )

@@ -23,6 +23,7 @@ from quantile_forest import RandomForestQuantileRegressor
 
 from mapforest.cells import map_table
 from mapforest.errors import ForestError
+from mapforest.folds import checked_folds
 from mapforest.forest import RandomForest
 from mapforest.leaf_weights import CompiledQuantileForest
 
@@ -179,8 +180,8 @@ def cross_quantiles(
     ForestError
         If lengths differ or there is only one fold.
     """
-    observed, fold = np.asarray(target, dtype=float), np.asarray(fold)
-    _check_folds(observed, fold)
+    observed = np.asarray(target, dtype=float)
+    fold = checked_folds(fold, len(observed))
     result = np.empty((len(observed), len(levels)))
     for number in np.unique(fold):
         held_back = fold == number
@@ -328,8 +329,8 @@ def cross_conformal(
     ----------
     observed, lower, upper : array_like, shape (n,)
         Held-back rows and their intervals.
-    group : array_like, shape (n,)
-        Fold or site of each row; the margin of a group is learned from the others.
+    group : array_like of int, shape (n,)
+        Number of the fold or site of each row; the margin of a group is learned from the others.
     level : float
         Probability, such as 0.9.
 
@@ -344,8 +345,7 @@ def cross_conformal(
         As :func:`conformal_margin`; also if there is only one group.
     """
     observed, lower, upper = _checked(observed, lower, upper)
-    group = np.asarray(group)
-    _check_folds(observed, group)
+    group = checked_folds(group, len(observed))
     margin = np.empty(len(observed))
     for one in np.unique(group):
         others = group != one
@@ -422,11 +422,3 @@ def _checked(*columns: ArrayLike) -> list[NDArray[np.float64]]:
                 f"{name} is not finite in {bad.size} rows, the first at position {bad[0]}: drop those rows first"
             )
     return vectors
-
-
-def _check_folds(observed: NDArray[np.float64], fold: NDArray) -> None:
-    if fold.shape != observed.shape or np.unique(fold).size < 2:
-        raise ForestError(
-            f"{len(observed)} rows and {np.unique(fold).size} groups of shape {fold.shape}: expected a group a row and "
-            "at least two groups"
-        )

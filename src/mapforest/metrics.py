@@ -1,10 +1,7 @@
 """How far predictions lie from observations: Eqs. 5-8 of Zeng et al. (2023), and both meanings of R2.
 
-The paper quotes "R2" without saying which. For a forest they differ: the squared correlation forgives
-a bias and a wrong slope, the explained share of the variance does not. Both have names of their own.
-
-Every function takes observed and predicted values in pairs. It raises a :class:`ValueError` where they are none: where
-they are empty, unequally long or not finite.
+The paper quotes "R2" without saying which. For a forest they differ: the squared correlation forgives a bias and a
+wrong slope, the explained share of the variance does not. Both have names of their own.
 """
 
 from __future__ import annotations
@@ -12,203 +9,74 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mapforest.errors import ForestError
 
-def pbias(observed: ArrayLike, predicted: ArrayLike) -> float:
-    r"""Return the percent bias, Eq. 5: positive where the model predicts too much.
-
-    .. math:: \mathrm{PBIAS} = 100 \frac{\sum_i (P_i - O_i)}{\sum_i O_i}
-
-    Parameters
-    ----------
-    observed, predicted : array_like of shape (n,)
-        Values in one and the same unit.
-
-    Returns
-    -------
-    float
-        Percent; NaN where the observations sum to zero.
-
-    Examples
-    --------
-    >>> pbias([100.0, 300.0], [110.0, 310.0])
-    5.0
-    """
-    observed, predicted = _pairs(observed, predicted)
-    return _ratio(100 * np.sum(predicted - observed), np.sum(observed))
+ROUNDING = 1e-12
+"""Share of their size by which numbers that are equal may differ, since sums and means of them were rounded."""
 
 
-def rmse(observed: ArrayLike, predicted: ArrayLike) -> float:
-    r"""Return the root mean square error, Eq. 6.
-
-    .. math:: \mathrm{RMSE} = \sqrt{\tfrac{1}{n} \sum_i (P_i - O_i)^2}
+def varies(values: ArrayLike) -> bool:
+    """Return whether values differ by more than rounding, so that a correlation with them or a scale of them exists.
 
     Parameters
     ----------
-    observed, predicted : array_like of shape (n,)
-        Values in one and the same unit.
+    values : array_like, shape (n,)
+        One number or more, without missing ones.
 
     Returns
     -------
-    float
-        In the unit of the input.
+    bool
+        Whether the range is more than :data:`ROUNDING` of the largest magnitude.
 
     Examples
     --------
-    >>> rmse([100.0, 300.0], [97.0, 303.0])
-    3.0
+    >>> varies([0.3, 0.1 + 0.2]), varies([0.3, 0.3001])
+    (False, True)
     """
-    observed, predicted = _pairs(observed, predicted)
-    return float(np.sqrt(np.mean((predicted - observed) ** 2)))
-
-
-def mape(observed: ArrayLike, predicted: ArrayLike) -> float:
-    r"""Return the mean absolute percentage error, Eq. 7, in percent.
-
-    .. math:: \mathrm{MAPE} = \frac{100}{n} \sum_i \left| \frac{O_i - P_i}{O_i} \right|
-
-    The paper prints Eq. 7 without the factor 100, but its tables 1 and 2 quote percent; so do we.
-
-    Parameters
-    ----------
-    observed, predicted : array_like of shape (n,)
-        Values in one and the same unit.
-
-    Returns
-    -------
-    float
-        Percent; NaN where an observation is zero.
-
-    Examples
-    --------
-    >>> mape([100.0, 200.0], [90.0, 240.0])
-    15.0
-    """
-    observed, predicted = _pairs(observed, predicted)
-    if np.any(observed == 0):
-        return float("nan")
-    return float(np.mean(100 * np.abs((observed - predicted) / observed)))
-
-
-def pearson_r(observed: ArrayLike, predicted: ArrayLike) -> float:
-    r"""Return the correlation coefficient, Eq. 8.
-
-    Parameters
-    ----------
-    observed, predicted : array_like of shape (n,)
-        Values; the units may differ.
-
-    Returns
-    -------
-    float
-        Between -1 and 1; NaN where one of the two does not vary.
-
-    Examples
-    --------
-    >>> round(pearson_r([1.0, 2.0, 3.0], [10.0, 20.0, 30.0]), 12)
-    1.0
-    """
-    observed, predicted = _pairs(observed, predicted)
-    if np.ptp(observed) == 0 or np.ptp(predicted) == 0:
-        return float("nan")
-    x, y = observed - observed.mean(), predicted - predicted.mean()
-    r = _ratio(np.sum(x * y), np.sqrt(np.sum(x**2)) * np.sqrt(np.sum(y**2)))
-    return float(np.clip(r, -1, 1))
-
-
-def r2_explained(observed: ArrayLike, predicted: ArrayLike) -> float:
-    r"""Return the explained share of the variance of the observations.
-
-    .. math:: R^2 = 1 - \frac{\sum_i (O_i - P_i)^2}{\sum_i (O_i - \bar O)^2}
-
-    It is negative where the mean of the observations would predict better. Hydrologists call it
-    Nash-Sutcliffe efficiency; R's ``randomForest`` prints its out-of-bag value as "% Var explained".
-
-    Parameters
-    ----------
-    observed, predicted : array_like of shape (n,)
-        Values in one and the same unit.
-
-    Returns
-    -------
-    float
-        At most 1; NaN where the observations do not vary.
-
-    Examples
-    --------
-    >>> r2_explained([1.0, 2.0, 3.0], [2.0, 2.0, 2.0])
-    0.0
-    """
-    observed, predicted = _pairs(observed, predicted)
-    if np.ptp(observed) == 0:
-        return float("nan")
-    unexplained = _ratio(np.sum((observed - predicted) ** 2), np.sum((observed - observed.mean()) ** 2))
-    return float(1 - unexplained)
-
-
-def r2_correlation(observed: ArrayLike, predicted: ArrayLike) -> float:
-    """Return the squared correlation: the share explained once a straight line has corrected the model.
-
-    Never below :func:`r2_explained`; a model that predicts half of every observation reaches 1.
-
-    Parameters
-    ----------
-    observed, predicted : array_like of shape (n,)
-        Values; the units may differ.
-
-    Returns
-    -------
-    float
-        Between 0 and 1; NaN where one of the two does not vary.
-
-    Examples
-    --------
-    >>> round(r2_correlation([1.0, 2.0, 3.0], [0.5, 1.0, 1.5]), 12)
-    1.0
-    """
-    return pearson_r(observed, predicted) ** 2
-
-
-def trend_line(observed: ArrayLike, predicted: ArrayLike) -> tuple[float, float]:
-    """Return slope and intercept of the least-squares line of predicted on observed, as the paper draws it.
-
-    Parameters
-    ----------
-    observed, predicted : array_like of shape (n,)
-        Values in one and the same unit.
-
-    Returns
-    -------
-    slope : float
-        Dimensionless; below 1 where the model flattens the contrasts.
-    intercept : float
-        In the unit of the input. Both are NaN where the observations do not vary.
-
-    Examples
-    --------
-    >>> trend_line([0.0, 10.0, 20.0], [5.0, 13.0, 21.0])
-    (0.8, 5.0)
-    """
-    observed, predicted = _pairs(observed, predicted)
-    if np.ptp(observed) == 0:
-        return float("nan"), float("nan")
-    x = observed - observed.mean()
-    slope = _ratio(np.sum(x * (predicted - predicted.mean())), np.sum(x**2))
-    return slope, float(predicted.mean() - slope * observed.mean())
+    values = np.asarray(values, dtype=float)
+    return bool(np.ptp(values) > ROUNDING * np.abs(values).max())
 
 
 def scores(observed: ArrayLike, predicted: ArrayLike) -> dict[str, float]:
-    """Return every metric of one set of pairs.
+    r"""Return every metric of one set of pairs of observed values O and predicted values P.
+
+    .. math::
+
+        \mathrm{PBIAS} = 100 \frac{\sum_i (P_i - O_i)}{\sum_i O_i} \quad
+        \mathrm{RMSE} = \sqrt{\tfrac{1}{n} \sum_i (P_i - O_i)^2} \quad
+        \mathrm{MAPE} = \frac{100}{n} \sum_i \left| \frac{O_i - P_i}{O_i} \right| \quad
+        R^2_\mathrm{explained} = 1 - \frac{\sum_i (O_i - P_i)^2}{\sum_i (O_i - \bar O)^2}
 
     Parameters
     ----------
-    observed, predicted : array_like of shape (n,)
+    observed, predicted : array_like, shape (n,)
         Values in one and the same unit.
 
     Returns
     -------
     dict of str to float
-        ``n``, ``r2_explained``, ``r2_correlation``, ``r``, ``rmse`` and ``intercept`` (unit of the input),
-        ``pbias`` and ``mape`` (percent), ``slope``. A caller that writes a table adds the unit to the header.
+        A caller that writes a table adds the unit to the header.
+
+        - ``n``: number of pairs.
+        - ``r2_explained``: explained share of the variance of the observations, at most 1, and negative where their
+          mean would predict better. Hydrologists call it Nash-Sutcliffe efficiency; R's ``randomForest`` prints its
+          out-of-bag value as "% Var explained".
+        - ``r2_correlation``: square of ``r``, the share explained once a straight line has corrected the model; never
+          below ``r2_explained``. A model that predicts half of every observation reaches 1.
+        - ``r``: correlation coefficient (Eq. 8).
+        - ``rmse``: root mean square error (Eq. 6), in the unit of the input.
+        - ``pbias``: percent bias (Eq. 5), positive where the model predicts too much; NaN where observations sum to 0.
+        - ``mape``: mean absolute percentage error (Eq. 7), percent; NaN where an observation is zero. The paper prints
+          Eq. 7 without the factor 100, but its tables 1 and 2 quote percent; so do we.
+        - ``slope``, ``intercept`` (unit of the input): least-squares line of predicted on observed, as the paper draws
+          it; the slope is below 1 where the model flattens the contrasts.
+
+        What divides by a variance is NaN where the values do not vary (see :func:`varies`).
+
+    Raises
+    ------
+    ForestError
+        If the values are no pairs: empty, unequally long, or not finite.
 
     Examples
     --------
@@ -216,39 +84,39 @@ def scores(observed: ArrayLike, predicted: ArrayLike) -> dict[str, float]:
     >>> [round(result[name], 3) for name in ("slope", "r2_explained", "r2_correlation")]
     [0.8, 0.96, 1.0]
     """
-    slope, intercept = trend_line(observed, predicted)
-    return {
-        "n": int(np.size(observed)),
-        "r2_explained": r2_explained(observed, predicted),
-        "r2_correlation": r2_correlation(observed, predicted),
-        "r": pearson_r(observed, predicted),
-        "rmse": rmse(observed, predicted),
-        "pbias": pbias(observed, predicted),
-        "mape": mape(observed, predicted),
+    observed, predicted = _pairs(observed, predicted)
+    error, total = predicted - observed, np.sum(observed)
+    x, y = observed - observed.mean(), predicted - predicted.mean()
+    x_varies, both_vary = varies(observed), varies(observed) and varies(predicted)
+    slope = np.sum(x * y) / np.sum(x**2) if x_varies else np.nan
+    r = np.clip(np.sum(x * y) / (np.sqrt(np.sum(x**2)) * np.sqrt(np.sum(y**2))), -1, 1) if both_vary else np.nan
+    result = {
+        "r2_explained": 1 - np.sum(error**2) / np.sum(x**2) if x_varies else np.nan,
+        "r2_correlation": r**2,
+        "r": r,
+        "rmse": np.sqrt(np.mean(error**2)),
+        "pbias": 100 * np.sum(error) / total if abs(total) > ROUNDING * np.sum(np.abs(observed)) else np.nan,
+        "mape": np.mean(100 * np.abs(error / observed)) if np.all(observed != 0) else np.nan,
         "slope": slope,
-        "intercept": intercept,
+        "intercept": predicted.mean() - slope * observed.mean(),
     }
+    return {"n": observed.size} | {name: float(value) for name, value in result.items()}
 
 
 def _pairs(observed: ArrayLike, predicted: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return both as float vectors, or say why they are no pairs."""
     observed, predicted = np.asarray(observed, dtype=float), np.asarray(predicted, dtype=float)
     if observed.ndim != 1 or observed.shape != predicted.shape:
-        raise ValueError(
+        raise ForestError(
             f"observed has shape {observed.shape}, predicted {predicted.shape}: expected two vectors of one length"
         )
     if observed.size == 0:
-        raise ValueError("observed and predicted are empty: there is nothing to score")
+        raise ForestError("observed and predicted are empty: there is nothing to score")
     for name, values in (("observed", observed), ("predicted", predicted)):
         bad = np.flatnonzero(~np.isfinite(values))
         if bad.size:
-            raise ValueError(
+            raise ForestError(
                 f"{name} holds {bad.size} values that are not finite, the first at row {bad[0]}: "
                 "drop those pairs before scoring, and say how many"
             )
     return observed, predicted
-
-
-def _ratio(numerator: float, denominator: float) -> float:
-    """Return a quotient, NaN where it is undefined."""
-    return float(numerator / denominator) if denominator != 0 else float("nan")

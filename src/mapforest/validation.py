@@ -17,8 +17,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from mapforest import metrics
-from mapforest.folds import Scheme, random_split
-from mapforest.forest import LAND_COVER, RandomForest
+from mapforest.errors import FoldError, ForestError
+from mapforest.folds import Scheme, checked_folds
 
 
 class Regressor(Protocol):
@@ -49,7 +49,7 @@ def cross_predict(
     target : array_like, shape (n,)
         Observed values.
     fold : array_like of int, shape (n,)
-        Fold numbers.
+        Fold numbers, see :func:`mapforest.folds.checked_folds`.
     seed : int
         Seed handed to ``make_model``.
 
@@ -60,10 +60,10 @@ def cross_predict(
 
     Raises
     ------
-    ValueError
+    ForestError
         If the target is missing in a row, lengths differ, or there is only one fold.
     """
-    observed, fold = _checked(table, target, fold)
+    observed, fold = _checked_target(table, target), checked_folds(fold, len(table))
     predicted = np.empty(len(observed))
     for number in np.unique(fold):
         held_back = fold == number
@@ -80,7 +80,7 @@ def validate(
     seeds: Sequence[int],
     training_fraction: float = 0.7,
 ) -> pd.DataFrame:
-    """Return the predictions of a model under every scheme and seed, one row a prediction.
+    """Return the predictions of a model under every scheme and seed, one row per prediction.
 
     Parameters
     ----------
@@ -108,10 +108,10 @@ def validate(
 
     Raises
     ------
-    ValueError
-        If the target is missing in a row or lengths differ.
+    ForestError
+        If the target is missing in a row, lengths differ, or there are too few rows for the random split.
     """
-    observed, _ = _checked(table, target, np.arange(len(table)))
+    observed = _checked_target(table, target)
     collected = []
 
     def _keep(scheme: str, part: str, seed: int, rows: ArrayLike, predicted: ArrayLike, fold: ArrayLike) -> None:
@@ -123,7 +123,7 @@ def validate(
     for seed in seeds:
         whole = make_model(seed).fit(table, observed)
         _keep("in_sample", "all", seed, every, whole.predict(table), 0)
-        training = random_split(len(observed), training_fraction, seed)
+        training = _random_split(len(observed), training_fraction, seed)
         part = make_model(seed).fit(table[training], observed[training])
         for name, rows in (("training", every[training]), ("verification", every[~training]), ("pooled", every)):
             _keep("random_split", name, seed, rows, part.predict(table.iloc[rows]), 0)
@@ -151,7 +151,7 @@ def summarise(predictions: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row a scheme, part and metric (see :func:`mapforest.metrics.scores`), in the order of the predictions:
+        One row per scheme, part and metric (see :func:`mapforest.metrics.scores`), in the order of the predictions:
         ``value`` (pooled, mean of the seeds), ``seed_sd`` (NaN for one seed), ``fold_median``, ``fold_lowest``,
         ``fold_highest`` (over the folds of all seeds; NaN where a scheme has no folds), ``n`` (rows), ``n_folds``,
         ``n_seeds``.
@@ -211,7 +211,7 @@ def fold_importance(
     target : array_like, shape (n,)
         Observed values.
     fold : array_like of int, shape (n,)
-        Fold numbers.
+        Fold numbers, see :func:`mapforest.folds.checked_folds`.
     predictors : sequence of str
         Columns to shuffle, one at a time.
     seed : int
@@ -227,13 +227,13 @@ def fold_importance(
 
     Raises
     ------
-    ValueError
+    ForestError
         If a predictor is no column, the target is missing in a row, or there is only one fold.
     """
-    observed, fold = _checked(table, target, fold)
+    observed, fold = _checked_target(table, target), checked_folds(fold, len(table))
     unknown = [name for name in predictors if name not in table.columns]
     if unknown:
-        raise ValueError(f"predictors {unknown} are no columns of the table; it has {list(table.columns)}")
+        raise ForestError(f"predictors {unknown} are no columns of the table; it has {list(table.columns)}")
     rng = np.random.default_rng(seed)
     increase = pd.DataFrame(0.0, index=range(repeats), columns=list(predictors))
     for number in np.unique(fold):
@@ -246,58 +246,6 @@ def fold_importance(
                 shuffled = part.assign(**{name: rng.permutation(part[name].to_numpy())})
                 grown = np.sum((model.predict(shuffled) - observed[held_back]) ** 2)
                 increase.loc[repeat, name] += (grown - error) / len(observed)
-    return _ranked(increase)
-
-
-def out_of_bag_importance(forest: RandomForest, table: pd.DataFrame, target: ArrayLike, seed: int) -> pd.DataFrame:
-    """Return how much the error of a tree grows when one predictor is shuffled among the rows that it did not see.
-
-    R's %IncMSE before it is divided by its standard error (``importance(type = 1, scale = FALSE)``).
-
-    Parameters
-    ----------
-    forest : RandomForest
-        Fitted on ``table`` and ``target``.
-    table : pandas.DataFrame, n rows
-        The training rows of the forest.
-    target : array_like, shape (n,)
-        Their targets.
-    seed : int
-        Seed of the shuffles.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``predictor``, ``importance`` (increase of the mean squared error, squared unit of the target, mean over
-        trees) and ``sd`` (over the trees); greatest first.
-
-    Raises
-    ------
-    ValueError
-        If the target is missing in a row or lengths differ.
-    """
-    observed, _ = _checked(table, target, np.arange(len(table)))
-    encoded, every = forest.encode(table), np.arange(len(table))
-    # Columns of classes, which one-hot encoding makes, are shuffled together.
-    owner = np.array([name if name in forest.predictors else LAND_COVER for name in forest.columns])
-    rng = np.random.default_rng(seed)
-    by_tree = []
-    for tree, drawn in zip(forest.estimator.estimators_, forest.estimator.estimators_samples_, strict=True):
-        rows = np.setdiff1d(every, drawn)
-        if not rows.size:
-            continue
-        error = np.mean((tree.predict(encoded[rows], check_input=False) - observed[rows]) ** 2)
-        increase = {}
-        for name in forest.predictors:
-            shuffled = encoded[rows]
-            shuffled[:, owner == name] = rng.permutation(shuffled[:, owner == name])
-            increase[name] = np.mean((tree.predict(shuffled, check_input=False) - observed[rows]) ** 2) - error
-        by_tree.append(increase)
-    return _ranked(pd.DataFrame(by_tree))
-
-
-def _ranked(increase: pd.DataFrame) -> pd.DataFrame:
-    """Return mean and spread of each column, the greatest mean first."""
     summary = pd.DataFrame({"importance": increase.mean(), "sd": increase.std(ddof=1)})
     return summary.rename_axis("predictor").reset_index().sort_values("importance", ascending=False, ignore_index=True)
 
@@ -353,24 +301,35 @@ def score_panels(summary: pd.DataFrame, metric_labels: Mapping[str, str]) -> pd.
 
 
 def _scores_by(predictions: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Return the metrics of each group of predictions, a row per group."""
     groups = predictions.groupby(keys, sort=False)
     return pd.DataFrame([metrics.scores(group["observed"], group["predicted"]) for _, group in groups])
 
 
-def _checked(table: pd.DataFrame, target: ArrayLike, fold: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return target and folds as vectors, or say what is wrong with them."""
-    observed, fold = np.asarray(target, dtype=float), np.asarray(fold)
-    if not (observed.shape == fold.shape == (len(table),)):
-        raise ValueError(
-            f"the table has {len(table)} rows, the target shape {observed.shape}, the folds shape {fold.shape}: "
-            "expected one target and one fold a row"
+def _random_split(n: int, fraction: float, seed: int) -> NDArray[np.bool_]:
+    """Draw the rows that train the model at random, as for figures S2 and S3 of the paper."""
+    n_training = round(fraction * n)
+    if not 2 <= n_training <= n - 2:
+        raise FoldError(
+            f"a share of {fraction} of {n} rows leaves {n_training} to train and {n - n_training} to verify: "
+            "each part needs two or more"
+        )
+    training = np.zeros(n, dtype=bool)
+    training[np.random.default_rng(seed).permutation(n)[:n_training]] = True
+    return training
+
+
+def _checked_target(table: pd.DataFrame, target: ArrayLike) -> NDArray[np.float64]:
+    """Return the target as a vector, or say what is wrong with it."""
+    observed = np.asarray(target, dtype=float)
+    if observed.shape != (len(table),):
+        raise ForestError(
+            f"the table has {len(table)} rows, the target shape {observed.shape}: expected one target per row"
         )
     missing = np.flatnonzero(~np.isfinite(observed))
     if missing.size:
-        raise ValueError(
+        raise ForestError(
             f"the target is not finite in {missing.size} rows, the first at position {missing[0]}: drop those rows, "
             "and their folds, before validating"
         )
-    if np.unique(fold).size < 2:
-        raise ValueError(f"all {len(table)} rows are in one fold: there is none left to train on")
-    return observed, fold
+    return observed

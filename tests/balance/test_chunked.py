@@ -40,7 +40,9 @@ def _fields(cube_and_truth):
 
 def _space(layers: xr.Dataset) -> applicability.TrainingSpace:
     rows = map_table(layers, PREDICTORS).iloc[::40].reset_index(drop=True)
-    return applicability.training_space(rows, dict.fromkeys(PREDICTORS, 1.0), fold=rows.index % 3)
+    return applicability.training_space(
+        rows, dict.fromkeys(PREDICTORS, 1.0), fold=rows.index % 3, categorical=["land_cover"]
+    )
 
 
 TABLES = {

@@ -14,7 +14,7 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.tree import DecisionTreeRegressor
 
 from mapforest.forest import RandomForest
-from mapforest.metrics import r2_explained, rmse
+from mapforest.metrics import scores
 
 MTRY = {"npp": 6, "rs": 7}
 N_TREES = 1500
@@ -67,9 +67,9 @@ def measured(forest: ResampledForest | RandomForestRegressor, x: np.ndarray, y: 
     held_back = out_of_bag(forest, x)
     return {
         "leaves_per_tree": float(np.mean([tree.get_n_leaves() for tree in forest.estimators_])),
-        "oob_r2": r2_explained(y, held_back),
-        "oob_rmse": rmse(y, held_back),
-        "in_sample_r2": r2_explained(y, forest.predict(x)),
+        "oob_r2": scores(y, held_back)["r2_explained"],
+        "oob_rmse": scores(y, held_back)["rmse"],
+        "in_sample_r2": scores(y, forest.predict(x))["r2_explained"],
     }
 
 
@@ -88,7 +88,7 @@ def main(folder: Path) -> None:
 
         def _row(setting: str, runs: pd.DataFrame, grid: np.ndarray, name: str = name, maps: dict = maps) -> dict:
             spread = {"oob_r2_sd": runs["oob_r2"].std(ddof=1), "mean_prediction": grid.mean()}
-            distance = {f"rms_from_r_{coding}": rmse(maps[coding], grid) for coding in maps}
+            distance = {f"rms_from_r_{coding}": scores(maps[coding], grid)["rmse"] for coding in maps}
             return {"table": name, "setting": setting, **runs[names].mean(), **spread, **distance}
 
         for coding in maps:

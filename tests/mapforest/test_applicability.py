@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mapforest import applicability as aoa
@@ -56,9 +56,18 @@ def test_local_point_density_of_the_worked_example(worked):
     assert aoa.local_point_density(worked, CELLS) == pytest.approx([3, 0, np.nan], nan_ok=True)
 
 
-def test_training_density_counts_rows_of_other_folds(worked):
-    # within 10: row 0 has row 2 at 10, row 1 has row 2 at 5, row 2 has both
-    assert worked.training_density.tolist() == [1, 1, 2]
+def test_a_point_of_the_space_is_as_far_from_another_as_they_are_dissimilar(worked):
+    assert worked.points * (20 / 3) == pytest.approx(np.array([[-4, -3], [0, 0], [4, 3]]))
+    assert worked.weights.to_dict() == {"a": 4, "b": 3}
+
+
+@pytest.mark.parametrize(("above", "within"), [(-1e-6, True), (0, True), (1e-15, True), (5e-10, True), (1e-8, False)])
+def test_a_cell_that_rounding_takes_over_the_threshold_is_inside_and_has_a_row_nearby(worked, above, within):
+    """Cells on the ray from the last row, at the threshold but for a share of it: 10 in direction (4, 3) / 5."""
+    step = 10 * (1 + above) / 5
+    cell = pd.DataFrame({"a": [3 + step], "b": [30 + 10 * step]})
+    assert aoa.inside(worked, aoa.dissimilarity(worked, cell)).tolist() == [within]
+    assert (aoa.local_point_density(worked, cell) == 1).tolist() == [within]
 
 
 def test_outliers_do_not_set_the_threshold():
@@ -68,6 +77,15 @@ def test_outliers_do_not_set_the_threshold():
     """
     table = pd.DataFrame({"a": [*range(8), 17]}, dtype=float)
     assert aoa.training_space(table, {"a": 1}, fold=range(9)).threshold == pytest.approx(1 / (16 / 3))
+
+
+def test_outliers_lie_one_and_a_half_quartile_distances_above_the_quarter():
+    """Rows at 0, 1, 2, 4, 7 and 17, a fold each: nearest 1, 1, 1, 2, 3 and 10; quartiles 1 and 2.75, whisker 5.375.
+
+    Sum of the 15 distances: the gaps 1, 1, 2, 3 and 10 lie between 5, 8, 9, 8 and 5 pairs, which makes 105, mean 7.
+    """
+    table = pd.DataFrame({"a": [0.0, 1.0, 2.0, 4.0, 7.0, 17.0]})
+    assert aoa.training_space(table, {"a": 1}, fold=range(6)).threshold == pytest.approx(5.375 / 7)
 
 
 CLASSES = pd.DataFrame({"land_cover": [10.0, 10.0, 16.0, 16.0]})
@@ -83,14 +101,21 @@ CLASSES = pd.DataFrame({"land_cover": [10.0, 10.0, 16.0, 16.0]})
     ],
 )
 def test_classes_are_told_apart_and_not_ordered(land_cover, expected):
-    space = aoa.training_space(CLASSES, {"land_cover": 1}, fold=[0, 1, 0, 1])
+    space = aoa.training_space(CLASSES, {"land_cover": 1}, [0, 1, 0, 1], ["land_cover"])
     assert aoa.dissimilarity(space, pd.DataFrame({"land_cover": [land_cover]})) == pytest.approx([expected])
 
 
 def test_rows_of_a_class_without_training_rows_are_named():
-    space = aoa.training_space(CLASSES, {"land_cover": 1}, fold=[0, 1, 0, 1])
+    space = aoa.training_space(CLASSES, {"land_cover": 1}, [0, 1, 0, 1], ["land_cover"])
     table = pd.DataFrame({"land_cover": [10.0, 12.0, np.nan]})
     assert aoa.unseen_classes(space, table).tolist() == [False, True, False]
+
+
+def test_classes_that_are_not_called_so_are_numbers():
+    space = aoa.training_space(CLASSES, {"land_cover": 1}, [0, 1, 0, 1])
+    # 10 and 16 lie 6 apart, the mean over six pairs is 4: 12 is 2 from 10
+    assert aoa.dissimilarity(space, pd.DataFrame({"land_cover": [12.0]})) == pytest.approx([0.5])
+    assert not aoa.unseen_classes(space, pd.DataFrame({"land_cover": [12.0]})).any()
 
 
 @pytest.fixture
@@ -113,9 +138,24 @@ IMPORTANCE = {"temperature": 2.0, "precipitation": 5.0, "land_cover": 1.0}
 
 def test_a_training_row_is_not_dissimilar_to_itself(sites):
     table, _, fold = sites
-    assert aoa.dissimilarity(aoa.training_space(table, IMPORTANCE, fold), table) == pytest.approx(0, abs=1e-12)
+    space = aoa.training_space(table, IMPORTANCE, fold, ["land_cover"])
+    assert aoa.dissimilarity(space, table) == pytest.approx(0, abs=1e-12)
 
 
+@settings(max_examples=20)
+@given(st.integers(0, 1000))
+def test_the_order_of_the_training_rows_does_not_matter(seed):
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame({"a": rng.normal(size=20), "b": rng.gamma(2, size=20)})
+    cells, fold, order = table.sample(5, random_state=1) + 0.1, np.arange(20) % 3, rng.permutation(20)
+    one = aoa.training_space(table, {"a": 1, "b": 2}, fold)
+    other = aoa.training_space(table.iloc[order], {"a": 1, "b": 2}, fold[order])
+    assert other.training_di == pytest.approx(one.training_di[order])
+    assert other.threshold == pytest.approx(one.threshold)
+    assert aoa.dissimilarity(other, cells) == pytest.approx(aoa.dissimilarity(one, cells))
+
+
+@settings(max_examples=30)
 @given(st.floats(0.01, 1000), st.floats(-300, 300))
 def test_units_of_a_predictor_do_not_matter(factor, offset):
     rng = np.random.default_rng(0)
@@ -127,6 +167,7 @@ def test_units_of_a_predictor_do_not_matter(factor, offset):
     assert other == pytest.approx(one, rel=1e-6)
 
 
+@settings(max_examples=30)
 @given(st.floats(0.001, 1000))
 def test_units_of_the_importance_do_not_matter(factor):
     one = aoa.training_space(TRAINING, {"a": 4, "b": 3}, fold=[0, 0, 1])
@@ -136,7 +177,7 @@ def test_units_of_the_importance_do_not_matter(factor):
 
 def test_a_cell_inside_has_a_training_row_nearby_and_a_cell_outside_has_none(sites):
     table, cells, fold = sites
-    space = aoa.training_space(table, IMPORTANCE, fold)
+    space = aoa.training_space(table, IMPORTANCE, fold, ["land_cover"])
     within = aoa.inside(space, aoa.dissimilarity(space, cells))
     assert 0 < within.mean() < 1
     assert np.array_equal(aoa.local_point_density(space, cells) >= 1, within)
@@ -149,12 +190,11 @@ def test_kind_folds_vouch_for_less_than_strict_ones(sites):
     assert kind.threshold < aoa.training_space(table, {"temperature": 1.0}, warm).threshold
 
 
-@pytest.mark.parametrize("measure", [aoa.dissimilarity, aoa.local_point_density])
-def test_blocks_do_not_change_the_result(sites, measure):
+@pytest.mark.parametrize("measure", [aoa.dissimilarity, aoa.local_point_density, aoa.usable])
+def test_threads_do_not_change_the_result(sites, measure):
     table, cells, fold = sites
-    space = aoa.training_space(table, IMPORTANCE, fold)
-    cells.loc[[3, 150], "precipitation"] = np.nan
-    assert np.array_equal(measure(space, cells, block_rows=37), measure(space, cells), equal_nan=True)
+    space = aoa.training_space(table, IMPORTANCE, fold, ["land_cover"])
+    assert np.array_equal(measure(space, cells, threads=2), measure(space, cells))
 
 
 def test_a_predictor_that_the_model_does_not_use_does_not_count(sites):
@@ -172,7 +212,11 @@ def test_a_predictor_that_the_model_does_not_use_does_not_count(sites):
         (TRAINING, {"a": 1, "soc": 1}, [0, 0, 1], r"lacks the predictors \['soc'\]"),
         (TRAINING, {"a": 0, "b": -1}, [0, 0, 1], "no predictor has an importance above zero"),
         (TRAINING, {"a": 1}, [0, 0, 0], "at least two folds"),
-        (TRAINING, {"a": 1}, [0, 1], "a fold number a row"),
+        (TRAINING, {"a": 1}, [0, 1], "one fold number per row"),
+        (TRAINING, {"a": 1}, [0, np.nan, 1], "no whole number in 1 of 3 rows, the first at position 1"),
+        (TRAINING, {"a": 1, "b": np.nan}, [0, 0, 1], "importance {'b': nan} is not finite"),
+        (TRAINING, {"a": np.inf, "b": 1}, [0, 0, 1], "importance {'a': inf} is not finite"),
+        (TRAINING.assign(b=[0.3, 0.1 + 0.2, 0.3]), {"b": 1}, [0, 0, 1], "'b' is constant"),
     ],
 )
 def test_a_training_table_without_a_measure_is_refused(table, importance, fold, message):
@@ -183,6 +227,22 @@ def test_a_training_table_without_a_measure_is_refused(table, importance, fold, 
 def test_cells_without_a_predictor_are_refused(worked):
     with pytest.raises(ForestError, match=r"lacks the predictors \['b'\]"):
         aoa.dissimilarity(worked, CELLS[["a"]])
+
+
+def test_error_profile_of_a_worked_example():
+    """Errors 3, 1, 1, 5, 7 in order of DI, windows of two: mean squares 5, 1, 13, 37.
+
+    The first two must not fall: root mean squares sqrt(5) and 1 become their mean.
+    """
+    di, error = [0.4, 0.1, 0.3, 0.2, 0.6], [5.0, 3.0, 1.0, 1.0, 7.0]
+    profile = aoa.error_profile(di, np.zeros(5), error, window=2)
+    assert profile.di == pytest.approx([0.15, 0.25, 0.35, 0.5])
+    assert profile.rmse == pytest.approx(np.sqrt([5, 1, 13, 37]))
+    assert profile.largest_di == 0.6
+    level = (np.sqrt(5) + 1) / 2
+    assert profile.fitted == pytest.approx([level, level, np.sqrt(13), np.sqrt(37)])
+    at = aoa.expected_rmse(profile, [[0.0, 0.2], [0.425, 0.6]])
+    assert at == pytest.approx(np.array([[level, level], [(np.sqrt(13) + np.sqrt(37)) / 2, np.sqrt(37)]]))
 
 
 @pytest.fixture
@@ -241,7 +301,10 @@ def test_applicable_cells_come_back_to_their_place_on_the_map(worked, band_rows)
 
 def test_a_cell_of_a_class_that_no_site_has_is_not_applicable():
     table = pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0], "land_cover": [10, 10, 16, 16]})
-    space = aoa.training_space(table, {"a": 1, "land_cover": 0.01}, fold=[0, 1, 0, 1])
+    space = aoa.training_space(table, {"a": 1, "land_cover": 0.01}, [0, 1, 0, 1], ["land_cover"])
+    cells = pd.DataFrame({"a": [2.0, 2.0, np.nan], "land_cover": [10, 5, 10]})
+    assert aoa.inside(space, aoa.dissimilarity(space, cells)).tolist() == [True, True, False]
+    assert aoa.usable(space, cells).tolist() == [True, False, False]
     cube = _map([30.0], [90.0, 91.0], a=[[2.0, 2.0]], land_cover=[[10, 5]])
     assert aoa.applicable_cells(space, cube).values.tolist() == [[True, False]]
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mapforest import folds
 from mapforest.errors import FoldError
 
 PLATEAU = (75.0, 103.0, 27.0, 39.0)
+DEGREE_KM = 6371 * np.pi / 180
 
 
 def _uniform(n, seed):
@@ -28,6 +30,11 @@ def _clustered(n, seed, n_clusters=8, spread=0.3):
     return longitude[centre] + rng.normal(0, spread, n), latitude[centre] + rng.normal(0, spread, n)
 
 
+def _partition(fold):
+    """Return which rows share a fold, whatever its number."""
+    return {frozenset(np.flatnonzero(fold == number)) for number in np.unique(fold)}
+
+
 def _groups_share_no_fold(labels, fold):
     return all(np.unique(fold[labels == label]).size == 1 for label in np.unique(labels))
 
@@ -41,10 +48,6 @@ def test_random_folds_are_balanced(n, k, seed):
 
 def test_random_folds_change_with_the_seed():
     assert not np.array_equal(folds.random_folds(100, 5, 1), folds.random_folds(100, 5, 2))
-
-
-def test_random_split_trains_on_the_share_asked_for():
-    assert folds.random_split(394, 0.7, seed=1).sum() == 276
 
 
 @given(st.lists(st.integers(0, 20), min_size=10, max_size=80), st.integers(2, 4), st.integers(0, 100))
@@ -88,11 +91,24 @@ def test_no_block_is_wider_than_asked_for_by_more_than_a_half(size_km):
     assert max(np.ptp(northing[label == one]) for one in np.unique(label)) < 1.5 * size_km
 
 
-def test_regions_given_by_the_caller_are_the_folds():
-    longitude, latitude = _uniform(30, seed=1)
-    region = np.arange(30) % 3
-    scheme = folds.schemes(longitude, latitude, *_uniform(100, seed=2), regions=region)["region"]
-    assert np.array_equal(scheme(0), region)
+def test_a_region_is_a_compact_group():
+    """Three groups far from each other: k-means of three regions finds them, from any seed."""
+    group = np.repeat([0, 1, 2], 10)
+    longitude, latitude = np.array([78.0, 90.0, 102.0])[group], 30 + np.tile(np.linspace(0, 1, 10), 3)
+    scheme = folds.schemes(longitude, latitude, *_uniform(100, seed=2), k=3, block_sizes_km=())["region"]
+    assert all(_partition(scheme(seed)) == _partition(group) for seed in range(3))
+
+
+def test_schemes_come_from_the_kindest_to_the_strictest():
+    names = list(folds.schemes(*_clustered(60, 3), *_uniform(100, 4)))
+    assert names == ["random", "site", "block_100_km", "block_250_km", "block_500_km", "knndm", "region"]
+
+
+def test_too_few_blocks_for_the_folds_are_a_fold_each():
+    longitude, latitude = _uniform(80, seed=1)
+    blocks = folds.schemes(longitude, latitude, *_uniform(100, 2), k=30, block_sizes_km=(900,))["block_900_km"]
+    label = folds.block_labels(longitude, latitude, 900)
+    assert 2 < np.unique(label).size < 30 and _partition(blocks(5)) == _partition(label)
 
 
 @pytest.mark.parametrize(
@@ -105,31 +121,33 @@ def test_regions_given_by_the_caller_are_the_folds():
 )
 def test_distances_are_great_circles(one, other, kilometres):
     longitude, latitude = np.transpose([one, other])
-    assert folds.sample_distances(longitude, latitude) == pytest.approx(kilometres)
+    assert folds.held_back_distances(longitude, latitude, [0, 1]) == pytest.approx(kilometres)
 
 
 def test_held_back_distance_ignores_rows_of_the_same_fold():
     # at 0, 1 and 3 degrees north: the first two are held back together
     distance = folds.held_back_distances([90.0, 90.0, 90.0], [0.0, 1.0, 3.0], [0, 0, 1])
-    assert distance / (6371 * np.pi / 180) == pytest.approx([3, 2, 2])
+    assert distance / DEGREE_KM == pytest.approx([3, 2, 2])
+
+
+def _kinds(place, target, k, seed):
+    """Return the matched folds, and W and the mean distance of each kind, random folds among them."""
+    matched = folds.knndm(*place, *target, k=k, seed=seed)
+    compared = {"matched": matched.fold, "random": folds.random_folds(len(place[0]), k, seed)}
+    return matched, folds.distance_table(*place, *target, compared).groupby("kind").mean()
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_knndm_matches_better_than_random_where_sites_are_clustered(seed):
-    longitude, latitude = _clustered(150, seed)
-    target = _uniform(1000, seed + 100)
-    matched = folds.knndm(longitude, latitude, *target, k=5, seed=seed)
-    random = folds.held_back_distances(longitude, latitude, folds.random_folds(150, 5, seed))
-    assert matched.wasserstein_km < 0.9 * folds.wasserstein_km(random, matched.target_to_sample)
+    _, kind = _kinds(_clustered(150, seed), _uniform(1000, seed + 100), 5, seed)
+    assert kind.loc["matched", "wasserstein_km"] < 0.9 * kind.loc["random", "wasserstein_km"]
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_knndm_is_near_random_where_sites_are_uniform(seed):
-    longitude, latitude = _uniform(150, seed)
-    matched = folds.knndm(longitude, latitude, *_uniform(1000, seed + 100), k=5, seed=seed)
-    random = folds.held_back_distances(longitude, latitude, folds.random_folds(150, 5, seed))
-    typical_km = matched.target_to_sample.mean()
-    assert abs(matched.wasserstein_km - folds.wasserstein_km(random, matched.target_to_sample)) < 0.1 * typical_km
+    _, kind = _kinds(_uniform(150, seed), _uniform(1000, seed + 100), 5, seed)
+    difference = kind.loc["matched", "wasserstein_km"] - kind.loc["random", "wasserstein_km"]
+    assert abs(difference) < 0.1 * kind.loc["prediction to sample", "distance_km"]
 
 
 def test_knndm_deals_at_random_where_sites_are_no_more_clustered_than_the_map_demands():
@@ -146,11 +164,102 @@ def test_knndm_finds_the_clusters_that_the_map_demands():
 
 
 def test_knndm_reports_the_w_of_its_own_folds():
-    longitude, latitude = _clustered(80, 2)
-    target = _uniform(500, 3)
-    matched = folds.knndm(longitude, latitude, *target, k=4, seed=0)
-    own = folds.held_back_distances(longitude, latitude, matched.fold)
-    assert matched.wasserstein_km == folds.wasserstein_km(own, folds.target_distances(longitude, latitude, *target))
+    matched, kind = _kinds(_clustered(80, 2), _uniform(500, 3), 4, seed=0)
+    assert matched.wasserstein_km == pytest.approx(kind.loc["matched", "wasserstein_km"], rel=1e-12)
+
+
+def test_w_of_a_worked_example():
+    """Sites at 0, 1 and 3 degrees north, the map at 5 and 7: the map needs 2 and 4, the sites have 1, 1 and 2.
+
+    W is the area between the distribution functions: 2/3 against 0 from 1 to 2, then 1 against 1/2 from 2 to 4.
+    """
+    place, target = ([90.0] * 3, [0.0, 1.0, 3.0]), ([90.0] * 2, [5.0, 7.0])
+    table = folds.distance_table(*place, *target, {"last held back": [0, 0, 1]})
+    degrees = table.assign(distance_km=table["distance_km"] / DEGREE_KM, w=table["wasserstein_km"] / DEGREE_KM)
+    by_kind = {kind: group for kind, group in degrees.groupby("kind", sort=False)}
+    assert list(by_kind) == ["sample to sample", "prediction to sample", "last held back"]
+    assert by_kind["sample to sample"]["distance_km"].to_numpy() == pytest.approx([1, 1, 2])
+    assert by_kind["prediction to sample"]["distance_km"].to_numpy() == pytest.approx([2, 4])
+    assert by_kind["last held back"]["distance_km"].to_numpy() == pytest.approx([3, 2, 2])
+    assert by_kind["sample to sample"]["w"].iloc[0] == pytest.approx(2 / 3 + 2 * 1 / 2)
+    # 3, 2, 2 against 2, 4: from 2 to 3 at 2/3 against 1/2, from 3 to 4 at 1 against 1/2
+    assert by_kind["last held back"]["w"].iloc[0] == pytest.approx(1 / 6 + 1 / 2)
+
+
+def test_every_number_of_clusters_is_tried_where_sites_are_few(monkeypatch):
+    """CAST looks at 100 values; here it misses the best."""
+    place, target = _clustered(150, 10, n_clusters=60), _uniform(150, 5)
+    every = folds.knndm(*place, *target, k=5, seed=0)
+    monkeypatch.setattr(folds, "SEARCHED_Q", 100)
+    assert every.wasserstein_km < 0.95 * folds.knndm(*place, *target, k=5, seed=0).wasserstein_km
+
+
+def test_where_sites_are_many_the_numbers_of_clusters_that_cast_tries_are_among_ours():
+    cast, ours = (np.geomspace(5, 2000, n).round() for n in (100, folds.SEARCHED_Q))
+    assert set(cast) <= set(ours)
+
+
+@pytest.mark.parametrize("scheme", ["random", "site", "block_250_km", "knndm", "region"])
+def test_two_folds_are_enough(scheme):
+    fold = folds.schemes(*_clustered(80, 2), *_uniform(300, 3), k=2)[scheme](1)
+    assert set(fold) == {0, 1} and np.bincount(fold).max() <= 0.75 * 80
+
+
+def test_of_three_folds_none_holds_more_than_a_half():
+    """Half the sites in one place: with a share of 3/4, as for two folds, they would be a fold."""
+    crowd, others = _clustered(60, 1, n_clusters=1, spread=0.1), _clustered(50, 7, n_clusters=3)
+    place = [np.r_[one, other] for one, other in zip(crowd, others, strict=True)]
+    assert np.bincount(folds.knndm(*place, *_uniform(300, 3), k=3, seed=0).fold).max() <= 55
+
+
+def _permuted(place, seed):
+    order = np.random.default_rng(seed).permutation(len(place[0]))
+    return order, [np.asarray(values)[order] for values in place]
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 1000))
+def test_the_order_of_rows_does_not_change_who_shares_a_fold(seed):
+    place, target = _clustered(40, 6), _uniform(100, 3)
+    order, permuted = _permuted(place, seed)
+    one, other = (folds.knndm(*rows, *target, k=4, seed=0) for rows in (place, permuted))
+    assert one.clusters and other.wasserstein_km == pytest.approx(one.wasserstein_km, rel=1e-12)
+    assert _partition(other.fold) == _partition(one.fold[order])
+
+
+@given(st.lists(st.integers(0, 9), min_size=5, max_size=40), st.integers(0, 20))
+def test_the_order_of_rows_does_not_change_the_fold_of_a_group(labels, seed):
+    labels = np.array([0, 1, 2, *labels])
+    order, (permuted,) = _permuted([labels], seed)
+    assert np.array_equal(folds.group_folds(permuted, 3, 1), folds.group_folds(labels, 3, 1)[order])
+
+
+@given(st.lists(st.integers(-3, 3), min_size=2, max_size=20).filter(lambda fold: len(set(fold)) > 1))
+def test_folds_of_whole_numbers_are_kept(fold):
+    for given_as in (fold, np.array(fold, float), pd.Series(fold, dtype="Int64"), np.array(fold, object)):
+        checked = folds.checked_folds(given_as, len(fold))
+        assert checked.dtype == np.int64 and checked.tolist() == fold
+
+
+@pytest.mark.parametrize(
+    ("fold", "message"),
+    [
+        ([0.0, np.nan, 1.0], r"no whole number in 1 of 3 rows, the first at position 1 \(nan\)"),
+        ([0, np.inf, 1], "the first at position 1"),
+        ([0, 1, 1.5], r"the first at position 2 \(1.5\)"),
+        ([None, 1, 0], "the first at position 0"),
+        (pd.Series([1, 0, None], dtype="Int64"), "the first at position 2"),
+        (["north", "south", "north"], r"in 3 of 3 rows, the first at position 0 \(north\)"),
+        ([0, 1], r"3 rows have folds of shape \(2,\)"),
+        ([[0], [1], [0]], r"shape \(3, 1\)"),
+        ([2, 2, 2], "all 3 rows are in one fold"),
+    ],
+)
+def test_folds_that_are_none_are_refused(fold, message):
+    with pytest.raises(FoldError, match=message):
+        folds.checked_folds(fold, 3)
+    with pytest.raises(FoldError, match=message):
+        folds.held_back_distances([90.0, 91.0, 92.0], [30.0, 31.0, 32.0], fold)
 
 
 @pytest.mark.parametrize("largest_share", [0.3, 0.5])
@@ -160,13 +269,6 @@ def test_knndm_keeps_folds_below_the_largest_share(largest_share):
     assert np.bincount(matched.fold).max() <= largest_share * 100
 
 
-def test_distance_table_has_no_w_for_the_prediction_itself():
-    longitude, latitude = _clustered(50, 1)
-    table = folds.distance_table(longitude, latitude, *_uniform(200, 2), {"random": folds.random_folds(50, 5, 0)})
-    w = table.groupby("kind")["wasserstein_km"].first()
-    assert w["prediction to sample"] == 0 and w["random"] > 0 and w["sample to sample"] > 0
-
-
 @pytest.mark.parametrize(
     ("split", "message"),
     [
@@ -174,16 +276,13 @@ def test_distance_table_has_no_w_for_the_prediction_itself():
         (lambda: folds.group_folds([1, 1, 2], 3, 0), "2 groups cannot be split into 3 folds"),
         (lambda: folds.group_folds([1, 1, 1], None, 0), "1 groups cannot be split"),
         (lambda: folds.random_folds(10, 1, 0), "cannot be split into 1 folds"),
-        (lambda: folds.random_split(5, 0.9, 0), "each part needs two or more"),
         (lambda: folds.knndm([90, 90, 91, 91], [30, 30, 31, 31], [92], [32], 3, 0), "2 sites cannot be split into 3"),
         (lambda: folds.knndm(*_uniform(9, 0), *_uniform(9, 1), 4, 0, largest_share=0.2), "expected a share between"),
         (lambda: folds.block_labels([90.0, 90.1], [30.0, 30.1], 500), "lie in one block of 500 km"),
         (lambda: folds.block_labels([90.0, 90.1], [30.0, 30.1], 0), "expected a positive length"),
-        (lambda: folds.region_labels([90, 90, 91], [30, 30, 31], 3, 0), "2 positions cannot be split into 3 regions"),
         (lambda: folds.site_labels([90.0, np.nan], [30.0, 31.0]), "row 1 lies at longitude nan"),
         (lambda: folds.site_labels([90.0, 91.0], [30.0, 95.0]), "row 1 lies at longitude 91.0, latitude 95.0"),
         (lambda: folds.site_labels([90.0], [30.0, 31.0]), "two vectors of one length"),
-        (lambda: folds.held_back_distances([90.0, 91.0], [30.0, 31.0], [0, 0]), "in one fold"),
     ],
 )
 def test_rows_that_cannot_be_split_are_refused(split, message):

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from mapforest import metrics, validation
+from mapforest.errors import FoldError, ForestError
 from mapforest.folds import group_folds, random_folds
-from mapforest.forest import RandomForest
 
 
 class Recall:
@@ -103,7 +103,7 @@ def summary(sites):
 def test_value_is_the_pooled_metric_averaged_over_seeds(summary):
     predictions, table = summary
     pooled = [
-        metrics.rmse(group["observed"], group["predicted"])
+        metrics.scores(group["observed"], group["predicted"])["rmse"]
         for _, group in predictions.query("scheme == 'random'").groupby("seed")
     ]
     row = table.loc[("random", "all", "rmse")]
@@ -113,7 +113,7 @@ def test_value_is_the_pooled_metric_averaged_over_seeds(summary):
 def test_fold_spread_spans_the_folds_of_all_seeds(summary):
     predictions, table = summary
     by_fold = [
-        metrics.rmse(group["observed"], group["predicted"])
+        metrics.scores(group["observed"], group["predicted"])["rmse"]
         for _, group in predictions.query("scheme == 'random'").groupby(["seed", "fold"])
     ]
     row = table.loc[("random", "all", "rmse")]
@@ -155,39 +155,95 @@ def test_only_the_predictor_that_matters_is_important():
     assert importance["idle"] == pytest.approx(0, abs=1e-9)
 
 
-@pytest.mark.parametrize("encoding", ["integer", "target_mean", "one_hot"])
-def test_classes_that_matter_are_important_in_every_encoding(encoding):
-    rng = np.random.default_rng(0)
-    table = pd.DataFrame({"land_cover": rng.choice([1, 10, 16], 150), "idle": rng.normal(size=150)})
-    target = table["land_cover"].map({1: 100.0, 10: -100.0, 16: 100.0}).to_numpy()
-    forest = RandomForest(list(table), 50, mtry=2, land_cover_encoding=encoding).fit(table, target)
-    importance = validation.out_of_bag_importance(forest, table, target, seed=0).set_index("predictor")["importance"]
-    # shuffled classes: twice the variance of the target; only one-hot coding splits on "idle", and rarely
-    assert importance["land_cover"] == pytest.approx(2 * np.var(target), rel=0.05)
-    assert abs(importance["idle"]) < 0.01 * importance["land_cover"]
+class Echo:
+    """Returns the column x."""
+
+    def __init__(self, seed):
+        pass
+
+    def fit(self, table, target):
+        return self
+
+    def predict(self, table):
+        return table["x"].to_numpy()
+
+
+def test_importance_of_a_worked_example():
+    """Two folds of two rows, x = 0, 2 and 0, 4, predicted without error: a shuffle swaps the two of a fold or does not.
+
+    Swapped, a fold adds 2 * 4 or 2 * 16 to the sum of squares, so that a repeat grows the mean over four rows by
+    0, 2, 8 or 10.
+    """
+    table, fold = pd.DataFrame({"x": [0.0, 2.0, 0.0, 4.0]}), [0, 0, 1, 1]
+    one = [validation.fold_importance(Echo, table, table["x"], fold, ["x"], seed, repeats=1) for seed in range(12)]
+    assert {float(found["importance"].iloc[0]) for found in one} == {0.0, 2.0, 8.0, 10.0}
+    several = validation.fold_importance(Echo, table, table["x"], fold, ["x"], 0, repeats=4)
+    assert (4 * several["importance"].iloc[0]) % 2 == 0 and several["sd"].iloc[0] > 0
+
+
+def test_predictors_are_ranked_by_importance_and_their_spread_is_that_of_the_repeats():
+    rng = np.random.default_rng(1)
+    table = pd.DataFrame({"idle": rng.normal(size=60), "x": rng.normal(size=60)})
+    fold = random_folds(60, 4, 0)
+    found = validation.fold_importance(Line, table, table["x"], fold, ["idle", "x"], seed=0)
+    assert found["predictor"].tolist() == ["x", "idle"] and list(found) == ["predictor", "importance", "sd"]
+    # five repeats by default: the mean of their mean is within two of their standard errors of the truth
+    assert found["importance"].iloc[0] == pytest.approx(2 * table["x"].var(), abs=3 * found["sd"].iloc[0])
+
+
+def test_labels_of_schemes():
+    names = ["random", "site", "knndm", "region", "block_100_km", "in_sample", "out_of_bag"]
+    assert [validation.scheme_label(name) for name in names] == [
+        "random folds",
+        "leave site out",
+        "distance-matched (kNNDM)",
+        "leave region out",
+        "blocks of 100 km",
+        "in sample",
+        "out of bag",
+    ]
+
+
+def test_panels_hold_the_metrics_asked_for_in_their_order(summary):
+    table = summary[1].reset_index().assign(model="NPP")
+    panels = validation.score_panels(table, {"rmse": "RMSE [g]", "r": "r"})
+    assert panels["score"].drop_duplicates().tolist() == ["RMSE [g]", "r"]
+    row = panels.set_index(["target", "score", "scheme"]).loc[("NPP", "RMSE [g]", "random folds")]
+    shown = summary[1].loc[("random", "all", "rmse"), ["value", "fold_lowest", "fold_highest"]]
+    assert row[["value", "low", "high"]].tolist() == shown.tolist()
+    assert "random split: verification" in set(panels["scheme"])
 
 
 @pytest.mark.parametrize(
     ("target", "fold", "message"),
     [
         ([1.0, np.nan, 3.0, np.inf], [0, 0, 1, 1], "not finite in 2 rows, the first at position 1"),
-        ([1.0, 2.0, 3.0], [0, 0, 1], "expected one target and one fold a row"),
+        ([1.0, 2.0, 3.0], [0, 0, 1, 1], r"the target shape \(3,\): expected one target per row"),
+        ([1.0, 2.0, 3.0, 4.0], [0, 0, 1], "expected one fold number per row"),
         ([1.0, 2.0, 3.0, 4.0], [2, 2, 2, 2], "in one fold"),
+        ([1.0, 2.0, 3.0, 4.0], [0, np.nan, 1, 1], "no whole number in 1 of 4 rows, the first at position 1"),
     ],
 )
 def test_input_that_cannot_be_validated_is_refused(target, fold, message):
     table = pd.DataFrame({"site": range(4)})
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ForestError, match=message):
         validation.cross_predict(Recall, table, target, fold, seed=0)
+    with pytest.raises(ForestError, match=message):
+        validation.fold_importance(Recall, table, target, fold, ["site"], seed=0)
+
+
+def test_too_few_rows_for_the_random_split_are_refused():
+    with pytest.raises(FoldError, match="0.7 of 5 rows leaves 4 to train and 1 to verify: each part needs two or more"):
+        validation.validate(Recall, pd.DataFrame({"site": range(5)}), range(5), {}, [1])
 
 
 def test_a_missing_target_is_refused_before_any_model_is_fitted(sites):
     table, target = sites
     target[5] = np.nan
-    with pytest.raises(ValueError, match="the first at position 5"):
+    with pytest.raises(ForestError, match="the first at position 5"):
         validation.validate(Recall, table, target, {}, [1])
 
 
 def test_importance_of_an_unknown_predictor_is_refused(sites):
-    with pytest.raises(ValueError, match=r"\['soil'\] are no columns"):
+    with pytest.raises(ForestError, match=r"\['soil'\] are no columns"):
         validation.fold_importance(Recall, *sites, random_folds(40, 4, 0), ["soil"], seed=0)
