@@ -1,7 +1,7 @@
 """Does the interval of the budget hold the truth? Count it over many virtual worlds.
 
 For each seed a virtual world is made, the chain of two forests, a line and a difference is run on it as the notebooks
-do, and the interval of :mod:`helpers.balance.uncertainty` is drawn. A row of the table tells whether it held the true
+do, and the interval of :mod:`helpers.balance.draws` is drawn. A row of the table tells whether it held the true
 mean.
 
     python benchmarks/budget_coverage.py --worlds 30 --output data/virtual/coverage.csv
@@ -25,7 +25,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from helpers.balance import uncertainty
+from helpers.balance import draws
+from helpers.balance.cells import budget_cells
+from helpers.balance.uncertainty import budget_intervals
 from helpers.config import Settings, load_config
 from helpers.data.cube import NPP_PREDICTORS, RS_PREDICTORS
 from helpers.sites import quality, training
@@ -50,10 +52,9 @@ def world_settings(seed: int, design: str, block_km: float) -> Settings:
     return load_config("virtual", changes)
 
 
-def chain_of(settings: Settings, world: World) -> uncertainty.Chain:
+def chain_of(settings: Settings, world: World) -> draws.Chain:
     """Run notebooks 01 to 04 on a world, as far as the interval needs them."""
     used, _ = quality.quality_control(world.observations)
-    cells = uncertainty.budget_cells(world.cube, RS_PREDICTORS, settings.block_km)
     places = map_table(world.cube, RS_PREDICTORS)
     parts, usable = {}, np.ones(len(places), dtype=bool)
     for name, predictors in PREDICTORS.items():
@@ -68,12 +69,12 @@ def chain_of(settings: Settings, world: World) -> uncertainty.Chain:
             table, importance, folds.knndm(*where, settings.n_folds, settings.seed).fold, ["land_cover"]
         )
         usable &= applicability.usable(space, places)
-        parts[name] = uncertainty.flux(
+        parts[name] = draws.flux(
             model, partial(make, DRAW_TREES), table, target, settings.block_km, settings.seed, name == "rs"
         )
-    pairs = uncertainty.line_pairs(world.rs_rh_pairs, settings.rs_rh_line)
-    cells = uncertainty.with_applicability(cells, places, usable)
-    return uncertainty.Chain(parts["npp"], parts["rs"], pairs, cells, settings.block_km)
+    pairs = draws.line_pairs(world.rs_rh_pairs, settings.rs_rh_line)
+    cells = budget_cells(world.cube, places, usable, settings.block_km)
+    return draws.Chain(parts["npp"], parts["rs"], pairs, cells, settings.block_km)
 
 
 def true_means(truth: xr.Dataset, cells: pd.DataFrame) -> pd.DataFrame:
@@ -97,8 +98,8 @@ def one_world(seed: int, design: str, n_draws: int, level: float, block_km: floa
     settings = world_settings(seed, design, block_km)
     world = open_world(settings)
     chain = chain_of(settings, world)
-    drawn = uncertainty.draws(chain, settings.seed, n_draws, alone=())
-    found = uncertainty.budget_intervals(drawn, level)
+    drawn = draws.draw_budgets(chain, settings.seed, n_draws, alone=())
+    found = budget_intervals(drawn, level)
     truth = true_means(world.truth, chain.cells)
     found = found[found["scenario"].isin(["main", "naive"])]
     true = [truth.loc[row.quantity, row.part] for row in found.itertuples()]

@@ -110,7 +110,7 @@ def _open(settings: Settings) -> World:
         cube=layers,
         products=products,
         observations=records,
-        rs_rh_pairs=databases.rs_rh_pairs(databases.srdb_records(srdb)),
+        rs_rh_pairs=databases.rs_rh_pairs(srdb),
         boundary=boundary,
         truth=None,
         modis_at_sites=readers.open_source("modis_npp_sites"),

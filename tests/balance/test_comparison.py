@@ -1,12 +1,11 @@
-"""Tables 1 and 2, budgets side by side, and the audit of the paper's arithmetic."""
+"""Tables 1 and 2, products side by side, and MODIS at the sites."""
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 
-from helpers.balance import budgets, carbon, comparison
-from helpers.balance import paper as audit
+from helpers.balance import comparison, paper
 from helpers.errors import DataError
 
 OBSERVED = pd.Series([100.0, 200.0, 300.0, 400.0])
@@ -14,27 +13,42 @@ LOW = OBSERVED * 0.5
 CLOSE = OBSERVED * 1.1
 
 
+def made_table(unit="gC_m2_yr"):
+    products = {"low": LOW, "flat": OBSERVED * 0 + 200}
+    return comparison.product_table(OBSERVED, products, {"ours": CLOSE, "unseen": LOW}, unit)
+
+
 def row(table, metric):
     return table.set_index("metric").loc[metric]
 
 
-def made_table():
-    return comparison.product_table(OBSERVED, {"low": LOW, "flat": OBSERVED * 0 + 200}, {"ours": CLOSE}, "gC_m2_yr")
+def test_a_table_of_products_has_the_papers_rows_and_units():
+    table = made_table()
+    assert table["metric"].tolist() == ["n", "r", "RMSE", "PBIAS", "MAPE"]
+    assert table["unit"].tolist() == ["1", "1", "gC_m2_yr", "percent", "percent"]
+    assert set(table.columns[2:]) == {"low", "flat", "mean_of_products", "ours", "unseen", "difference_percent"}
 
 
-def test_pbias_of_a_product_that_halves_every_value():
-    assert row(made_table(), "PBIAS")["low"] == pytest.approx(-50)
+def test_a_product_that_halves_every_value_has_the_scores_worked_by_hand():
+    low = made_table().set_index("metric")["low"]
+    assert low[["n", "r", "RMSE", "PBIAS", "MAPE"]].tolist() == pytest.approx([4, 1, np.sqrt(75_000 / 4), -50, 50])
 
 
 def test_mean_of_products_leaves_our_forest_out():
-    rmse = row(made_table(), "RMSE")
-    assert rmse["mean_of_products"] == pytest.approx((rmse["low"] + rmse["flat"]) / 2)
+    bias = row(made_table(), "PBIAS")
+    assert bias["mean_of_products"] == pytest.approx((-50 - 20) / 2)
 
 
 def test_difference_is_positive_where_the_forest_errs_less():
     rmse = row(made_table(), "RMSE")
     expected = 100 * (1 - rmse["ours"] / rmse["mean_of_products"])
     assert rmse["difference_percent"] == pytest.approx(expected) and expected > 0
+
+
+def test_difference_of_r_is_positive_where_the_forest_follows_the_sites_better():
+    worse = pd.Series([100.0, 300.0, 200.0, 400.0])
+    table = comparison.product_table(OBSERVED, {"worse": worse}, {"ours": CLOSE}, "gC_m2_yr")
+    assert row(table, "r")[["worse", "difference_percent"]].tolist() == pytest.approx([0.8, 25])
 
 
 def test_difference_compares_the_size_of_a_bias_not_its_sign():
@@ -44,11 +58,15 @@ def test_difference_compares_the_size_of_a_bias_not_its_sign():
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_the_papers_own_differences_follow_our_rule(number):
-    paper = audit.paper_table(number)
-    reference = paper["mean_of_three" if number == 1 else "qrfm"]
+    table = paper.paper_table(number)
+    reference = table["mean_of_three" if number == 1 else "qrfm"]
     for metric in ("RMSE", "PBIAS", "MAPE"):
-        ours = -comparison.percent_difference(abs(paper.loc[metric, "random_forest"]), abs(reference[metric]))
-        assert ours == pytest.approx(paper.loc[metric, "difference_percent"], abs=0.4)
+        ours = -comparison.percent_difference(abs(table.loc[metric, "random_forest"]), abs(reference[metric]))
+        assert ours == pytest.approx(table.loc[metric, "difference_percent"], abs=0.4)
+
+
+def test_nothing_differs_from_zero_by_a_percentage():
+    assert np.isnan(comparison.percent_difference(1.0, 0.0))
 
 
 def test_a_product_is_scored_where_it_has_values_and_says_at_how_many_sites():
@@ -56,101 +74,48 @@ def test_a_product_is_scored_where_it_has_values_and_says_at_how_many_sites():
     assert (row(table, "n")["holed"], row(table, "n")["ours"]) == (3, 4)
 
 
+@pytest.mark.parametrize(("products", "forest"), [({}, {"ours": CLOSE}), ({"low": LOW}, {})])
+def test_a_table_needs_a_product_and_a_forest(products, forest):
+    with pytest.raises(DataError, match="at least one product and one forest"):
+        comparison.product_table(OBSERVED, products, forest, "gC_m2_yr")
+
+
 def test_paper_columns_stand_beside_ours():
-    table = comparison.beside_paper(made_table(), audit.paper_table(1))
+    table = comparison.beside_paper(made_table(), paper.paper_table(1))
     assert row(table, "r")["paper_random_forest"] == 0.42
+    assert np.isnan(row(table, "n")["paper_random_forest"])
 
 
-def test_budgets_over_common_cells_share_one_area():
-    coordinates = {"latitude": [35.0], "longitude": [90.0, 91.0]}
-    area = xr.DataArray([[1.0e6, 1.0e6]], coordinates)
-    full = xr.DataArray([[100.0, 300.0]], coordinates)
-    table = budgets.budget_table({("NPP", "full"): full, ("NPP", "holed"): full.where(full < 200)}, area)
-    assert table["valid_area_Mkm2"].tolist() == [2.0, 1.0]
-    assert table["common_area_Mkm2"].tolist() == [1.0, 1.0]
-    assert table["common_mean_gC_m2_yr"].tolist() == [100.0, 100.0]
-
-
-def audited(claim):
-    return audit.audit_table().set_index("claim").loc[[claim]]
-
-
-def test_the_papers_total_is_not_its_mean_times_its_area():
-    step = audited("nep_total").iloc[0]
-    assert step["implied"] == pytest.approx(174.2336) and step["agrees"] == "no"
-
-
-def test_the_papers_four_totals_imply_four_areas():
-    assert audited("area")["implied"].round(2).tolist() == [0.33, 1.43, 1.0, 1.12]
-
-
-def test_the_papers_underestimates_follow_from_its_means():
-    steps = audited("npp_under")
-    assert steps["implied"].round(1).tolist() == [32.5, 61.8, 64.4] and set(steps["agrees"]) == {"yes"}
-
-
-def test_every_claim_has_a_row_and_ours_stands_in_it():
-    table = audit.claims_table({"nep_mean": -100.0}).set_index("id")
-    assert len(table) == len(audit.paper_claims())
-    assert table.loc["nep_mean", "ours"] == -100 and np.isnan(table.loc["npp_mean", "ours"])
-
-
-def test_a_value_for_a_claim_that_is_none_is_refused():
-    with pytest.raises(DataError, match="makes no claim .'nep_maen'."):
-        audit.claims_table({"nep_maen": 1.0})
-
-
-def flux_map(values, name="flux"):
-    coordinates = {"latitude": [36.0, 35.0], "longitude": [90.0, 91.0]}
-    return xr.DataArray(np.asarray(values, dtype=float), coordinates, ["latitude", "longitude"], name=name)
-
-
-AREA = flux_map(np.full((2, 2), 1.0e6), "cell_area")
-
-
-def yearly(values):
-    return xr.concat(
-        [flux_map(v) for v in values], pd.date_range("2000-01-01", periods=len(values), freq="YS", name="time")
+def test_budgets_over_common_cells_take_the_names_of_those_over_their_own():
+    columns = ["mean_gC_m2_yr", "total_TgC_yr", "valid_area_Mkm2", "common_mean_gC_m2_yr", "common_total_TgC_yr"]
+    table = pd.DataFrame(
+        [["NPP", "MODIS", 1, 2, 3, 4, 5, 6]], columns=["quantity", "product", *columns, "common_area_Mkm2"]
     )
+    assert comparison.over_common_cells(table).to_dict("records") == [
+        {"quantity": "NPP", "product": "MODIS", "mean_gC_m2_yr": 4, "total_TgC_yr": 5, "valid_area_Mkm2": 6}
+    ]
 
 
-def recovered(estimate, truth):
-    return budgets.recovery("NPP", estimate, truth, AREA).set_index("statistic")
+COORDINATES = {"latitude": [36.0, 35.0], "longitude": [90.0, 91.0]}
 
 
-def test_recovery_compares_over_the_cells_that_the_estimate_covers():
-    table = recovered(flux_map([[100, np.nan], [300, np.nan]]), flux_map([[110, 900], [310, 900]]))
-    assert (table.loc["mean", "recovered"], table.loc["mean", "true"]) == (200, 210)
-    assert table.loc["map RMSE", "recovered"] == pytest.approx(10)
-
-
-def test_recovery_of_a_trend_is_in_totals_a_year():
-    rise = yearly([np.full((2, 2), 100.0 + step) for step in range(6)])
-    assert recovered(rise, 2 * rise).loc["trend", ["recovered", "true"]].tolist() == pytest.approx([4.0, 8.0])
-
-
-def test_recovery_of_a_climatology_has_no_trend():
-    assert "trend" not in recovered(flux_map(np.ones((2, 2))), flux_map(np.ones((2, 2)))).index
-
-
-def test_budget_by_class_splits_the_total():
-    flux = flux_map([[100, 200], [300, 400]])
-    classes = flux_map([[10, 10], [16, np.nan]])
-    table = budgets.budget_by_class({"NPP": flux}, classes, AREA).set_index("land_cover")
-    assert table["total_TgC_yr"].to_dict() == {10: 300.0, 16: 300.0}
+def flux(values):
+    return xr.DataArray(np.asarray(values, dtype=float), COORDINATES)
 
 
 def test_products_of_a_quantity_are_cut_to_the_plateau_with_modis_first():
-    maps = xr.Dataset({name: flux_map(np.ones((2, 2))) for name in ("npp_casa", "npp_modis", "rs_qrfm")})
-    found = comparison.chosen(maps, "npp", flux_map([[1, 0], [0, 0]]) > 0)
-    assert list(found) == ["modis", "casa"] and int(found["modis"].notnull().sum()) == 1
+    years = xr.concat([flux([[1, 2], [3, 4]]), flux([[3, 2], [3, 4]])], pd.Index([2000, 2001], name="time"))
+    maps = xr.Dataset({"npp_casa": years, "npp_modis": years, "npp_zoo": years, "rs_qrfm": years})
+    found = comparison.chosen(maps, "npp", flux([[1, 0], [0, 0]]) > 0)
+    assert list(found) == ["modis", "casa", "zoo"]
+    np.testing.assert_array_equal(found["casa"], [[2, np.nan], [np.nan, np.nan]])
 
 
-def test_pairs_are_numbered_as_in_figure_5():
-    pairs = carbon.product_pairs(flux_map(np.ones((2, 2))), {"modis": flux_map(np.full((2, 2), 5.0))}, AREA * 0 + 2)
-    assert list(pairs) == ["NEP1", "NEP2 (MODIS)"] and float(pairs["NEP2 (MODIS)"][0, 0]) == 3
-
-
-def test_the_papers_means_are_given_for_the_rows_that_a_run_has():
-    budgets = pd.DataFrame({"quantity": ["NPP", "NEP"], "product": ["Random forest", "NEP4 (Miami)"]})
-    assert audit.paper_means(budgets)["mean_gC_m2_yr"].tolist() == [321.4]
+def test_modis_is_compared_at_the_sites_in_the_cube_with_the_mean_of_their_years():
+    """The cube's cells reach from 89.5 to 91.5 E and from 34.5 to 36.5 N; one cell has no value."""
+    cube = xr.Dataset({"npp_modis": flux([[10, 20], [30, np.nan]]), "plateau": flux([[1, 0], [1, 1]]) > 0})
+    places = [(89.6, 36.4), (89.6, 36.4), (91.4, 36.0), (91.0, 35.0), (91.6, 36.0), (90.0, 34.4)]
+    site_years = pd.DataFrame(places, columns=["longitude", "latitude"]).assign(npp=[1.0, 3.0, 5.0, 7.0, 9.0, 11.0])
+    found = comparison.modis_check(cube, site_years)
+    assert found[["longitude", "mod17a3", "npp_modis"]].to_numpy().tolist() == [[89.6, 2, 10], [91.4, 5, 20]]
+    assert found["on_plateau"].tolist() == [True, False]

@@ -15,14 +15,13 @@ from helpers.errors import DataError
 def budget(field: xr.DataArray, cell_area: xr.DataArray) -> dict[str, float]:
     """Return the area-weighted mean, the total and the valid area of a field, together.
 
-    The mean over the valid cells is sum(F a) / sum(a) with the flux F and the cell area a; the total is mean times
-    area.
+    Over the valid cells, with the flux F and the cell area a, the mean is sum(F a) / sum(a) and the total sum(F a).
 
     Parameters
     ----------
     field : xarray.DataArray
         A flux, g C m-2 yr-1; cells that do not count are missing. With a dimension ``time``, each cell's mean over its
-        valid years counts. One that Dask holds is read once, chunk by chunk.
+        valid years counts. A Dask array is read once, chunk by chunk.
     cell_area : xarray.DataArray, shape (latitude, longitude)
         km2.
 
@@ -98,32 +97,29 @@ def trends(yearly: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     yearly : pandas.DataFrame
-        Columns ``quantity``, ``year`` (consecutive) and ``total_TgC_yr``; other columns before them that tell series
-        apart, such as ``source``, are kept.
+        Columns ``quantity``, ``year`` (consecutive) and ``total_TgC_yr``.
 
     Returns
     -------
     pandas.DataFrame
-        A row a series: ``sen_slope_TgC_yr2`` (Tg C yr-1 per year), ``p_value`` of no trend, ``n_years``.
+        One row per quantity: ``quantity``, ``sen_slope_TgC_yr2`` (Tg C yr-1 per year), ``p_value`` of no trend,
+        ``n_years``.
     """
-    keys = [name for name in ("source", "quantity") if name in yearly]
     rows = []
-    for key, series in yearly.sort_values("year").groupby(keys, sort=False):
+    for quantity, series in yearly.sort_values("year").groupby("quantity", sort=False):
         test = pymannkendall.original_test(series["total_TgC_yr"].to_numpy())
-        rows.append(
-            dict(zip(keys, key, strict=True))
-            | {"sen_slope_TgC_yr2": float(test.slope), "p_value": float(test.p), "n_years": len(series)}
-        )
+        found = {"sen_slope_TgC_yr2": float(test.slope), "p_value": float(test.p), "n_years": len(series)}
+        rows.append({"quantity": quantity} | found)
     return pd.DataFrame(rows)
 
 
 def same_grid(one: xr.DataArray, other: xr.DataArray) -> None:
-    """Refuse fields whose coordinates differ: xarray would keep the common cells, in silence."""
+    """Refuse fields on different grids: xarray would keep their common cells, in silence."""
     for dimension in ("latitude", "longitude"):
         a, b = one[dimension].to_numpy(), other[dimension].to_numpy()
         if a.shape != b.shape or not np.allclose(a, b, rtol=0, atol=1e-9):
             raise DataError(
-                f"{one.name or 'the first field'} and {other.name or 'the second'} are not on one grid: "
+                f"{one.name or 'the first field'} and {other.name or 'the second'} are not on the same grid: "
                 f"{dimension} has {a.size} and {b.size} cells, from {a[0]:.4f} and {b[0]:.4f}; "
                 "resample one of them first"
             )
@@ -132,12 +128,12 @@ def same_grid(one: xr.DataArray, other: xr.DataArray) -> None:
 def budget_table(fields: Mapping[tuple[str, str], xr.DataArray], cell_area: xr.DataArray) -> pd.DataFrame:
     """Return the budget of each quantity and product, over its own valid cells and over those that all share.
 
-    Products differ in the cells they cover; a difference of totals over different areas is no difference of products.
+    Products differ in the cells they cover: their totals may differ only because their areas do.
 
     Parameters
     ----------
     fields : mapping of (quantity, product) to xarray.DataArray
-        Fluxes on one grid, g C m-2 yr-1, missing outside the plateau. ``("NPP", "random forest")`` and the like.
+        Fluxes on the same grid, g C m-2 yr-1, missing outside the plateau, by keys such as ``("NPP", "MODIS")``.
     cell_area : xarray.DataArray, shape (latitude, longitude)
         km2.
 
@@ -161,14 +157,14 @@ def budget_table(fields: Mapping[tuple[str, str], xr.DataArray], cell_area: xr.D
 
 
 def recovery(quantity: str, estimate: xr.DataArray, truth: xr.DataArray, cell_area: xr.DataArray) -> pd.DataFrame:
-    """Return what an estimate recovers of a known truth, over the cells that it covers.
+    """Compare an estimate with a known truth, over the cells that the estimate covers.
 
     Parameters
     ----------
     quantity : str
         What it is, such as ``NPP``.
     estimate, truth : xarray.DataArray
-        Fluxes on one grid, g C m-2 yr-1; yearly where the truth is yearly.
+        Fluxes on the same grid, g C m-2 yr-1; yearly where the truth is yearly.
     cell_area : xarray.DataArray, shape (latitude, longitude)
         km2.
 
@@ -176,8 +172,8 @@ def recovery(quantity: str, estimate: xr.DataArray, truth: xr.DataArray, cell_ar
     -------
     pandas.DataFrame
         Columns ``quantity``, ``statistic``, ``unit``, ``recovered``, ``true``. Statistics: the area-weighted mean, the
-        total, Sen's slope of the yearly totals (from four years on), the standard deviation over the cells (means over
-        the years), and the root mean square error of the map, whose truth is zero.
+        total, Sen's slope of the yearly totals (with four years or more), the standard deviation over the cells (means
+        over the years), and the root mean square error of the map, whose truth is zero.
     """
     columns = {"recovered": estimate, "true": truth.where(estimate.notnull())}
     flat = {name: mean_map(field) for name, field in columns.items()}
@@ -206,7 +202,7 @@ def budget_by_class(fields: Mapping[str, xr.DataArray], classes: xr.DataArray, c
     Parameters
     ----------
     fields : mapping of str to xarray.DataArray
-        Fluxes by quantity, on one grid, g C m-2 yr-1.
+        Fluxes by quantity, on the same grid, g C m-2 yr-1.
     classes : xarray.DataArray, shape (latitude, longitude)
         IGBP class, missing outside the area of interest.
     cell_area : xarray.DataArray, shape (latitude, longitude)
@@ -230,6 +226,6 @@ def budget_by_class(fields: Mapping[str, xr.DataArray], classes: xr.DataArray, c
 
 
 def mean_map(field: xr.DataArray) -> xr.DataArray:
-    """Return the mean over the valid years, in memory; a yearly field is read once, chunk by chunk."""
+    """Return the mean over the valid years, in memory. A yearly Dask array is read once, chunk by chunk."""
     yearly = "time" in field.dims
     return (field.astype("float64").mean("time", keep_attrs=True) if yearly else field).compute()

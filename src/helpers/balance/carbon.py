@@ -1,4 +1,4 @@
-"""From soil respiration to heterotrophic respiration, net ecosystem production and the plateau's budget."""
+"""From soil respiration to heterotrophic respiration and net ecosystem production."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
-import statsmodels.api as sm
 import xarray as xr
+from scipy.stats import linregress
 
 from helpers.balance.budgets import mean_map, same_grid
-from helpers.balance.comparison import label
+from helpers.balance.comparison import labelled
 from helpers.errors import DataError
 
 
@@ -47,7 +47,10 @@ class Line:
     residual_sd: float = np.nan
 
 
-#: Eq. 3 of the paper. The article gives neither n nor standard errors.
+#: Fields of a line in g C m-2 yr-1: columns of a table carry their unit.
+_LINE_FLUXES = ("intercept", "intercept_se", "residual_sd")
+
+#: Eq. 3 of the paper, which gives neither n nor standard errors.
 PAPER_LINE = Line("Zeng et al. 2023, Eq. 3", slope=0.62, intercept=9.01, r2=0.77)
 
 
@@ -57,7 +60,7 @@ def fit_line(pairs: pd.DataFrame, label: str) -> Line:
     Parameters
     ----------
     pairs : pandas.DataFrame
-        Columns ``rs`` and ``rh``, g C m-2 yr-1, a row a pair.
+        Columns ``rs`` and ``rh``, g C m-2 yr-1; one row per pair.
     label : str
         What the pairs are.
 
@@ -82,21 +85,23 @@ def fit_line(pairs: pd.DataFrame, label: str) -> Line:
     complete = pairs[["rs", "rh"]].dropna()
     if len(complete) < 3 or complete["rs"].nunique() < 2:
         raise DataError(f"{label}: {len(complete)} complete pairs; a line needs three or more, at different Rs")
-    fit = sm.OLS(complete["rh"], sm.add_constant(complete["rs"])).fit()
+    rs, rh = complete["rs"].to_numpy(), complete["rh"].to_numpy()
+    fit = linregress(rs, rh)
+    error = rh - fit.slope * rs - fit.intercept
     return Line(
         label,
-        slope=float(fit.params["rs"]),
-        intercept=float(fit.params["const"]),
-        r2=float(fit.rsquared),
+        slope=float(fit.slope),
+        intercept=float(fit.intercept),
+        r2=float(fit.rvalue**2),
         n=len(complete),
-        slope_se=float(fit.bse["rs"]),
-        intercept_se=float(fit.bse["const"]),
-        residual_sd=float(np.sqrt(fit.mse_resid)),
+        slope_se=float(fit.stderr),
+        intercept_se=float(fit.intercept_stderr),
+        residual_sd=float(np.sqrt(np.sum(error**2) / (len(complete) - 2))),
     )
 
 
 def line_table(lines: Mapping[str, Line]) -> pd.DataFrame:
-    """Return lines as a table, a row a line.
+    """Return lines as a table, one row per line.
 
     Parameters
     ----------
@@ -114,7 +119,18 @@ def line_table(lines: Mapping[str, Line]) -> pd.DataFrame:
 
 
 def line_from_table(table: pd.DataFrame, line: str) -> Line:
-    """Return a line of :func:`line_table`, as it was or as read back from CSV.
+    """Return a line of :func:`line_table`, also of a table that was read back from CSV.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As :func:`line_table` returns it.
+    line : str
+        The line's name, as the parameter ``rs_rh_line`` gives it.
+
+    Returns
+    -------
+    Line
 
     Raises
     ------
@@ -128,10 +144,7 @@ def line_from_table(table: pd.DataFrame, line: str) -> Line:
     return Line(**row.drop("n").to_dict(), n=None if pd.isna(row["n"]) else int(row["n"]))
 
 
-_LINE_FLUXES = ("intercept", "intercept_se", "residual_sd")
-
-
-def heterotrophic_respiration(rs: xr.DataArray, line: Line = PAPER_LINE) -> xr.DataArray:
+def heterotrophic_respiration(rs: xr.DataArray, line: Line) -> xr.DataArray:
     """Return Rh = slope x Rs + intercept (Eq. 3).
 
     Parameters
@@ -139,7 +152,7 @@ def heterotrophic_respiration(rs: xr.DataArray, line: Line = PAPER_LINE) -> xr.D
     rs : xarray.DataArray
         Soil respiration, g C m-2 yr-1.
     line : Line
-        The paper's line, or one of :func:`fit_line`.
+        :data:`PAPER_LINE`, or a line of :func:`fit_line`.
 
     Returns
     -------
@@ -158,7 +171,7 @@ def net_ecosystem_production(npp: xr.DataArray, rh: xr.DataArray) -> xr.DataArra
     Parameters
     ----------
     npp, rh : xarray.DataArray
-        Net primary production and heterotrophic respiration on one grid, g C m-2 yr-1.
+        Net primary production and heterotrophic respiration on the same grid, g C m-2 yr-1.
 
     Returns
     -------
@@ -168,7 +181,7 @@ def net_ecosystem_production(npp: xr.DataArray, rh: xr.DataArray) -> xr.DataArra
     Raises
     ------
     DataError
-        If the two fields are not on one grid.
+        If the two fields are not on the same grid.
     """
     same_grid(npp, rh)
     return (npp - rh).rename("nep").assign_attrs(units="g C m-2 yr-1", long_name="net ecosystem production")
@@ -177,7 +190,7 @@ def net_ecosystem_production(npp: xr.DataArray, rh: xr.DataArray) -> xr.DataArra
 def product_pairs(
     nep: xr.DataArray, npp_products: Mapping[str, xr.DataArray], rh: xr.DataArray
 ) -> dict[str, xr.DataArray]:
-    """Return NEP of the forests and of each product of NPP with one other Rh, named as in figure 5 of the paper.
+    """Return NEP of the forests, and of each product of NPP less one product of Rh, named as in the paper's figure 5.
 
     Parameters
     ----------
@@ -194,7 +207,7 @@ def product_pairs(
         ``NEP1`` of the forests, then ``NEP2 (product)`` and so on.
     """
     pairs = {
-        f"NEP{number} ({label(product)})": net_ecosystem_production(npp, rh)
-        for number, (product, npp) in enumerate(npp_products.items(), start=2)
+        f"NEP{number} ({product})": net_ecosystem_production(npp, rh)
+        for number, (product, npp) in enumerate(labelled(npp_products).items(), start=2)
     }
     return {"NEP1": mean_map(nep), **pairs}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
 
 import pandas as pd
 import xarray as xr
@@ -12,94 +10,55 @@ import xarray as xr
 from helpers.config import project_root
 from helpers.errors import DataError
 
-
-@dataclass(frozen=True)
-class Check:
-    """One step of arithmetic on the paper's own numbers.
-
-    Parameters
-    ----------
-    claim : str
-        The claim that is checked, an ``id`` of ``data/paper/claims.csv``.
-    formula : str
-        The step, as a reader would write it, with the ids of claims in braces.
-    value : callable
-        Takes the values by id and returns what the claim should be.
-    meaning : str
-        What the step assumes, in words.
-    """
-
-    claim: str
-    formula: str
-    value: Callable[[Mapping[str, float]], float]
-    meaning: str
-
-
-def _underestimate(product: str) -> Check:
-    """Return the check of a product's NPP, which the paper gives only by way of its NEP."""
-    return Check(
-        "npp_under",
-        f"100 x (1 - ((1 - {{qrfm_under}} / 100) x {{rh_mean}} + {{nep_mean_{product}}}) / {{npp_mean}})",
-        lambda c: 100 * (1 - ((1 - c["qrfm_under"] / 100) * c["rh_mean"] + c[f"nep_mean_{product}"]) / c["npp_mean"]),
-        f"NPP of {product.upper()} is its NEP plus the Rh of QRFM",
-    )
-
-
-def _total(suffix: str, pair: str) -> Check:
-    """Return the check of a total against its mean and the plateau's area: g C m-2 x million km2 = Tg C."""
-    mean = f"nep_mean{suffix}"
-    return Check(
-        f"nep_total{suffix}",
-        f"{{{mean}}} x {{area}}",
-        lambda c: c[mean] * c["area"],
-        f"the total of {pair} is its mean times the plateau's area",
-    )
-
-
-def _area(suffix: str, pair: str) -> Check:
-    """Return the check of the area that a total and a mean imply."""
-    total, mean = f"nep_total{suffix}", f"nep_mean{suffix}"
-    return Check("area", f"{{{total}}} / {{{mean}}}", lambda c: c[total] / c[mean], f"the area that {pair} implies")
-
-
-def _fit(forest: str, table: int, figure: str) -> Check:
-    """Return the check of a forest's R2 in the supplement against its r in a table."""
-    return Check(
-        f"{forest}_fit_r2",
-        f"{{table{table}_r}}^2",
-        lambda c: c[f"table{table}_r"] ** 2,
-        f"the forest has one r at the sites, in figure {figure} and in table {table}",
-    )
-
-
 _PAIRS = {"": "the forests", "_modis": "MODIS - QRFM", "_casa": "CASA - QRFM", "_glopem": "GLOPEM - QRFM"}
 
-
-#: What the paper's numbers say about each other. ``table1_r`` and ``table2_r`` are the forests' r of tables 1 and 2.
-ARITHMETIC: tuple[Check, ...] = (
-    Check(
-        "nep_mean",
-        "{npp_mean} - {rh_mean}",
-        lambda c: c["npp_mean"] - c["rh_mean"],
-        "NEP is NPP less Rh, and 255.3 is Rh, as figure 6c draws it",
-    ),
-    Check(
+#: What the paper's numbers say about each other: the claim that is checked, an ``id`` of ``data/paper/claims.csv``; a
+#: formula that gives it, with the ids of claims in braces; what the formula assumes. ``table1_r`` and ``table2_r`` are
+#: the forests' r of tables 1 and 2.
+ARITHMETIC: tuple[tuple[str, str, str], ...] = (
+    ("nep_mean", "{npp_mean} - {rh_mean}", "NEP is NPP less Rh, and 255.3 is Rh, as figure 6c draws it"),
+    (
         "nep_mean",
         "{npp_mean} - ({rs_rh_slope} x {rh_mean} + {rs_rh_intercept})",
-        lambda c: c["npp_mean"] - (c["rs_rh_slope"] * c["rh_mean"] + c["rs_rh_intercept"]),
         "NEP is NPP less Rh, and 255.3 is Rs, as the text calls it",
     ),
-    *(_total(suffix, pair) for suffix, pair in _PAIRS.items()),
-    *(_area(suffix, pair) for suffix, pair in _PAIRS.items()),
-    *(_underestimate(product) for product in ("modis", "casa", "glopem")),
-    _fit("npp", 1, "S2"),
-    _fit("rs", 2, "S3"),
+    *(  # g C m-2 yr-1 x million km2 = Tg C yr-1
+        (
+            f"nep_total{end}",
+            f"{{nep_mean{end}}} x {{area}}",
+            f"the total of {pair} is its mean times the plateau's area",
+        )
+        for end, pair in _PAIRS.items()
+    ),
+    *(
+        ("area", f"{{nep_total{end}}} / {{nep_mean{end}}}", f"the area that {pair} implies")
+        for end, pair in _PAIRS.items()
+    ),
+    *(  # the paper gives the NPP of a product only by way of its NEP
+        (
+            "npp_under",
+            f"100 x (1 - ((1 - {{qrfm_under}} / 100) x {{rh_mean}} + {{nep_mean_{product}}}) / {{npp_mean}})",
+            f"NPP of {product.upper()} is its NEP plus the Rh of QRFM",
+        )
+        for product in ("modis", "casa", "glopem")
+    ),
+    ("npp_fit_r2", "{table1_r}^2", "the forest has one r at the sites, in figure S2 and in table 1"),
+    ("rs_fit_r2", "{table2_r}^2", "the forest has one r at the sites, in figure S3 and in table 2"),
 )
-
 
 #: Relative differences between a stated and an implied number: what rounding in print explains, and what slightly
 #: different cells might.
-ROUNDING, NEARLY = 0.01, 0.05
+_ROUNDING, _NEARLY = 0.01, 0.05
+
+#: Which row of a table of budgets a claim speaks of: (flux, suffix of the claim's id) -> (quantity, product).
+_BUDGET_CLAIMS = {
+    ("npp", ""): ("NPP", "Random forest"),
+    ("rh", ""): ("Rh", "Random forest"),
+    ("nep", ""): ("NEP", "NEP1"),
+    ("nep", "_modis"): ("NEP", "NEP2 (MODIS)"),
+    ("nep", "_casa"): ("NEP", "NEP3 (CASA)"),
+    ("nep", "_glopem"): ("NEP", "NEP4 (GLOPEM)"),
+}
 
 
 def paper_table(number: int) -> pd.DataFrame:
@@ -113,9 +72,14 @@ def paper_table(number: int) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Index ``metric``; a column a model, without those that this table does not have.
+        Index ``metric``; one column per model, without those that this table does not have.
+
+    Raises
+    ------
+    DataError
+        If the paper has no such table.
     """
-    table = pd.read_csv(_paper_file("tables.csv"))
+    table = _read("tables.csv")
     chosen = table[table["table"].str.startswith(str(number))]
     if chosen.empty:
         raise DataError(f"the paper has no table {number}; expected 1 or 2")
@@ -123,11 +87,15 @@ def paper_table(number: int) -> pd.DataFrame:
 
 
 def paper_claims() -> pd.DataFrame:
-    """Return the numbers that the paper states: columns ``id``, ``claim``, ``value``, ``unit`` and ``where``.
+    """Return the numbers that the paper states.
 
-    ``value`` is a float, NaN where the paper gives a range.
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``id``, ``claim``, ``value`` (NaN where the paper gives a range), ``unit``, ``where`` and ``stated``
+        (the value as text).
     """
-    claims = pd.read_csv(_paper_file("claims.csv"))
+    claims = _read("claims.csv")
     claims["stated"] = claims["value"].astype(str)
     claims["value"] = pd.to_numeric(claims["value"], errors="coerce")
     return claims
@@ -139,27 +107,27 @@ def audit_table() -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        A row a step: ``claim`` (its id), ``unit``, ``meaning``, ``arithmetic`` (with the numbers in it), ``implied``
-        (its result), ``stated`` (what the paper says) and ``agrees``: ``yes`` within rounding (1 %) or a stated range,
-        ``nearly`` within 5 %, else ``no``.
+        One row per step: ``claim`` (its id), ``unit``, ``meaning``, ``arithmetic`` (with the numbers in it),
+        ``implied`` (its result), ``stated`` (what the paper says) and ``agrees``: ``yes`` within rounding (1 %) or a
+        stated range, ``nearly`` within 5 %, else ``no``.
     """
     claims = paper_claims().set_index("id")
-    stated = claims["stated"].to_dict() | {
-        f"table{number}_r": f"{paper_table(number).loc['r', 'random_forest']:g}" for number in (1, 2)
-    }
-    values = {name: float(text) for name, text in stated.items() if _is_number(text)}
+    stated = claims["stated"].to_dict()
+    stated |= {f"table{number}_r": f"{paper_table(number).loc['r', 'random_forest']:g}" for number in (1, 2)}
     rows = []
-    for check in ARITHMETIC:
-        implied = check.value(values)
+    for claim, formula, meaning in ARITHMETIC:
+        arithmetic = formula.format(**stated)
+        # The text that the reader sees is what is computed.
+        implied = float(pd.eval(arithmetic.replace(" x ", " * ").replace("^", "**"), engine="python"))
         rows.append(
             {
-                "claim": check.claim,
-                "unit": claims.loc[check.claim, "unit"],
-                "meaning": check.meaning,
-                "arithmetic": check.formula.format(**stated),
+                "claim": claim,
+                "unit": claims.loc[claim, "unit"],
+                "meaning": meaning,
+                "arithmetic": arithmetic,
                 "implied": implied,
-                "stated": stated[check.claim],
-                "agrees": _verdict(implied, stated[check.claim]),
+                "stated": stated[claim],
+                "agrees": _verdict(implied, stated[claim]),
             }
         )
     return pd.DataFrame(rows)
@@ -193,11 +161,10 @@ def claims_table(ours: Mapping[str, float]) -> pd.DataFrame:
     steps = audit_table()
     steps["step"] = [f"{text} = {value:.4g}" for text, value in zip(steps["arithmetic"], steps["implied"], strict=True)]
     by_claim = steps.groupby("claim")
-    table["arithmetic"] = by_claim["step"].agg("; ".join).reindex(table.index, fill_value="")
-    table["agrees"] = (
-        by_claim["agrees"].agg(lambda verdicts: ", ".join(verdicts.unique())).reindex(table.index, fill_value="")
-    )
-    return table.reset_index()
+    found = {"arithmetic": by_claim["step"].agg("; ".join), "agrees": by_claim["agrees"].agg(_distinct)}
+    return table.assign(
+        **{name: column.reindex(table.index, fill_value="") for name, column in found.items()}
+    ).reset_index()
 
 
 def our_claims(
@@ -219,14 +186,14 @@ def our_claims(
     Returns
     -------
     dict of str to float
-        A claim about a product that this run has not is left out. The fit pools training and verification sites, as
+        Without claims about products that this run does not have. The fit pools training and verification sites, as
         the paper's does.
     """
     score = validation.set_index(["model", "scheme", "part", "metric"]).sort_index()
     found = budgets.set_index(["quantity", "product"])
     line = fits.set_index("line").loc["site_means"]
     ours = {
-        "area": float(cube["cell_area"].where(cube["plateau"]).sum()) / 1e6,
+        "area": cube["cell_area"].where(cube["plateau"]).sum() / 1e6,
         "rs_rh_slope": line["slope"],
         "rs_rh_intercept": line["intercept_gC_m2_yr"],
         "rs_rh_r2": line["r2"],
@@ -239,11 +206,11 @@ def our_claims(
     if ("Rs", "QRFM") in found.index:
         rs = found["common_mean_gC_m2_yr"]["Rs"]
         ours["qrfm_under"] = 100 * (1 - rs["QRFM"] / rs["Random forest"])
-    for claim, key in _BUDGET_CLAIMS.items():
-        if key in found.index:
-            ours[f"{claim[0]}_mean{claim[1]}"] = found.loc[key, "mean_gC_m2_yr"]
-            if claim[0] == "nep":
-                ours[f"nep_total{claim[1]}"] = found.loc[key, "total_TgC_yr"]
+    for (flux, suffix), row in _BUDGET_CLAIMS.items():
+        if row in found.index:
+            ours[f"{flux}_mean{suffix}"] = found.loc[row, "mean_gC_m2_yr"]
+            if flux == "nep":
+                ours[f"nep_total{suffix}"] = found.loc[row, "total_TgC_yr"]
     return {name: float(value) for name, value in ours.items()}
 
 
@@ -258,40 +225,12 @@ def paper_means(budgets: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns ``quantity``, ``product`` and ``mean_gC_m2_yr``; a row a mean that the paper states.
+        Columns ``quantity``, ``product`` and ``mean_gC_m2_yr``; one row per mean that the paper states.
     """
     stated = paper_claims().set_index("id")["value"]
     present = set(zip(budgets["quantity"], budgets["product"], strict=True))
-    rows = [(*key, stated[f"{flux}_mean{suffix}"]) for (flux, suffix), key in _BUDGET_CLAIMS.items() if key in present]
+    rows = [(*row, stated[f"{flux}_mean{suffix}"]) for (flux, suffix), row in _BUDGET_CLAIMS.items() if row in present]
     return pd.DataFrame(rows, columns=["quantity", "product", "mean_gC_m2_yr"])
-
-
-#: Which row of a table of budgets a claim speaks of: (flux, suffix of the claim's id) -> (quantity, product).
-_BUDGET_CLAIMS = {
-    ("npp", ""): ("NPP", "Random forest"),
-    ("rh", ""): ("Rh", "Random forest"),
-    ("nep", ""): ("NEP", "NEP1"),
-    ("nep", "_modis"): ("NEP", "NEP2 (MODIS)"),
-    ("nep", "_casa"): ("NEP", "NEP3 (CASA)"),
-    ("nep", "_glopem"): ("NEP", "NEP4 (GLOPEM)"),
-}
-
-
-def _is_number(text: str) -> bool:
-    return pd.notna(pd.to_numeric(text, errors="coerce"))
-
-
-def _verdict(implied: float, stated: str) -> str:
-    """Compare a number with a stated one, or with a stated range such as ``30-70``."""
-    if not _is_number(stated):
-        low, high = (float(part) for part in stated.split("-"))
-        return "yes" if low <= implied <= high else "no"
-    difference = abs(implied / float(stated) - 1)
-    return "yes" if difference <= ROUNDING else "nearly" if difference <= NEARLY else "no"
-
-
-def _paper_file(name: str) -> Path:
-    return project_root() / "data" / "paper" / name
 
 
 def published_sinks() -> pd.DataFrame:
@@ -304,11 +243,30 @@ def published_sinks() -> pd.DataFrame:
         ``period`` and ``read`` (how much of the work was read). Only rows with a number in Tg C yr-1 of NEP or net
         uptake.
     """
-    table = pd.read_csv(project_root() / "data" / "paper" / "published_estimates.csv", dtype=str)
+    table = _read("published_estimates.csv", dtype=str)
     net = table["quantity"].str.startswith(("NEP", "net uptake")) & (table["unit"] == "Tg C yr-1")
     found = table[net & table["value"].notna()].reset_index(drop=True)
     ends = found["value"].str.extract(r"^(-?[\d.]+)(?:-([\d.]+))?$").astype(float)
-    period = found["period"].map(lambda years: f", {years}" if isinstance(years, str) else "")
-    return found[["source", "period", "read"]].assign(
-        label=found["source"] + period, low=ends[0], high=ends[1].fillna(ends[0])
-    )[["label", "low", "high", "source", "period", "read"]]
+    label = found["source"] + (", " + found["period"]).fillna("")
+    return found.assign(label=label, low=ends[0], high=ends[1].fillna(ends[0]))[
+        ["label", "low", "high", "source", "period", "read"]
+    ]
+
+
+def _verdict(implied: float, stated: str) -> str:
+    """Compare a number with a stated one, or with a stated range such as ``30-70``."""
+    low, dash, high = stated.rpartition("-")
+    if dash and low:  # not the minus of a number
+        return "yes" if float(low) <= implied <= float(high) else "no"
+    difference = abs(implied / float(stated) - 1)
+    return "yes" if difference <= _ROUNDING else "nearly" if difference <= _NEARLY else "no"
+
+
+def _distinct(texts: pd.Series) -> str:
+    """Return each text once, in the order of the table."""
+    return ", ".join(texts.unique())
+
+
+def _read(name: str, **how: object) -> pd.DataFrame:
+    """Read a table of ``data/paper``."""
+    return pd.read_csv(project_root() / "data" / "paper" / name, **how)

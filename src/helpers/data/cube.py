@@ -369,8 +369,8 @@ def _on_grid(field: xr.DataArray, grid: xr.Dataset) -> xr.DataArray:
     )
 
 
-def _cell_edges(cube: xr.Dataset, axis: str) -> tuple[float, float]:
-    """Return the outer edges of a cube along an axis, the lower one first."""
+def cell_edges(cube: xr.Dataset, axis: str) -> tuple[float, float]:
+    """Return the outer edges of a cube along an axis, ``longitude`` or ``latitude``: lower, upper [degrees]."""
     centres = np.sort(cube[axis].values.astype("float64"))
     half = (centres[-1] - centres[0]) / (centres.size - 1) / 2
     return centres[0] - half, centres[-1] + half
@@ -378,8 +378,8 @@ def _cell_edges(cube: xr.Dataset, axis: str) -> tuple[float, float]:
 
 def _refuse_outside(cube: xr.Dataset, place: pd.DataFrame) -> None:
     """Raise if a site lies outside the cube, and say so if its coordinates are swapped."""
-    west, east = _cell_edges(cube, "longitude")
-    south, north = _cell_edges(cube, "latitude")
+    west, east = cell_edges(cube, "longitude")
+    south, north = cell_edges(cube, "latitude")
 
     def inside(longitude: pd.Series, latitude: pd.Series) -> pd.Series:
         """Tell for each pair of coordinates whether it lies in the cube's box."""

@@ -1,46 +1,43 @@
-"""Site tables of NPP, soil respiration and heterotrophic respiration: schema, quality control and
-aggregation.
+"""Quality control of site records, their aggregation by site, and counts of them.
 
-One row is one observation. Raw tables hold every record; :func:`quality_control` applies its rules in a fixed
-order and tells, in a flow table, what each of them left out and why. The readers of the databases are in
-:mod:`helpers.sites.databases`.
+One row is one observation. Raw tables hold every record; :func:`quality_control` applies its rules in a fixed order and
+counts, in a flow table, what each of them leaves out and why.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from helpers.errors import DataError
 from helpers.sites.schema import BOUNDS, REGION, SCHEMA
 
 #: Above this below-ground share of NPP, root biomass was probably taken for root production.
 MAX_BELOWGROUND_SHARE = 0.9
 
-#: Records are one measurement told twice when their values differ by at most this part.
+#: Two records may be one measurement if their values differ by at most this part.
 DUPLICATE_TOLERANCE = 0.005
 
 
 def find_duplicates(observations: pd.DataFrame) -> pd.Series:
     """Tell which records repeat another one.
 
-    Two records can be one measurement if variable, treatment and location (to 0.01 degree) agree. They are
-    taken for it
+    Two records can be one measurement if variable, treatment and location (to 0.01 degree) agree. They are taken for it
 
-    - from different sources or references, if the values differ by at most 0.5 % and the years agree or one
-      is unknown;
-    - from the same source and reference, if value and year are the same: plots of one study may well be
-      alike.
+    - from different sources or references, if the values differ by at most :data:`DUPLICATE_TOLERANCE` and the years
+      agree or one is unknown;
+    - from the same source and reference, if value and year are the same: plots of one study may well be alike.
 
     The first one stays, an unflagged record before a flagged one.
 
     Parameters
     ----------
     observations : pandas.DataFrame
-        In the :data:`SCHEMA`.
+        In the :data:`helpers.sites.schema.SCHEMA`.
 
     Returns
     -------
@@ -55,6 +52,7 @@ def find_duplicates(observations: pd.DataFrame) -> pd.Series:
     repeated = np.zeros(len(ordered), dtype=bool)
     for rows in ordered.groupby(keys).indices.values():
         for position, row in enumerate(rows):
+            # Compare with records that stay only: values may drift over a chain of near copies.
             others = rows[:position][~repeated[rows[:position]]]
             repeated[row] = _same_measurement(value, year, origin, row, others).any()
     out = np.empty(len(ordered), dtype=bool)
@@ -65,6 +63,7 @@ def find_duplicates(observations: pd.DataFrame) -> pd.Series:
 def _same_measurement(
     value: np.ndarray, year: np.ndarray, origin: np.ndarray, row: int, others: np.ndarray
 ) -> np.ndarray:
+    """Tell for each of the others whether it is the measurement of a row, see :func:`find_duplicates`."""
     unknown = np.isnan(year[others]) | np.isnan(year[row])
     same_year = (year[others] == year[row]) | (np.isnan(year[others]) & np.isnan(year[row]))
     exact = np.isclose(value[others], value[row], rtol=1e-9, atol=0)
@@ -72,93 +71,83 @@ def _same_measurement(
     return np.where(origin[others] == origin[row], exact & same_year, near & (same_year | unknown))
 
 
-def swapped(table: pd.DataFrame, region: Sequence[float]) -> pd.Series:
-    """Tell which points lie outside the region, but inside it once latitude and longitude are exchanged."""
-    return ~_in_region(table["longitude"], table["latitude"], region) & _in_region(
-        table["latitude"], table["longitude"], region
-    )
+def swapped(table: pd.DataFrame) -> pd.Series:
+    """Tell which points lie outside the region, but inside it once latitude and longitude are exchanged.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        With ``longitude`` and ``latitude``, degrees; the region is :data:`helpers.sites.schema.REGION`.
+
+    Returns
+    -------
+    pandas.Series of bool
+    """
+    longitude, latitude = table["longitude"], table["latitude"]
+    return ~_in_region(longitude, latitude) & _in_region(latitude, longitude)
 
 
-def _in_region(longitude: pd.Series, latitude: pd.Series, region: Sequence[float]) -> pd.Series:
-    west, south, east, north = region
+def _in_region(longitude: pd.Series, latitude: pd.Series) -> pd.Series:
+    """Tell which points lie in the region."""
+    west, south, east, north = REGION
     return longitude.between(west, east) & latitude.between(south, north)
 
 
-def _belowground_share(table: pd.DataFrame) -> pd.Series:
-    return table["belowground_share"] if "belowground_share" in table else pd.Series(np.nan, index=table.index)
+def _root_biomass(table: pd.DataFrame) -> pd.Series:
+    """Tell which records have too large a below-ground share; tables without that column have none."""
+    return table.get("belowground_share", pd.Series(np.nan, table.index)) > MAX_BELOWGROUND_SHARE
 
 
-#: Name, what is left out (of the table and the region), and why; in the order of application.
-_RULES: tuple[tuple[str, Callable[[pd.DataFrame, Sequence[float]], pd.Series], str], ...] = (
-    (
-        "located",
-        lambda t, _: t["longitude"].isna() | t["latitude"].isna(),
-        "longitude or latitude is missing",
-    ),
+#: Name, what is left out, and why; in the order of application.
+_RULES: tuple[tuple[str, Callable[[pd.DataFrame], pd.Series], str], ...] = (
+    ("located", lambda t: t["longitude"].isna() | t["latitude"].isna(), "longitude or latitude is missing"),
     ("coordinates in order", swapped, "latitude and longitude are exchanged"),
-    (
-        "coordinates in range",
-        lambda t, r: ~_in_region(t["longitude"], t["latitude"], r),
-        "outside of the region",
-    ),
-    (
-        "value given",
-        lambda t, _: t["value"].isna(),
-        "no value, such as NPP of which only a part was measured",
-    ),
-    ("value positive", lambda t, _: t["value"] <= 0, "a yearly flux of zero or less"),
+    ("coordinates in range", lambda t: ~_in_region(t["longitude"], t["latitude"]), "outside of the region"),
+    ("value given", lambda t: t["value"].isna(), "no value, such as NPP of which only a part was measured"),
+    ("value positive", lambda t: t["value"] <= 0, "a yearly flux of zero or less"),
     (
         "value plausible",
-        lambda t, _: t["value"] > t["variable"].map(BOUNDS).astype(float),
+        lambda t: t["value"] > t["variable"].map(BOUNDS).astype(float),
         "above the plausible range: check units?",
     ),
-    ("unmanipulated", lambda t, _: t["treatment"] != "none", "the plot was manipulated"),
-    ("no quality flag", lambda t, _: t["quality"] != "", "the source flags the record"),
+    ("unmanipulated", lambda t: t["treatment"] != "none", "the plot was manipulated"),
+    ("no quality flag", lambda t: t["quality"] != "", "the source flags the record"),
     (
         "production, not biomass",
-        lambda t, _: _belowground_share(t) > MAX_BELOWGROUND_SHARE,
+        _root_biomass,
         f"below-ground share above {MAX_BELOWGROUND_SHARE}: root biomass taken for production?",
     ),
     (
         "no repetition",
-        lambda t, _: t["possible_duplicate"] | find_duplicates(t),
+        lambda t: t["possible_duplicate"] | find_duplicates(t),
         "the measurement is in the table already",
     ),
 )
 
 
-def quality_control(
-    raw: pd.DataFrame,
-    domain: Literal["china", "plateau"] | None = None,
-    region: Sequence[float] = REGION,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def quality_control(raw: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Leave out what cannot be used, rule by rule, and count it.
 
-    The rules, in this order: coordinates missing; latitude and longitude exchanged; outside of the region; no
-    value; value not positive; value above :data:`BOUNDS` (a wrong unit, most likely); manipulated; flagged;
-    below-ground share above :data:`MAX_BELOWGROUND_SHARE` (where the table has a column
-    ``belowground_share``); repeated, by :func:`find_duplicates` among what is left or by the table's own
-    ``possible_duplicate``; outside of the domain.
+    The rules, in this order: coordinates missing; latitude and longitude exchanged; outside of
+    :data:`helpers.sites.schema.REGION`; no value; value not positive; value above :data:`helpers.sites.schema.BOUNDS`
+    (a wrong unit, most likely); manipulated; flagged; below-ground share above :data:`MAX_BELOWGROUND_SHARE`, if the
+    table has it; repeated, by :func:`find_duplicates` among what is left or by the table's own ``possible_duplicate``.
 
-    A value in a wrong unit that stays within the bounds is not found: 100 times too large an NPP of 25 g C
-    m-2 yr-1 is 2500.
+    A value in a wrong unit that stays within the bounds is not found: 100 times too large an NPP of 25 g C m-2 yr-1 is
+    2500.
 
     Parameters
     ----------
     raw : pandas.DataFrame
-        In the :data:`SCHEMA`.
-    domain : {"china", "plateau"}, optional
-        Keep only records that train a forest of this domain; all if not given.
-    region : sequence of four floats
-        West, south, east and north of what counts as located, degrees.
+        In the :data:`helpers.sites.schema.SCHEMA`.
 
     Returns
     -------
     used : pandas.DataFrame
         The rows of `raw` that passed, with their index.
     flow : pandas.DataFrame
-        Columns ``variable``, ``source``, ``step``, ``n`` (records left), ``excluded``, ``reason``. The first
-        step of each variable and source is ``records``, with all; n falls by ``excluded`` from step to step.
+        Columns ``variable``, ``source``, ``step``, ``n`` (records left), ``excluded``, ``reason``. The first step of
+        each variable and source is ``records``, with all; n falls by ``excluded`` from step to step.
 
     Raises
     ------
@@ -168,13 +157,9 @@ def quality_control(
     used = SCHEMA.validate(raw)
     groups = used.groupby(["variable", "source"]).size()
     rows = [(*group, "records", n, 0, "as read") for group, n in groups.items()]
-    rules = _RULES
-    if domain is not None:
-        column = {"china": "in_china", "plateau": "on_plateau"}[domain]
-        rules = (*_RULES, (f"in the domain: {domain}", lambda t, _: ~t[column], "outside of the domain"))
     left = groups
-    for step, excludes, reason in rules:
-        used = used[~excludes(used, region).to_numpy(dtype=bool)]
+    for step, excludes, reason in _RULES:
+        used = used[~excludes(used).to_numpy(dtype=bool)]
         before, left = left, used.groupby(["variable", "source"]).size().reindex(groups.index, fill_value=0)
         rows += [(*group, step, left[group], before[group] - left[group], reason) for group in groups.index]
     flow = pd.DataFrame(rows, columns=["variable", "source", "step", "n", "excluded", "reason"])
@@ -184,30 +169,30 @@ def quality_control(
 def aggregate(observations: pd.DataFrame, how: Literal["rows", "site_mean", "site_median"]) -> pd.DataFrame:
     """Bring the records of each site together, or leave them as they are.
 
-    Sites with many records would else weigh more than others, and their copies on both sides of a random
-    split make a validation too kind.
+    Otherwise sites with many records weigh more than others, and a random split puts their copies on both sides, which
+    flatters the validation.
 
     Parameters
     ----------
     observations : pandas.DataFrame
-        In the :data:`SCHEMA`.
+        In the :data:`helpers.sites.schema.SCHEMA`.
     how : {"rows", "site_mean", "site_median"}
-        One row a record, or one row a site and variable with the mean or median of its values.
+        One row per record, or one per site and variable with the mean or median of its values.
 
     Returns
     -------
     pandas.DataFrame
-        In the :data:`SCHEMA`, with ``n_records``. A site has the mean of its coordinates; the year if all records share
-        it, else none; its distinct texts joined by ``"; "``; and what holds for any record. Columns beyond the schema
-        stay with rows and are lost with sites.
+        In the schema, with ``n_records``. A site has the mean of its coordinates; the year if all records share it,
+        else none; its distinct texts joined by ``"; "``; and what holds for any record. Columns beyond the schema stay
+        with rows and are lost with sites.
 
     Raises
     ------
-    ValueError
-        If `how` is none of the three.
+    DataError
+        If `how` is not one of the three.
     """
     if how not in ("rows", "site_mean", "site_median"):
-        raise ValueError(f"how is {how!r}; expected rows, site_mean or site_median")
+        raise DataError(f"aggregation is {how!r}; expected rows, site_mean or site_median")
     if how == "rows":
         return observations.reset_index(drop=True).assign(n_records=1)
     rules = {
@@ -224,10 +209,12 @@ def aggregate(observations: pd.DataFrame, how: Literal["rows", "site_mean", "sit
 
 
 def _joined(texts: pd.Series) -> str:
+    """Return each text once, in their order."""
     return "; ".join(dict.fromkeys(texts))
 
 
 def _common_year(years: pd.Series) -> float:
+    """Return the year that all records share, else NaN."""
     return years.iloc[0] if (years == years.iloc[0]).all() else math.nan
 
 
@@ -237,7 +224,7 @@ def summarise(observations: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     observations : pandas.DataFrame
-        In the :data:`SCHEMA`.
+        In the :data:`helpers.sites.schema.SCHEMA`.
 
     Returns
     -------
@@ -245,22 +232,18 @@ def summarise(observations: pd.DataFrame) -> pd.DataFrame:
         Columns ``variable``, ``source``, ``formation``, ``n``, ``sites``, ``n_china``, ``n_plateau``,
         ``sites_plateau``, ``mean_plateau_gC_m2_yr``.
     """
-    formation = observations["vegetation"].str.split(":").str[0].replace("", "not stated")
     plateau = observations["on_plateau"]
     table = observations.assign(
-        formation=formation,
+        formation=observations["vegetation"].str.split(":").str[0].replace("", "not stated"),
         plateau_site=observations["site"].where(plateau),
         plateau_value=observations["value"].where(plateau),
     )
-    return (
-        table.groupby(["variable", "source", "formation"])
-        .agg(
-            n=("site", "size"),
-            sites=("site", "nunique"),
-            n_china=("in_china", "sum"),
-            n_plateau=("on_plateau", "sum"),
-            sites_plateau=("plateau_site", "nunique"),
-            mean_plateau_gC_m2_yr=("plateau_value", "mean"),
-        )
-        .reset_index()
-    )
+    groups = table.groupby(["variable", "source", "formation"])
+    return groups.agg(
+        n=("site", "size"),
+        sites=("site", "nunique"),
+        n_china=("in_china", "sum"),
+        n_plateau=("on_plateau", "sum"),
+        sites_plateau=("plateau_site", "nunique"),
+        mean_plateau_gC_m2_yr=("plateau_value", "mean"),
+    ).reset_index()

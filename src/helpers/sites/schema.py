@@ -7,12 +7,14 @@ from collections.abc import Callable
 import numpy as np
 import pandera.pandas as pa
 
+#: ``contains(longitude, latitude)`` tells, for arrays in degrees, which points lie inside the plateau's boundary.
 Contains = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
+#: The unit of every value.
 CARBON_UNIT = "g C m-2 yr-1"
 
-#: West, south, east and north of China with its neighbours, degrees. No longitude of it could be a latitude
-#: of it.
+#: West, south, east and north of China with its neighbours, degrees. None of its longitudes could be one of its
+#: latitudes.
 REGION = (73.0, 18.0, 136.0, 54.0)
 
 #: Plausible annual values, g C m-2 yr-1: above zero and at most this. They are wide, to catch wrong units and not to

@@ -1,4 +1,4 @@
-"""Site tables: the common schema, the databases together, and tables of the reader's own."""
+"""Site tables in the common schema: the open databases together, and tables of the reader's own."""
 
 from __future__ import annotations
 
@@ -13,24 +13,11 @@ from helpers.sites.databases import read_michaletz, read_srdb, read_sun2022
 from helpers.sites.quality import find_duplicates, swapped
 from helpers.sites.schema import BOUNDS, CARBON_UNIT, REGION, SCHEMA, Contains
 
-#: Columns that a table of your own may leave out, and what they are then.
-_DEFAULTS = {
-    "treatment": "none",
-    "quality": "",
-    "vegetation": "",
-    "reference": "",
-    "possible_duplicate": "false",
-}
+#: Columns that a table of your own may leave out, and their values then.
+_DEFAULTS = {"treatment": "none", "quality": "", "vegetation": "", "reference": "", "possible_duplicate": "false"}
 
 
-def read_open(
-    *,
-    srdb: str | Path,
-    michaletz: str | Path,
-    sun: str | Path,
-    contains: Contains,
-    elevation_rule: bool = True,
-) -> pd.DataFrame:
+def read_open(*, srdb: str | Path, michaletz: str | Path, sun: str | Path, contains: Contains) -> pd.DataFrame:
     """Read the three open databases into one raw table.
 
     Parameters
@@ -38,64 +25,55 @@ def read_open(
     srdb, michaletz, sun : str or pathlib.Path
         The files, see :mod:`helpers.sites.databases`.
     contains : callable
-        ``contains(longitude, latitude)`` gives, for arrays in degrees, whether points lie inside the plateau
-        boundary.
-    elevation_rule : bool
-        Whether SRDB records of the paper's box at 2500 m or higher also count as plateau, see
-        :func:`helpers.sites.databases.read_srdb`.
+        Tells which points lie inside the plateau's boundary, see :data:`helpers.sites.schema.Contains`.
 
     Returns
     -------
     pandas.DataFrame
-        In the :data:`SCHEMA`, every record of China and of the plateau, with ``possible_duplicate`` set.
+        In the :data:`helpers.sites.schema.SCHEMA`: every record of China and of the plateau, with
+        ``possible_duplicate`` set.
 
     Raises
     ------
     DataError
         If a file is missing or is not what it should be.
     """
-    tables = [
-        read_srdb(srdb, contains, elevation_rule),
-        read_michaletz(michaletz, contains),
-        read_sun2022(sun, contains),
-    ]
+    tables = [read_srdb(srdb, contains), read_michaletz(michaletz, contains), read_sun2022(sun, contains)]
     raw = SCHEMA.validate(pd.concat(tables, ignore_index=True))
     raw["possible_duplicate"] |= find_duplicates(raw)
     return raw
 
 
-def read_table(path: str | Path, contains: Contains | None = None) -> pd.DataFrame:
+def read_table(path: str | Path, contains: Contains) -> pd.DataFrame:
     """Read and check a table of your own, a CSV file in the schema.
 
-    Everything wrong with it is told at once. Values must be in g C m-2 yr-1 already, and the column ``unit``
-    must say so. ``treatment``, ``quality``, ``vegetation``, ``reference`` and ``possible_duplicate`` may be
-    left out; ``data/observations/example_npp.csv`` is an example.
+    Everything wrong with it is told at once. Values must be in g C m-2 yr-1 already, and the column ``unit`` must say
+    so. ``treatment``, ``quality``, ``vegetation``, ``reference``, ``possible_duplicate`` and ``on_plateau`` may be left
+    out; ``data/observations/example_npp.csv`` is an example.
 
     Parameters
     ----------
     path : str or pathlib.Path
-        CSV, UTF-8, comma separated, one header row.
-    contains : callable, optional
-        ``contains(longitude, latitude)`` tells what is inside the plateau boundary: then ``on_plateau`` may
-        be left out.
+        CSV, UTF-8, separated by commas, one header row.
+    contains : callable
+        As for :func:`read_open`; decides about the plateau where the table does not.
 
     Returns
     -------
     pandas.DataFrame
-        In the :data:`SCHEMA`.
+        In the :data:`helpers.sites.schema.SCHEMA`.
 
     Raises
     ------
     DataError
         If the file cannot be read, lacks a column, or holds values of the wrong type, exchanged or impossible
-        coordinates, implausible values or another unit; the message lists column, rows (the header is row 1)
-        and what was expected.
+        coordinates, implausible values or another unit. The message lists column, rows (the header is row 1) and what
+        was expected.
     """
     path = Path(path)
     text = _read_text_table(path)
     text = text.assign(**{name: default for name, default in _DEFAULTS.items() if name not in text})
-    optional = {"on_plateau"} if contains is not None else set()
-    missing = [name for name in SCHEMA.columns if name not in text and name not in optional]
+    missing = [name for name in SCHEMA.columns if name not in text and name != "on_plateau"]
     if missing:
         raise DataError(
             f"{path}: no column {', '.join(missing)}; expected {', '.join(SCHEMA.columns)}. "
@@ -106,18 +84,15 @@ def read_table(path: str | Path, contains: Contains | None = None) -> pd.DataFra
     for name in ("longitude", "latitude", "year", "value"):
         table[name] = pd.to_numeric(text[name], errors="coerce").astype(float)
         problems += _tell(text, name, table[name].isna() & (text[name] != ""), "a number")
-    for name in ("in_china", "on_plateau", "possible_duplicate"):
-        if name in text:
-            lower = text[name].str.lower()
-            table[name] = lower == "true"
-            problems += _tell(text, name, ~lower.isin(["true", "false"]), "true or false")
+    for name in [name for name in ("in_china", "on_plateau", "possible_duplicate") if name in text]:
+        lower = text[name].str.lower()
+        table[name] = lower == "true"
+        problems += _tell(text, name, ~lower.isin(["true", "false"]), "true or false")
     problems += _implausible(text, table)
     if problems:
         raise DataError(f"{path}: cannot be used (rows count from the header, row 1)\n- " + "\n- ".join(problems))
     if "on_plateau" not in table:
-        table["on_plateau"] = np.asarray(
-            contains(table["longitude"].to_numpy(), table["latitude"].to_numpy()), dtype=bool
-        )
+        table["on_plateau"] = contains(table["longitude"].to_numpy(), table["latitude"].to_numpy())
     return SCHEMA.validate(table)
 
 
@@ -132,15 +107,15 @@ def _read_text_table(path: Path) -> pd.DataFrame:
     except UnicodeDecodeError:
         raise DataError(f"{path}: not UTF-8 text; save it as 'CSV UTF-8'") from None
     except pd.errors.EmptyDataError:
-        raise DataError(f"{path}: the file is empty; expected a header and one row an observation") from None
+        raise DataError(f"{path}: the file is empty; expected a header and one row per observation") from None
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         raise DataError(
             f"{path}: a row has more cells than the header ({str(error).strip()}); put texts with commas in quotes"
         ) from None
     if len(text.columns) == 1 and ";" in text.columns[0]:
-        raise DataError(f"{path}: columns are parted by semicolons; save it parted by commas")
+        raise DataError(f"{path}: columns are separated by semicolons; save it separated by commas")
     if text.empty:
-        raise DataError(f"{path}: no rows below the header; expected one row an observation")
+        raise DataError(f"{path}: no rows below the header; expected one row per observation")
     text.columns = text.columns.str.strip()
     return text.fillna("").apply(lambda column: column.str.strip())
 
@@ -148,7 +123,7 @@ def _read_text_table(path: Path) -> pd.DataFrame:
 def _implausible(text: pd.DataFrame, table: pd.DataFrame) -> list[str]:
     """List what is wrong with values of the right type."""
     west, south, east, north = REGION
-    exchanged = swapped(table, REGION)
+    exchanged = swapped(table)
     known, bound = table["variable"].isin(BOUNDS), table["variable"].map(BOUNDS).astype(float)
     limits = ", ".join(f"{name} {bound:g}" for name, bound in BOUNDS.items())
     checks = (
@@ -157,16 +132,8 @@ def _implausible(text: pd.DataFrame, table: pd.DataFrame) -> list[str]:
         ("longitude", text["longitude"] == "", "degrees east, not empty"),
         ("latitude", text["latitude"] == "", "degrees north, not empty"),
         ("longitude", exchanged, "degrees east: are latitude and longitude exchanged?"),
-        (
-            "longitude",
-            ~exchanged & _outside(table["longitude"], west, east),
-            f"{west:g} to {east:g} degrees east",
-        ),
-        (
-            "latitude",
-            ~exchanged & _outside(table["latitude"], south, north),
-            f"{south:g} to {north:g} degrees north",
-        ),
+        ("longitude", ~exchanged & _outside(table["longitude"], west, east), f"{west:g} to {east:g} degrees east"),
+        ("latitude", ~exchanged & _outside(table["latitude"], south, north), f"{south:g} to {north:g} degrees north"),
         ("year", _outside(table["year"], 1900, 2100), "a year from 1900 to 2100, or empty"),
         ("value", text["value"] == "", "g C m-2 yr-1, not empty"),
         (
@@ -185,6 +152,7 @@ def _implausible(text: pd.DataFrame, table: pd.DataFrame) -> list[str]:
 
 
 def _outside(column: pd.Series, low: float, high: float) -> pd.Series:
+    """Tell which known values lie outside of a range."""
     return column.notna() & ~column.between(low, high)
 
 

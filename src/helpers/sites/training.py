@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import ArrayLike, NDArray
 
 from helpers.config import Settings
 from helpers.data import cube as covariates
@@ -52,27 +53,36 @@ def choose_rs(used: pd.DataFrame, rule: str) -> pd.DataFrame:
     return used.assign(on_plateau=used["on_plateau"].where(~known, used[needed].eq(True)))
 
 
-def resample_sites(table: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Draw as many sites as there are, with replacement, each with all its rows: a bootstrap of the sites.
+def resample(groups: ArrayLike, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw as many groups as there are, with replacement, and return the positions of their rows.
 
-    Rows of one site are no independent evidence, so sites are drawn and not rows.
+    Rows of one site or block are not independent evidence, so groups are drawn and not rows.
 
     Parameters
     ----------
-    table : pandas.DataFrame
-        With a column ``site``.
-    seed : int
-        Seed of the draw.
+    groups : array_like, shape (n,)
+        Group of each row: its site, or its spatial block.
+    rng : numpy.random.Generator
+        Draws them.
 
     Returns
     -------
-    pandas.DataFrame
-        A site drawn twice has its rows twice.
+    numpy.ndarray of int
+        Positions; a group drawn twice has its rows twice. Groups differ in size, so the number of rows varies.
+
+    Examples
+    --------
+    >>> resample([7, 7, 9], np.random.default_rng(1))
+    array([0, 1, 2])
     """
-    rows = table.groupby("site", sort=True).indices
-    names = list(rows)
-    drawn = np.random.default_rng(seed).integers(len(names), size=len(names))
-    return table.iloc[np.concatenate([rows[names[number]] for number in drawn])].reset_index(drop=True)
+    _, label = np.unique(np.asarray(groups), return_inverse=True)
+    members = [np.flatnonzero(label == one) for one in range(label.max() + 1)]
+    return np.concatenate([members[one] for one in rng.integers(len(members), size=len(members))])
+
+
+def resample_sites(table: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Return a bootstrap of a table's sites, see :func:`resample`, drawn with a seed."""
+    return table.iloc[resample(table["site"], np.random.default_rng(seed))].reset_index(drop=True)
 
 
 def training_table(

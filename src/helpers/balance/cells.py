@@ -1,0 +1,101 @@
+"""The cells that the plateau's budget is summed over: which they are, what each stands for, and what is missing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import ArrayLike
+
+from helpers.data.cube import RS_PREDICTORS
+from helpers.errors import DataError
+from mapforest.folds import block_labels
+
+N_YEARS = 20
+"""Years of a yearly cube that are taken at most, evenly spread from the first to the last.
+
+Fewer are quicker, and miss: with 4 of its 19 years the virtual plateau's mean NPP is off by 3 g C m-2 yr-1.
+"""
+
+WATER = (0, 17)
+"""IGBP classes of water, which has no NPP and no soil to respire."""
+
+
+def budget_cells(cube: xr.Dataset, places: pd.DataFrame, usable: ArrayLike, block_km: float) -> pd.DataFrame:
+    """Return the cells that both forests predict, in their years, with the area that each row stands for.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        All of :data:`helpers.data.cube.RS_PREDICTORS`, NPP's among them, with ``plateau`` and ``cell_area`` [km2]. A
+        cell must have them all, so that NPP, Rh and NEP refer to one area.
+    places : pandas.DataFrame, n rows
+        ``latitude`` and ``longitude`` of the cells whose applicability was judged.
+    usable : array_like of bool, shape (n,)
+        Whether they are in the area of applicability. Cells that were not judged are outside.
+    block_km : float
+        Edge of a region, km.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per cell and year: ``latitude``, ``longitude``, the predictors; ``area`` [km2], the cell's area divided
+        by its number of complete years; ``filled_area`` [km2], which also shares out, over the valid cells of a
+        land-cover class, the area of its cells without a covariate; ``region``, the block of the plateau; ``inside``,
+        whether the cell is in the area of applicability.
+
+    Raises
+    ------
+    DataError
+        If no cell is complete.
+    """
+    years = cube
+    if "time" in cube.dims:
+        n_years = min(N_YEARS, cube.sizes["time"])
+        years = cube.isel(time=np.linspace(0, cube.sizes["time"] - 1, n_years).round().astype(int))
+    place, columns = ["latitude", "longitude"], [*RS_PREDICTORS, "cell_area"]
+    table = years[columns].where(cube["plateau"]).to_dataframe().reset_index()
+    table = table[[*place, *columns]].dropna(ignore_index=True)
+    if table.empty:
+        raise DataError("no cell of the plateau has all predictors: check the covariates and the mask")
+    area = table["cell_area"] / table.groupby(place)["cell_area"].transform("size")
+    share = _land_area(cube) / area.groupby(table["land_cover"]).sum()
+    judged = pd.Series(np.asarray(usable, dtype=bool), index=pd.MultiIndex.from_frame(places[place]))
+    return table.drop(columns="cell_area").assign(
+        area=area,
+        filled_area=area * table["land_cover"].map(share).fillna(1.0),
+        region=block_labels(table["longitude"], table["latitude"], block_km),
+        inside=judged.reindex(pd.MultiIndex.from_frame(table[place]), fill_value=False).to_numpy(),
+    )
+
+
+def missing_cells(cube: xr.Dataset, cells: pd.DataFrame) -> pd.DataFrame:
+    """Return what is missing by land-cover class, and how much of it the scenario ``filled`` fills.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        The run's.
+    cells : pandas.DataFrame
+        From :func:`budget_cells`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``land_cover``, ``land_Mkm2`` (plateau), ``valid_Mkm2``, ``missing_Mkm2`` and ``filled_Mkm2``; the
+        largest class first, water left out.
+    """
+    table = pd.DataFrame({"land_Mkm2": _land_area(cube)}) / 1e6
+    table["valid_Mkm2"] = cells.groupby("land_cover")["area"].sum() / 1e6
+    table["filled_Mkm2"] = (cells["filled_area"] - cells["area"]).groupby(cells["land_cover"]).sum() / 1e6
+    table = table.fillna(0.0).assign(missing_Mkm2=lambda known: known["land_Mkm2"] - known["valid_Mkm2"])
+    table.index = table.index.astype(int)
+    columns = ["land_Mkm2", "valid_Mkm2", "missing_Mkm2", "filled_Mkm2"]
+    return table.rename_axis("land_cover").sort_values("land_Mkm2", ascending=False)[columns].reset_index()
+
+
+def _land_area(cube: xr.Dataset) -> pd.Series:
+    """Return the plateau's area by land-cover class, km2, without water."""
+    cover = cube["land_cover"].where(cube["plateau"]).to_numpy().ravel()
+    area = pd.Series(cube["cell_area"].to_numpy().ravel()).groupby(cover).sum()
+    return area.drop(labels=[name for name in WATER if name in area.index])

@@ -1,0 +1,106 @@
+"""The cells that a budget is summed over, on a plateau of six."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from helpers.balance.cells import budget_cells, missing_cells
+from helpers.data.cube import RS_PREDICTORS
+from helpers.errors import DataError
+
+PLACES = pd.DataFrame({"latitude": [30.0, 30.0], "longitude": [80.0, 90.0]})
+
+
+@pytest.fixture
+def cube() -> xr.Dataset:
+    """Two years of 2 x 3 cells; one barren cell lacks NPP of MODIS in both years, one in the first; one is water."""
+    coords = {
+        "time": pd.to_datetime(["2000-01-01", "2001-01-01"]),
+        "latitude": [36.0, 30.0],
+        "longitude": [80.0, 90.0, 100.0],
+    }
+    dims = ("time", "latitude", "longitude")
+    layers = {name: xr.DataArray(np.ones((2, 2, 3)), coords, dims) for name in RS_PREDICTORS}
+    layers["npp_modis"] = layers["npp_modis"].copy()
+    layers["npp_modis"][:, 0, 0] = np.nan
+    layers["npp_modis"][0, 0, 1] = np.nan
+    flat = {name: coords[name] for name in dims[1:]}
+    layers["land_cover"] = xr.DataArray([[16.0, 16, 10], [10, 10, 17]], flat, dims[1:])
+    layers["soc"] = layers["soc"].copy()
+    layers["soc"][:, 1, 2] = np.nan
+    layers["plateau"] = xr.DataArray(np.ones((2, 3), bool), flat, dims[1:])
+    layers["cell_area"] = xr.DataArray([[1.0e6, 1e6, 1e6], [2e6, 2e6, 2e6]], flat, dims[1:])
+    return xr.Dataset(layers)
+
+
+def cells_of(cube: xr.Dataset, usable=(True, False)) -> pd.DataFrame:
+    return budget_cells(cube, PLACES, usable, 300)
+
+
+def test_a_cell_counts_once_whatever_its_valid_years(cube):
+    cells = cells_of(cube)
+    by_cell = cells.groupby(["latitude", "longitude"])["area"].agg(["sum", "size"])
+    assert by_cell["sum"].to_dict() == pytest.approx({(30, 80): 2e6, (30, 90): 2e6, (36, 90): 1e6, (36, 100): 1e6})
+    assert by_cell["size"].to_dict() == {(30, 80): 2, (30, 90): 2, (36, 90): 1, (36, 100): 2}
+
+
+def test_cells_outside_the_plateau_do_not_count(cube):
+    cube["plateau"][1, :] = False
+    assert set(cells_of(cube)["latitude"]) == {36.0}
+
+
+def test_filling_gives_the_missing_cell_to_the_valid_ones_of_its_class(cube):
+    by_class = cells_of(cube).groupby("land_cover")[["area", "filled_area"]].sum()
+    assert by_class.loc[16].tolist() == pytest.approx([1e6, 2e6])
+    assert by_class.loc[10].tolist() == pytest.approx([5e6, 5e6])
+
+
+def test_predicted_water_is_not_filled(cube):
+    cube["soc"] = cube["soc"].fillna(1.0)
+    water = cells_of(cube).query("land_cover == 17")
+    assert water[["area", "filled_area"]].sum().tolist() == pytest.approx([2e6, 2e6])
+
+
+def test_what_is_missing_is_told_by_class_without_water(cube):
+    expected = pd.DataFrame(
+        [(10, 5.0, 5.0, 0.0, 0.0), (16, 2.0, 1.0, 1.0, 1.0)],
+        columns=["land_cover", "land_Mkm2", "valid_Mkm2", "missing_Mkm2", "filled_Mkm2"],
+    )
+    pd.testing.assert_frame_equal(missing_cells(cube, cells_of(cube)), expected)
+
+
+def test_a_class_without_a_valid_cell_is_missing_and_cannot_be_filled(cube):
+    cube["npp_modis"][1, 0, 1] = np.nan
+    row = missing_cells(cube, cells_of(cube)).set_index("land_cover").loc[16]
+    assert row[["valid_Mkm2", "missing_Mkm2", "filled_Mkm2"]].tolist() == [0, 2, 0]
+
+
+def test_cells_that_were_not_judged_are_outside(cube):
+    cells = cells_of(cube)
+    assert cells.loc[cells["inside"], ["latitude", "longitude"]].drop_duplicates().to_numpy().tolist() == [[30, 80]]
+
+
+def test_regions_are_blocks_of_the_plateau(cube):
+    regions = cells_of(cube).groupby(["latitude", "longitude"])["region"].first()
+    assert regions.nunique() == 4
+    assert budget_cells(cube, PLACES, [True, True], 600).groupby("latitude")["region"].nunique().max() < 3
+
+
+def test_of_many_years_twenty_are_taken_from_the_first_to_the_last(cube):
+    years = pd.date_range("1981-01-01", periods=39, freq="YS")
+    long = xr.concat([cube.isel(time=1)] * 39, dim=pd.Index(years, name="time"), data_vars="minimal")
+    long["lai"] = long["lai"] * 0 + xr.DataArray(np.arange(39.0), {"time": years})
+    cells = cells_of(long)
+    assert sorted(set(cells["lai"])) == list(range(0, 39, 2))
+    assert cells.groupby(["latitude", "longitude"])["area"].sum().sum() == pytest.approx(6e6)
+
+
+def test_a_climatology_counts_once(cube):
+    cells = cells_of(cube.isel(time=1, drop=True))
+    assert len(cells) == 4 and cells["area"].sum() == pytest.approx(6e6)
+
+
+def test_no_complete_cell_is_refused(cube):
+    with pytest.raises(DataError, match="no cell of the plateau has all predictors"):
+        cells_of(cube.assign(lai=cube["lai"] * np.nan))

@@ -1,0 +1,419 @@
+"""The draws behind the budget's interval: a chain worked by hand, each source, laws, bad input."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers.balance import draws
+from helpers.balance.draws import SOURCES, Chain, Flux
+from helpers.errors import DataError
+from helpers.sites.training import resample
+
+SEED = 11
+
+
+class Column:
+    """A forest that predicts a column of the cells, whatever it was fitted to."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def fit(self, table: pd.DataFrame, target: np.ndarray) -> Column:
+        return self
+
+    def predict(self, cells: pd.DataFrame) -> np.ndarray:
+        return cells[self.name].to_numpy()
+
+
+class Mean:
+    """A forest that predicts the mean of its target everywhere; with another seed than the run's, 1000 more."""
+
+    predictors = ("lai",)
+
+    def __init__(self, seed: int = SEED) -> None:
+        self.shift = 0.0 if seed == SEED else 1000.0 + seed % 97
+
+    def fit(self, table: pd.DataFrame, target: np.ndarray) -> Mean:
+        self.mean = float(np.mean(target)) + self.shift
+        self.oob_prediction = np.full(len(table), self.mean)
+        return self
+
+    def predict(self, cells: pd.DataFrame) -> np.ndarray:
+        return np.full(len(cells), self.mean)
+
+
+def seedless(seed: int) -> Mean:
+    """A forest whose seed changes nothing; a function of the module, so that it can be sent to another process."""
+    return Mean()
+
+
+def npp_column(seed: int) -> Column:
+    return Column("npp")
+
+
+def ln_rs_column(seed: int) -> Column:
+    return Column("ln_rs")
+
+
+def given_flux(model, make, target, log_residual=(0.0, 0.0, 0.0), regional_sd=0.0) -> Flux:
+    """Return a flux of three rows, each a block of its own."""
+    table = pd.DataFrame({"lai": [1.0, 1.0, 1.0]})
+    return Flux(model, make, table, np.asarray(target, float), np.arange(3), np.asarray(log_residual), regional_sd)
+
+
+def mean_flux(target, make=Mean, **changes) -> Flux:
+    """Return a flux of three rows whose forests predict the mean of the rows that they are grown on."""
+    return given_flux(Mean().fit(pd.DataFrame(index=range(3)), np.asarray(target)), make, target, **changes)
+
+
+def exact_pairs(share_error: float = 0.0) -> pd.DataFrame:
+    """Pairs on Rh = 0.5 Rs + 20 in two distant blocks, in one of them `share_error` of Rs more, in the other less."""
+    rs = np.tile([200.0, 400.0, 600.0], 2)
+    sign = np.repeat([1.0, -1.0], 3)
+    return pd.DataFrame(
+        {
+            "site": [f"s{i}" for i in range(6)],
+            "longitude": np.where(sign > 0, 80.0, 100.0) + np.tile([0.0, 0.1, 0.2], 2),
+            "latitude": 33.0,
+            "rs": rs,
+            "rh": 0.5 * rs + 20 + sign * share_error * rs,
+        }
+    )
+
+
+def hand_cells() -> pd.DataFrame:
+    """Four rows in two regions: 10 million km2, and 15 with what is missing; one of them outside."""
+    return pd.DataFrame(
+        {
+            "npp": [100.0, 200.0, 300.0, 400.0],
+            "ln_rs": np.log([200.0, 400.0, 600.0, 800.0]),
+            "area": [1e6, 2e6, 3e6, 4e6],
+            "filled_area": [2e6, 2e6, 3e6, 8e6],
+            "region": [0, 0, 1, 1],
+            "inside": [True, False, True, True],
+        }
+    )
+
+
+def hand_chain(**changes) -> Chain:
+    """Forests that predict 300 (NPP) and 600 (plain Rs) on average; Duan's factor is (0.8 + 1.4 + 1.1) / 3 = 1.1."""
+    npp = given_flux(Column("npp"), npp_column, [1.0, 2.0, 3.0])
+    rs = given_flux(Column("ln_rs"), ln_rs_column, [1.0, 2.0, 3.0], np.log([0.8, 1.4, 1.1]))
+    return replace(Chain(npp, rs, exact_pairs(), hand_cells(), 300.0), **changes)
+
+
+def one_region(**columns) -> pd.DataFrame:
+    """A single cell of 1 million km2 with the predictions 300 and ln 600."""
+    cell = {
+        "npp": 300.0,
+        "ln_rs": np.log(600.0),
+        "lai": 1.0,
+        "area": 1e6,
+        "filled_area": 1e6,
+        "region": 0,
+        "inside": True,
+    }
+    return pd.DataFrame([cell | columns])
+
+
+def alone(chain: Chain, source: str, n: int = 60) -> pd.DataFrame:
+    """Return n draws of one source, on the whole plateau."""
+    table = draws.draw_budgets(chain, SEED, 2 * n, alone=(source,))
+    return table[(table["varied"] == source) & (table["part"] == "plateau")].reset_index(drop=True)
+
+
+# --- the estimate, by hand -------------------------------------------------------------------------------------------
+
+
+def test_the_estimate_of_every_scenario_and_part_is_that_worked_by_hand():
+    """Plateau: NPP (1 x 100 + 2 x 200 + 3 x 300 + 4 x 400) / 10 = 300, Rs 600 x 1.1 = 660, Rh 0.5 x 660 + 20 = 350.
+
+    Filled: NPP (2 x 100 + 2 x 200 + 3 x 300 + 8 x 400) / 15, Rs twice that x 1.1. The paper's line: 0.62 Rs + 9.01.
+    """
+    found = draws.draw_budgets(hand_chain(), SEED, 4, alone=())
+    estimate = found[found["varied"] == "none"].drop(columns=["varied", "draw"]).reset_index(drop=True)
+    expected = pd.DataFrame(
+        [
+            ("main", "plateau", 10.0, 300.0, 660.0, 350.0, -50.0),
+            ("main", "inside", 8.0, 325.0, 715.0, 377.5, -52.5),
+            ("main", "outside", 2.0, 200.0, 440.0, 240.0, -40.0),
+            ("filled", "plateau", 15.0, 940 / 3, 2068 / 3, 1094 / 3, -154 / 3),
+            ("filled", "inside", 13.0, 4300 / 13, 9460 / 13, 4990 / 13, -690 / 13),
+            ("filled", "outside", 2.0, 200.0, 440.0, 240.0, -40.0),
+            ("naive", "plateau", 10.0, 300.0, 600.0, 320.0, -20.0),
+            ("naive", "inside", 8.0, 325.0, 650.0, 345.0, -20.0),
+            ("naive", "outside", 2.0, 200.0, 400.0, 220.0, -20.0),
+            ("paper_line", "plateau", 10.0, 300.0, 660.0, 418.21, -118.21),
+            ("paper_line", "inside", 8.0, 325.0, 715.0, 452.31, -127.31),
+            ("paper_line", "outside", 2.0, 200.0, 440.0, 281.81, -81.81),
+            ("as_paper", "plateau", 10.0, 300.0, 600.0, 381.01, -81.01),
+            ("as_paper", "inside", 8.0, 325.0, 650.0, 412.01, -87.01),
+            ("as_paper", "outside", 2.0, 200.0, 400.0, 257.01, -57.01),
+        ],
+        columns=["scenario", "part", "area_Mkm2", *(f"{name}_gC_m2_yr" for name in ("npp", "rs", "rh", "nep"))],
+    )
+    pd.testing.assert_frame_equal(estimate, expected, rtol=1e-12)
+
+
+def test_a_part_without_a_cell_has_no_rows():
+    cells = hand_cells().assign(inside=True)
+    found = draws.draw_budgets(hand_chain(cells=cells), SEED, 4, alone=())
+    assert set(found["part"]) == {"plateau", "inside"}
+
+
+def test_without_any_spread_every_draw_is_the_estimate():
+    chain = hand_chain(rs=given_flux(Column("ln_rs"), ln_rs_column, [1.0, 2.0, 3.0], np.log([1.1, 1.1, 1.1])))
+    found = draws.draw_budgets(chain, SEED, 4)
+    main = found[(found["scenario"] == "main") & (found["part"] == "plateau")]
+    assert len(main) == 1 + 4 + 2 * len(SOURCES)
+    assert main["nep_gC_m2_yr"].to_numpy() == pytest.approx(-50.0)
+
+
+def test_there_are_as_many_draws_as_asked_and_half_as_many_of_each_source():
+    found = draws.draw_budgets(hand_chain(), SEED, 7)
+    main = found[(found["scenario"] == "main") & (found["part"] == "plateau")]
+    assert main["varied"].value_counts().to_dict() == {"none": 1, "all": 7} | dict.fromkeys(SOURCES, 3)
+    assert set(found.loc[~found["varied"].isin(["none", "all"]), "scenario"]) == {"main"}
+    assert set(found.loc[found["varied"] == "all", "scenario"]) == set(draws.SCENARIOS)
+
+
+# --- each source -----------------------------------------------------------------------------------------------------
+
+
+def test_the_regional_factor_has_the_mean_one():
+    """Without the term -s^2 / 2 the mean of 20,000 regions is 38 % too high; its standard error is 0.7 %."""
+    n = 20_000
+    cells = pd.concat([one_region()] * n, ignore_index=True).assign(region=np.arange(n))
+    fluxes = {
+        "npp": given_flux(Column("npp"), npp_column, [1, 2, 3], regional_sd=0.8),
+        "rs": given_flux(Column("ln_rs"), ln_rs_column, [1, 2, 3], regional_sd=0.8),
+    }
+    found = alone(hand_chain(cells=cells, **fluxes), "regional", 2)
+    assert found["npp_gC_m2_yr"].to_numpy() == pytest.approx(300.0, rel=0.03)
+    assert found["rs_gC_m2_yr"].to_numpy() == pytest.approx(600.0, rel=0.03)
+
+
+def test_the_regional_factor_is_as_wide_as_the_error_between_blocks_for_each_flux_its_own():
+    fluxes = {
+        "npp": given_flux(Column("npp"), npp_column, [1, 2, 3], regional_sd=0.3),
+        "rs": given_flux(Column("ln_rs"), ln_rs_column, [1, 2, 3], regional_sd=0.6),
+    }
+    found = alone(hand_chain(cells=one_region(), **fluxes), "regional")
+    npp, rs = np.log(found["npp_gC_m2_yr"] / 300), np.log(found["rs_gC_m2_yr"] / 600)
+    assert (npp.std(), rs.std()) == pytest.approx((0.3, 0.6), rel=0.2)
+    assert abs(np.corrcoef(npp, rs)[0, 1]) < 0.4
+
+
+def test_the_two_sides_of_a_region_share_its_factor_and_two_regions_do_not():
+    cells = hand_cells().assign(inside=[True, False, True, False])
+    npp = given_flux(Column("npp"), npp_column, [1, 2, 3], regional_sd=0.5)
+    found = draws.draw_budgets(hand_chain(cells=cells.iloc[:2], npp=npp), SEED, 10, alone=("regional",))
+    by_part = found[found["varied"] == "regional"].pivot_table("npp_gC_m2_yr", "draw", "part")
+    assert (by_part["outside"] / by_part["inside"]).to_numpy() == pytest.approx(2.0)
+    cells["region"] = [0, 1, 0, 1]
+    found = draws.draw_budgets(hand_chain(cells=cells, npp=npp), SEED, 10, alone=("regional",))
+    by_part = found[found["varied"] == "regional"].pivot_table("npp_gC_m2_yr", "draw", "part")
+    assert (by_part["outside"] / by_part["inside"]).std() > 0.1
+
+
+def test_sites_alone_move_both_forests_as_far_as_the_mean_of_three_drawn_blocks():
+    """The mean of three blocks drawn with replacement from (0, 30, 60) has the standard deviation sqrt(600 / 3)."""
+    npp, rs = mean_flux([0.0, 30.0, 60.0]), mean_flux(np.log([2.0, 2.0, 16.0]), seedless)
+    found = alone(hand_chain(npp=npp, rs=rs, cells=one_region()), "sites")
+    steps = found["npp_gC_m2_yr"] / 10
+    assert steps.to_numpy() == pytest.approx(steps.round().to_numpy())  # whole rows, and the run's own forest seed
+    assert steps.min() == 0 and steps.max() == 6
+    assert found["npp_gC_m2_yr"].std() == pytest.approx(np.sqrt(200), rel=0.2)
+    assert set(np.log2(found["rs_gC_m2_yr"]).round(9)) == {1.0, 2.0, 3.0, 4.0}
+    assert abs(np.corrcoef(steps, np.log(found["rs_gC_m2_yr"]))[0, 1]) < 0.4
+
+
+def test_the_forest_alone_varies_its_seed_and_not_its_rows():
+    found = alone(hand_chain(npp=mean_flux([0.0, 30.0, 60.0]), cells=one_region()), "forest", 20)
+    assert found["npp_gC_m2_yr"].between(1030, 1030 + 96).all() and found["npp_gC_m2_yr"].nunique() > 10
+    assert np.ptp(found["rs_gC_m2_yr"]) == 0
+
+
+def test_smearing_alone_draws_its_residuals_by_block():
+    """Residuals ln 1, ln 2 and ln 6: three of them drawn have a mean exponential of (a + b + c) / 3 between 1 and 6."""
+    rs = given_flux(Column("ln_rs"), ln_rs_column, [1, 2, 3], np.log([1.0, 2.0, 6.0]))
+    found = alone(hand_chain(rs=rs, cells=one_region()), "smearing")
+    thirds = (3 * found["rs_gC_m2_yr"] / 600).round(9)
+    assert set(thirds) <= {3.0, 4.0, 5.0, 6.0, 8.0, 9.0, 10.0, 13.0, 14.0, 18.0} and len(set(thirds)) > 6
+    assert np.ptp(found["npp_gC_m2_yr"]) == 0
+
+
+def test_all_together_smear_with_the_residuals_of_the_rows_that_the_forest_was_grown_on():
+    """Target and residual are equal: the plain exponential tells which three blocks were drawn, thus the factor."""
+    values = np.log([1.0, 2.0, 6.0])
+    rs = mean_flux(values, seedless, log_residual=values)
+    found = draws.draw_budgets(hand_chain(rs=rs, cells=one_region()), SEED, 60, alone=())
+    found = found[(found["varied"] == "all") & (found["part"] == "plateau")]
+    found = found.pivot_table("rs_gC_m2_yr", "draw", "scenario")
+    factor_of = {round(a * b * c): (a + b + c) / 3 for a in (1, 2, 6) for b in (1, 2, 6) for c in (1, 2, 6)}
+    expected = [factor_of[round(product)] for product in found["naive"] ** 3]
+    assert (found["main"] / found["naive"]).to_numpy() == pytest.approx(expected)
+    assert len(set(expected)) > 5
+
+
+def test_the_line_alone_moves_rh_as_far_as_a_bootstrap_of_its_sites():
+    """Without error of the pairs every draw fits the same line; with it Rh moves, and NPP and Rs do not."""
+    assert alone(hand_chain(), "line", 30)["rh_gC_m2_yr"].to_numpy() == pytest.approx(350.0)
+    pairs = exact_pairs().assign(rh=[120.0, 220, 320, 122, 218, 322])
+    found = alone(hand_chain(pairs=pairs), "line")
+    assert found[["npp_gC_m2_yr", "rs_gC_m2_yr"]].nunique().tolist() == [1, 1]
+    assert 0.3 < found["rh_gC_m2_yr"].std() < 3.0
+
+
+def test_a_resampled_line_moves_slope_and_intercept_together():
+    """Were the two drawn apart, Rh would scatter far more: near the mean Rs of the pairs a line is known well."""
+    pairs = exact_pairs().assign(rh=[100.0, 240, 310, 140, 200, 330])
+    found = alone(hand_chain(pairs=pairs, cells=one_region(ln_rs=np.log(400 / 1.1))), "line")
+    assert found["rs_gC_m2_yr"].to_numpy() == pytest.approx(400.0)
+    assert found["rh_gC_m2_yr"].std() < 0.4 * 400 * np.std(pairs["rh"] / pairs["rs"])
+
+
+def test_a_draw_of_pairs_that_all_have_one_rs_takes_the_line_of_all():
+    pairs = exact_pairs().assign(site=list("aabbaa"), rs=[200.0, 200, 600, 600, 200, 200])
+    pairs["rh"] = 0.5 * pairs["rs"] + 20
+    assert alone(hand_chain(pairs=pairs), "line", 20)["rh_gC_m2_yr"].to_numpy() == pytest.approx(350.0)
+
+
+def test_the_scatter_of_the_line_is_that_between_its_blocks():
+    """Two blocks whose share Rh / Rs is 0.1 above and below the line: a standard deviation of 0.1 sqrt 2."""
+    found = alone(hand_chain(pairs=exact_pairs(0.1), cells=one_region()), "line_scatter")
+    assert found["rh_gC_m2_yr"].std() == pytest.approx(660 * 0.1 * np.sqrt(2), rel=0.2)
+    assert found["rh_gC_m2_yr"].mean() == pytest.approx(350, abs=30)
+    assert found["nep_gC_m2_yr"].to_numpy() == pytest.approx((300 - found["rh_gC_m2_yr"]).to_numpy())
+
+
+def test_the_scatter_of_the_line_is_drawn_for_each_region():
+    n = 400
+    cells = pd.concat([one_region()] * n, ignore_index=True).assign(region=np.arange(n))
+    found = alone(hand_chain(pairs=exact_pairs(0.1), cells=cells), "line_scatter", 40)
+    assert found["rh_gC_m2_yr"].std() == pytest.approx(660 * 0.1 * np.sqrt(2 / n), rel=0.35)
+
+
+# --- between blocks --------------------------------------------------------------------------------------------------
+
+
+def test_between_blocks_of_unequal_size_by_hand():
+    """Means 1 and 4 of 1 and 3 rows: MSb = (2.25^2 + 3 x 0.75^2) / 1, MSw = 2 / 2, n0 = 4 - 10 / 4 = 1.5."""
+    assert draws.between_block_sd([1.0, 3.0, 4.0, 5.0], [7, 2, 2, 2]) == pytest.approx(np.sqrt((6.75 - 1) / 1.5))
+
+
+def test_between_blocks_finds_the_planted_spread():
+    rng = np.random.default_rng(0)
+    block = np.repeat(np.arange(400), 5)
+    residual = 0.3 * rng.standard_normal(400)[block] + 0.5 * rng.standard_normal(2000)
+    assert draws.between_block_sd(residual, block) == pytest.approx(0.3, abs=0.04)
+
+
+def test_between_blocks_leaves_unknown_residuals_out():
+    assert draws.between_block_sd([1.0, 1, np.nan, 3, 3], [0, 0, 1, 1, 1]) == pytest.approx(np.sqrt(2))
+
+
+def test_blocks_that_hold_one_row_each_count_as_spread_between_blocks():
+    values = np.array([1.0, 2.0, 4.0])
+    assert draws.between_block_sd(values, [0, 1, 2]) == pytest.approx(values.std(ddof=1))
+
+
+def test_one_block_has_no_spread_between_blocks():
+    with pytest.raises(DataError, match="1 block"):
+        draws.between_block_sd([1.0, 2.0], [0, 0])
+
+
+# --- the fluxes of a chain -------------------------------------------------------------------------------------------
+
+
+def places(values, longitude=(80.0, 90.0, 100.0)) -> pd.DataFrame:
+    return pd.DataFrame({"longitude": longitude, "latitude": 33.0, "lai": 1.0, "value": values})
+
+
+@pytest.mark.parametrize("logarithmic", [False, True])
+def test_a_flux_has_the_residuals_and_the_error_between_blocks_worked_by_hand(logarithmic):
+    """Each of three blocks is predicted by the mean of the other two: 300, 250 and 150."""
+    table = places([100.0, 200.0, 400.0])
+    log = np.asarray if logarithmic else np.log
+    model = Mean().fit(table, table["value"])
+    found = draws.flux(model, Mean, table, table["value"], 150.0, SEED, logarithmic)
+    assert found.log_residual == pytest.approx(log(table["value"]) - log(700 / 3))
+    held_back = log(table["value"].to_numpy()) - log(np.array([300.0, 250.0, 150.0]))
+    assert found.regional_sd == pytest.approx(np.std(held_back, ddof=1))
+    assert list(found.table) == ["lai"] and len(set(found.block)) == 3
+    assert found.target.tolist() == [100, 200, 400]
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (places([100.0] * 3, longitude=[90.0, 90.1, 90.2]), "no blocks to draw: .*one block of 150 km"),
+        (places([100.0] * 3, longitude=[80.0, 80.1, 100.0]), "3 rows lie in 2 blocks of 150 km.*block_km"),
+        (places([100.0, np.nan, 100.0]), "row 1: drop such rows"),
+        (places([100.0, 200.0, 0.0]), "a flux of 0 in row 2 has no logarithm"),
+        (places([-100.0, 200.0, 300.0]), "a flux of -100 in row 0 has no logarithm"),
+    ],
+)
+def test_sites_that_no_bootstrap_can_use_are_refused(table, message):
+    model = Mean().fit(table, table["value"].fillna(1.0))
+    with pytest.raises(DataError, match=message):
+        draws.flux(model, Mean, table, table["value"], 150.0, SEED, logarithmic=False)
+
+
+@pytest.mark.parametrize(("line", "rows"), [("paper", 2), ("site_means", 2), ("records", 3)])
+def test_a_line_is_fitted_to_site_means_or_to_records(line, rows):
+    pairs = pd.DataFrame(
+        {"site": list("aab"), "longitude": 90.0, "latitude": 33.0, "rs": [1.0, 3, 5], "rh": [1.0, 2, 3]}
+    )
+    assert len(draws.line_pairs(pairs, line)) == rows
+
+
+# --- laws ------------------------------------------------------------------------------------------------------------
+
+
+def lively_chain() -> Chain:
+    """A chain in which every source moves the budget."""
+    npp, ln_rs = np.array([100.0, 200.0, 400.0]), np.log([300.0, 500.0, 900.0])
+    fluxes = {
+        "npp": mean_flux(npp, seedless, regional_sd=0.2),
+        "rs": mean_flux(ln_rs, seedless, log_residual=[-0.2, 0.1, 0.3], regional_sd=0.2),
+    }
+    return hand_chain(pairs=exact_pairs(0.05), **fluxes)
+
+
+def test_the_same_seed_gives_the_same_draws_with_any_number_of_processes():
+    one, two = (draws.draw_budgets(lively_chain(), 3, 4, threads) for threads in (1, 2))
+    pd.testing.assert_frame_equal(one, two)
+
+
+def test_another_seed_gives_other_draws_and_the_same_estimate():
+    one, two = (draws.draw_budgets(lively_chain(), seed, 4, alone=()) for seed in (3, 4))
+    estimate = one["varied"] == "none"
+    pd.testing.assert_frame_equal(one[estimate], two[estimate])
+    assert not np.isclose(one.loc[~estimate, "nep_gC_m2_yr"], two.loc[~estimate, "nep_gC_m2_yr"]).any()
+
+
+def test_the_parts_add_up_to_the_plateau():
+    found = draws.draw_budgets(lively_chain(), SEED, 4)
+    found["total"] = found["nep_gC_m2_yr"] * found["area_Mkm2"]
+    parts = found.pivot_table("total", ["varied", "draw", "scenario"], "part")
+    assert (parts["inside"] + parts["outside"]).to_numpy() == pytest.approx(parts["plateau"].to_numpy())
+
+
+@given(block=st.lists(st.integers(0, 5), min_size=1, max_size=30), seed=st.integers(0, 1000))
+def test_as_many_blocks_are_drawn_as_there_are_and_each_comes_whole(block, seed):
+    times = np.bincount(resample(block, np.random.default_rng(seed)), minlength=len(block))
+    by_block = {one: {int(times[i]) for i, label in enumerate(block) if label == one} for one in set(block)}
+    assert all(len(counts) == 1 for counts in by_block.values())
+    assert sum(counts.pop() for counts in by_block.values()) == len(set(block))
+
+
+def test_too_few_draws_are_refused():
+    with pytest.raises(DataError, match="3 draws make no interval: expected four or more"):
+        draws.draw_budgets(hand_chain(), SEED, 3)
