@@ -21,7 +21,10 @@ SNAKEMAKE = rm -rf _build/cache/snakemake && $(BIN)/python -m snakemake -s workf
 absolute = for name in QTP_DATA_MIRROR QTP_DATA_DIR QTP_RUNS_DIR; do \
 	value="$${!name:-}"; case "$$value" in ''|/*|*://*) ;; *) export "$$name=$$PWD/$$value" ;; esac; done
 
-.PHONY: help book run sweep bench bench-quick test lint lab data readme lock clean environment
+N ?= 200
+SEED ?= 1
+
+.PHONY: help book run sweep bench bench-quick test mutants lint lab data readme lock clean environment
 
 help: ## list the targets
 	@echo "make TARGET [CONFIG=$(CONFIG)] [JOBS=$(JOBS)] [PYTHON=$(PYTHON)]"
@@ -50,6 +53,9 @@ bench-quick: $(STAMP) ## try the measurements in 3 minutes; the tables go to _bu
 
 test: lint ## check style, then run the tests
 	@$(absolute); $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+mutants: $(STAMP) ## change the code in N=200 places, SEED=1, and list the changes that no test finds; 40 minutes
+	@$(BIN)/python workflow/mutants.py --number $(N) --seed $(SEED) --jobs $(JOBS)
 
 lint: $(STAMP) ## check style
 	@$(BIN)/ruff check .

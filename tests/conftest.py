@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 # A slow machine is no wrong result: no test fails for the time it takes.
@@ -79,8 +79,7 @@ def _once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Non
     """Return a folder that is filled once, by the first worker that asks for it; the others wait."""
     base = factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
-    with folder.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with FileLock(folder.with_suffix(".lock")):
         if not folder.with_suffix(".whole").is_file():
             folder.mkdir(exist_ok=True)
             make(folder)

@@ -1,9 +1,10 @@
-"""pyproject.toml, requirements.lock and environment.yml say the same, and the lock can be trusted."""
+"""pyproject.toml, requirements.lock and environment.yml say the same; the lock and the workflows can be trusted."""
 
 from __future__ import annotations
 
 import re
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 
 
+@cache
 def asked() -> dict[str, Requirement]:
     """Return the requirements of pyproject.toml, all extras included, by canonical name."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -21,6 +23,7 @@ def asked() -> dict[str, Requirement]:
     return {canonicalize_name(requirement.name): requirement for requirement in map(Requirement, lines)}
 
 
+@cache
 def locked() -> dict[str, list[tuple[str, list[str]]]]:
     """Return version and hashes of each locked package; one has several versions where platforms differ."""
     text = re.sub(r"\\\n\s*", " ", (ROOT / "requirements.lock").read_text())
@@ -32,6 +35,7 @@ def locked() -> dict[str, list[tuple[str, list[str]]]]:
     return found
 
 
+@cache
 def conda() -> dict[str, Requirement]:
     """Return the requirements of environment.yml, those for pip included."""
     listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
@@ -66,3 +70,24 @@ def test_every_locked_file_has_a_hash():
 def test_the_lock_names_no_package_index():
     lines = (ROOT / "requirements.lock").read_text().splitlines()
     assert not [line for line in lines if "://" in line or re.match(r"\s*(-i|--(extra-)?index-url|--find-links)", line)]
+
+
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_workflow_names_its_actions_by_commit_and_version(path):
+    uses = re.findall(r"uses: *(.+)", path.read_text(encoding="utf-8"))
+    assert uses and not [line for line in uses if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line)]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_workflow_may_read_and_hands_no_expression_to_the_shell(path):
+    workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert workflow["permissions"] == {"contents": "read"}
+    assert not [step for job in workflow["jobs"].values() for step in job["steps"] if "${{" in step.get("run", "")]
+
+
+def test_one_action_has_one_version():
+    uses = {line for path in WORKFLOWS for line in re.findall(r"uses: *(.+)", path.read_text(encoding="utf-8"))}
+    assert len({line.split("@")[0] for line in uses}) == len(uses)

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import fcntl
 import json
 import os
 import shlex
@@ -29,6 +28,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
 
 from helpers.config import project_root
 from helpers.errors import ConfigError, RunError
@@ -197,8 +198,7 @@ def _link_cells(root: Path, cells: dict[str, str], digest: str) -> None:
 def _alone(folder: Path) -> Iterator[None]:
     """Hold a stage's lock: a process that outlived a killed sweep may still work in the folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
+    with FileLock(folder / ".lock"):
         yield
 
 
