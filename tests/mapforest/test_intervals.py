@@ -134,7 +134,10 @@ def test_the_margin_of_a_group_is_learned_from_the_others():
         (lambda: intervals.conformal_margin([1.0] * 8, [0] * 8, [2] * 8, 1.5), "a level between 0 and 1"),
         (lambda: intervals.cross_conformal([1.0] * 8, [0] * 8, [2] * 8, [1] * 8, 0.5), "at least two folds"),
         (lambda: intervals.cross_conformal([1.0] * 3, [0] * 3, [2] * 3, [1, np.nan, 2], 0.5), "at position 1"),
-        (lambda: intervals.cross_quantiles(None, pd.DataFrame(), [1.0] * 3, [1, np.nan, 2], LEVELS, 0), "at position 1"),
+        (
+            lambda: intervals.cross_quantiles(None, pd.DataFrame(), [1.0] * 3, [1, np.nan, 2], LEVELS, 0),
+            "at position 1",
+        ),
     ],
 )
 def test_intervals_that_cannot_be_judged_are_refused(judge, message):

@@ -90,6 +90,8 @@ def test_squared_error_is_squared_bias_where_the_model_is_off_by_a_constant(obse
         ({"mape"}, [0.0, 1.0, 3.0], [1.0, 1.5, 1.0]),
         ({"pbias"}, [-1.0, 1.0], [1.0, 1.5]),
         ({"pbias"}, [0.1, 0.2, -0.3], [1.0, 1.5, 2.0]),  # the sum is 2.8e-17
+        ({"pbias"}, [1e6, 2e6, -3e6 + 4e-6], [1.0, 1.5, 2.0]),  # the sum is 4e-6, 0.7e-12 of 6e6
+        (NEED_CONTRAST | {"pbias", "mape"}, [0.0, 0.0], [1.0, 2.0]),
         ({"r", "r2_correlation"}, [1.0, 2.0], [3.0, 3.0]),
         (NEED_CONTRAST, [2.0, 2.0], [1.0, 3.0]),
         (NEED_CONTRAST, [0.3, 0.1 + 0.2, 0.3], [1.0, 2.0, 3.0]),  # equal but for rounding
@@ -105,8 +107,8 @@ def test_undefined_metrics_are_nan_and_the_others_are_not(undefined, observed, p
     ("values", "expected"),
     [
         ([1.0, 1.0], False),
-        ([1e6, 1e6 + 1e-7], False),
-        ([1e6, 1e6 + 1e-5], True),
+        ([-1e6, -1e6 - 7e-7], False),
+        ([1e6, 1e6 + 15e-7], True),
         ([0.0, 0.0], False),
         ([0, 1e-9], True),
     ],

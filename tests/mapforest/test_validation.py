@@ -44,6 +44,25 @@ class Line:
         return np.column_stack([np.ones(len(table)), table["x"], table["idle"]])
 
 
+class Mean:
+    """Predicts the mean of the targets that it was given."""
+
+    def __init__(self, seed):
+        pass
+
+    def fit(self, table, target):
+        self.mean = np.mean(target)
+        return self
+
+    def predict(self, table):
+        return np.full(len(table), self.mean)
+
+
+def test_a_fold_is_predicted_from_all_others():
+    predicted = validation.cross_predict(Mean, pd.DataFrame(index=range(4)), [1.0, 2.0, 3.0, 4.0], [7, 7, 1, 3], seed=0)
+    assert predicted == pytest.approx([3.5, 3.5, 7 / 3, 2])
+
+
 @pytest.fixture
 def sites():
     return pd.DataFrame({"site": np.arange(40)}), np.linspace(100, 500, 40)
@@ -64,6 +83,13 @@ def test_a_row_with_a_twin_in_another_fold_is_recalled():
 def test_every_scheme_and_part_has_its_own_rows(sites):
     table, target = sites
     predictions = validation.validate(Recall, table, target, {"random": lambda s: random_folds(40, 4, s)}, [1, 2])
+    assert predictions.groupby("scheme")["fold"].nunique().to_dict() == {
+        "in_sample": 1,
+        "out_of_bag": 1,
+        "random": 4,
+        "random_split": 1,
+    }
+    assert (predictions.loc[predictions["scheme"] != "random", "fold"] == 0).all()
     counts = predictions.groupby(["scheme", "part"], sort=False).size()
     assert counts.to_dict() == {
         ("in_sample", "all"): 80,
@@ -169,16 +195,16 @@ class Echo:
 
 
 def test_importance_of_a_worked_example():
-    """Two folds of two rows, x = 0, 2 and 0, 4, predicted without error: a shuffle swaps the two of a fold or does not.
+    """Two folds of two rows, x = 0, 2 and 0, 4, each predicted 1 too low; a shuffle swaps those of a fold or does not.
 
-    Swapped, a fold adds 2 * 4 or 2 * 16 to the sum of squares, so that a repeat grows the mean over four rows by
-    0, 2, 8 or 10.
+    Swapped, the errors of a fold are 1 and -3, or 3 and -5: the sum of squares grows by 10 - 2 or 34 - 2, so that a
+    repeat grows the mean over four rows by 0, 2, 8 or 10.
     """
     table, fold = pd.DataFrame({"x": [0.0, 2.0, 0.0, 4.0]}), [0, 0, 1, 1]
-    one = [validation.fold_importance(Echo, table, table["x"], fold, ["x"], seed, repeats=1) for seed in range(12)]
-    assert {float(found["importance"].iloc[0]) for found in one} == {0.0, 2.0, 8.0, 10.0}
-    several = validation.fold_importance(Echo, table, table["x"], fold, ["x"], 0, repeats=4)
-    assert (4 * several["importance"].iloc[0]) % 2 == 0 and several["sd"].iloc[0] > 0
+    args = (Echo, table, table["x"] + 1, fold, ["x"])
+    one = [validation.fold_importance(*args, seed, repeats=1)["importance"].iloc[0] for seed in range(12)]
+    assert set(one) == {0.0, 2.0, 8.0, 10.0}
+    pd.testing.assert_frame_equal(validation.fold_importance(*args, 0), validation.fold_importance(*args, 0, repeats=5))
 
 
 def test_predictors_are_ranked_by_importance_and_their_spread_is_that_of_the_repeats():
@@ -233,8 +259,11 @@ def test_input_that_cannot_be_validated_is_refused(target, fold, message):
 
 
 def test_too_few_rows_for_the_random_split_are_refused():
+    table = pd.DataFrame({"site": range(5)})
     with pytest.raises(FoldError, match="0.7 of 5 rows leaves 4 to train and 1 to verify: each part needs two or more"):
-        validation.validate(Recall, pd.DataFrame({"site": range(5)}), range(5), {}, [1])
+        validation.validate(Recall, table, range(5), {}, [1])
+    with pytest.raises(FoldError, match="0.2 of 5 rows leaves 1 to train and 4 to verify"):
+        validation.validate(Recall, table, range(5), {}, [1], training_fraction=0.2)
 
 
 def test_a_missing_target_is_refused_before_any_model_is_fitted(sites):
