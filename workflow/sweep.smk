@@ -13,7 +13,7 @@ from helpers.sweeps import plan, stages
 
 try:
     PLAN = plan.plan(plan.read_sweep(config.get("sweep", "ci")))
-    CHOSEN = plan.part_of(PLAN, *map(int, config["part"].split("/"))) if "part" in config else PLAN
+    CHOSEN = plan.part_of(PLAN, config["part"]) if "part" in config else PLAN
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 

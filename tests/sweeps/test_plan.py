@@ -136,31 +136,31 @@ def test_the_digest_of_a_stage_is_that_of_any_sweep_with_its_parameters(planned)
 
 def test_parts_hold_every_cell_once(planned):
     made = planned(axes={"n_trees": list(range(10, 80, 10)), "rs_rh_line": ["paper", "records"]})
-    parts = [part_of(made, number, 3) for number in (1, 2, 3)]
+    parts = [part_of(made, part) for part in ("1/3", "2/3", "3/3")]
     assert sorted(name for part in parts for name in names(part)) == sorted(names(made))
     assert max(len(part.cells) for part in parts) <= 5
 
 
 def test_a_part_has_the_stages_that_its_cells_need_alone(planned):
     made = planned(axes={"n_trees": [10, 20], "rs_rh_line": ["paper", "records"]})
-    assert list(part_of(made, 1, 2).counts().values()) == [1, 1, 1, 2]
+    assert list(part_of(made, "1/2").counts().values()) == [1, 1, 1, 2]
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
         ({"axis": {}}, "unknown key 'axis'; did you mean 'axes'"),
-        ({"axes": {"n_tres": [5]}}, "axes: 'n_tres' is no parameter that a cell can have; did you mean 'n_trees'"),
+        ({"axes": {"n_tres": [5]}}, "axes: 'n_tres' is not a parameter that a cell can have; did you mean 'n_trees'"),
         ({"axes": {"n_trees": []}}, "n_trees has no value"),
         ({"axes": {"n_trees": [0]}}, "n_trees: .*greater than or equal to 1 .given: 0"),
         ({"axes": {"rs_rh_line": ["site_mean"]}}, "given: 'site_mean'.; did you mean 'site_means'"),
         ({"axes": {"npp_mtry": [8]}}, "npp_mtry is 8, but this forest has 7 predictors"),
         ({"axes": {"soc_depth": [100]}}, "soc_depth is 100, which only world: open knows"),
-        ({"axes": {"run": ["a"]}}, "axes: 'run' is no parameter"),
-        ({"axes": {"block_cells": [1000]}}, "axes: 'block_cells' is no parameter"),
-        ({"cells": [{"left_uot": "lai"}]}, "cells: 'left_uot' is no parameter .*; did you mean 'left_out'"),
+        ({"axes": {"run": ["a"]}}, "axes: 'run' is not a parameter"),
+        ({"axes": {"block_cells": [1000]}}, "axes: 'block_cells' is not a parameter"),
+        ({"cells": [{"left_uot": "lai"}]}, "cells: 'left_uot' is not a parameter .*; did you mean 'left_out'"),
         ({"exclusions": [{"n_trees": "many"}]}, "exclusions: n_trees: .*valid integer"),
-        ({"base": {"resolutoin": 1}}, "base: 'resolutoin' is no parameter .*; did you mean 'resolution'"),
+        ({"base": {"resolutoin": 1}}, "base: 'resolutoin' is not a parameter .*; did you mean 'resolution'"),
         ({"axes": {"seed": [1]}, "seeds": [2]}, "say the same"),
         ({"config": "vrtual"}, "no configuration 'vrtual'"),
         ({"axes": {"n_trees": [5]}, "exclusions": [{"n_trees": 6}]}, "excludes no cell"),
@@ -183,10 +183,10 @@ def test_a_sweep_that_does_not_exist_names_those_that_do():
         read_sweep("full")
 
 
-@pytest.mark.parametrize(("part", "parts"), [(0, 2), (3, 2)])
-def test_a_part_that_does_not_exist_is_refused(planned, part, parts):
-    with pytest.raises(ConfigError, match="expected 1 to 2"):
-        part_of(planned(seeds=[1, 2]), part, parts)
+@pytest.mark.parametrize("part", ["0/2", "3/2", "2", "half"])
+def test_a_part_that_does_not_exist_is_refused(planned, part):
+    with pytest.raises(ConfigError, match="expected the number of a part and how many there are, for example 1/4"):
+        part_of(planned(seeds=[1, 2]), part)
 
 
 @pytest.mark.parametrize(
