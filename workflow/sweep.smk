@@ -8,13 +8,13 @@
 
 import sys
 
-from helpers.errors import ConfigError
+from helpers.errors import ConfigError, RunError
 from helpers.sweeps import plan, stages
 
 try:
     PLAN = plan.plan(plan.read_sweep(config.get("sweep", "ci")))
     CHOSEN = plan.part_of(PLAN, config["part"]) if "part" in config else PLAN
-except ConfigError as error:
+except (ConfigError, RunError) as error:
     raise WorkflowError(str(error)) from None
 
 localrules:

@@ -341,7 +341,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         return given.call(given)
-    except ConfigError as error:
+    except (ConfigError, RunError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
