@@ -8,21 +8,21 @@
 
 import sys
 
-from helpers import sweep, sweep_run
-from helpers.config import ConfigError
+from helpers.errors import ConfigError, RunError
+from helpers.sweeps import plan, stages
 
 try:
-    PLAN = sweep.plan(sweep.read_sweep(config.get("sweep", "ci")))
-    CHOSEN = sweep.part_of(PLAN, *map(int, config["part"].split("/"))) if "part" in config else PLAN
-except (ConfigError, ConfigError) as error:
+    PLAN = plan.plan(plan.read_sweep(config.get("sweep", "ci")))
+    CHOSEN = plan.part_of(PLAN, config["part"]) if "part" in config else PLAN
+except (ConfigError, RunError) as error:
     raise WorkflowError(str(error)) from None
 
 localrules:
     collect,
 
 
-FOLDER = sweep.sweep_folder(PLAN.sweep.name)
-PLAN_FILE = sweep_run.write_plan(PLAN)
+FOLDER = plan.sweep_folder(PLAN.sweep.name)
+PLAN_FILE = stages.write_plan(PLAN)
 
 
 def status_of(notebook, digest):
@@ -32,7 +32,7 @@ def status_of(notebook, digest):
 # No output: it is always asked for, and so is every stage that is missing.
 rule collect:
     input:
-        [status_of(sweep.FINAL, cell.stages[sweep.FINAL]) for cell in CHOSEN.cells],
+        [status_of(plan.FINAL, cell.stages[plan.FINAL]) for cell in CHOSEN.cells],
     params:
         sweep=config.get("sweep", "ci"),
     shell:

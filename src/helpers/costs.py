@@ -25,7 +25,7 @@ TABLES = {
     ),
     "whole job": ("whole_job.csv", "benchmarks/whole_job.py", ("notebook", "wall_seconds", "cpu_seconds", "peak_mb")),
 }
-#: Areas in million km2: the plateau as in the article, China, and the land of the Earth.
+#: Areas in million km2: the plateau as in the paper, China, and the land of the Earth.
 REGIONS = {"plateau": 2.56, "China": 9.6, "land of the Earth": 149.0}
 FORESTS = 2  # NPP and Rs
 FACTORS = ("cells", "years", "trees", "threads", "workers", "chunk")
@@ -116,12 +116,12 @@ def machine(*tables: pd.DataFrame) -> str:
 
 
 def cases(measured: pd.DataFrame) -> pd.DataFrame:
-    """Return a row a case: medians over the rounds, and the fastest and slowest.
+    """Return one row per case: medians over the rounds, and the fastest and slowest.
 
     Parameters
     ----------
     measured : pandas.DataFrame
-        ``scaling`` of :func:`read_measurements`: a row a case and round.
+        ``scaling`` of :func:`read_measurements`: one row per case and round.
 
     Returns
     -------
@@ -146,18 +146,7 @@ def cases(measured: pd.DataFrame) -> pd.DataFrame:
 
 
 def of_factor(table: pd.DataFrame, factor: str) -> pd.DataFrame:
-    """Return the cases in which one factor varies, the base case among them, in its order.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Of :func:`cases`.
-    factor : {"cells", "years", "trees", "threads", "workers", "chunk"}
-
-    Returns
-    -------
-    pandas.DataFrame
-    """
+    """Return the cases of :func:`cases` in which one factor varies, with the base case, in its order."""
     return table[table["factor"].isin(["base", factor])].sort_values(factor, ignore_index=True)
 
 
@@ -196,17 +185,17 @@ def cost_line(table: pd.DataFrame) -> CostLine | None:
 def projection(line: CostLine, cores: int, years: int = 19) -> pd.DataFrame:
     """Return what both forests cost at 1 km for larger regions, were all cores as fast as those that were measured.
 
-    ``core_hours = forests * slope * million_cells * years * threads / 3600``, with a cell of 1 km2. Blocks know nothing
-    of each other, so that cores add up as long as files are read and written fast enough. The intercept is left out.
+    ``core_hours = forests * slope * million_cells * years * threads / 3600``, with cells of 1 km2. Blocks do not depend
+    on each other, so cores add up as long as files are read and written fast enough. The intercept is left out.
 
     Parameters
     ----------
     line : CostLine
-        Of :func:`cost_line`.
+        From :func:`cost_line`.
     cores : int
-        That work side by side.
+        Cores that work side by side.
     years : int
-        Of each cell.
+        Years of each cell.
 
     Returns
     -------
@@ -240,68 +229,50 @@ def numbers(engines: pd.DataFrame, table: pd.DataFrame, job: pd.DataFrame, cores
     Parameters
     ----------
     engines, job : pandas.DataFrame
-        Of :func:`read_measurements`.
+        From :func:`read_measurements`.
     table : pandas.DataFrame
-        Of :func:`cases`.
+        From :func:`cases`.
     cores : int
-        Of the projection.
+        Cores of the projection.
 
     Returns
     -------
     dict of str to str
         By the name under which the text is glued.
     """
-    pruned = engines[engines["engine"] == "pruned groups"]
-    ratios = pruned.set_index("forest")["ratio"]
-    return {
+    pruned = engines[engines["engine"] == "pruned groups"].set_index("forest")
+    named = {
         "cores": str(cores),
-        "ratio_npp": _text(ratios.get("npp"), ".1f"),
-        "ratio_rs": _text(ratios.get("rs"), ".1f"),
+        "ratio_npp": _text(pruned["ratio"].get("npp"), ".1f"),
+        "ratio_rs": _text(pruned["ratio"].get("rs"), ".1f"),
         "million_rows_per_second": _text(pruned["rows_per_second"].min() / 1e6, ".2f"),
         "job_minutes": _text(job["wall_seconds"].sum() / 60 if len(job) else None, ".1f"),
         "job_gigabytes": _text(job["peak_mb"].max() / 1024, ".1f"),
-        **_line_numbers(table, cores),
-        **_factor_numbers(table),
     }
-
-
-def _line_numbers(table: pd.DataFrame, cores: int) -> dict[str, str]:
-    """Return the line through the cells, and the projection, as text."""
-    regions = {"plateau": "plateau", "China": "china", "land of the Earth": "earth"}
-    columns = ("million_cells", "core_hours", "minutes", "covariates_GB", "maps_GB")
     line = cost_line(table)
-    if line is None:
-        names = ["intercept", "slope", "core_seconds", "r2"]
-        names += [f"{region}_{column}" for region in regions.values() for column in columns]
-        return dict.fromkeys(names, NOT_MEASURED)
-    named = {
-        "intercept": f"{line.intercept:.1f}",
-        "slope": f"{line.slope:.2g}",
-        "core_seconds": f"{line.slope * line.threads:.2g}",
-        "r2": f"{line.r2:.3f}",
+    known = line or CostLine(np.nan, np.nan, 1, np.nan)
+    named |= {
+        "intercept": _text(known.intercept, ".1f"),
+        "slope": _text(known.slope, ".2g"),
+        "core_seconds": _text(known.slope * known.threads, ".2g"),
+        "r2": _text(known.r2, ".3f"),
     }
-    for row in projection(line, cores).set_index("region").itertuples():
-        named |= {f"{regions[row.Index]}_{column}": _rounded(getattr(row, column)) for column in columns}
-    return named
-
-
-def _factor_numbers(table: pd.DataFrame) -> dict[str, str]:
-    """Return the range of each factor, and the growth of seconds and memory from its least to its greatest."""
-    named = {}
+    for row in projection(known, cores).to_dict("records"):
+        region = row.pop("region").split()[-1].lower()
+        named |= {f"{region}_{key}": _rounded(value) if line else NOT_MEASURED for key, value in row.items()}
     for factor in FACTORS:
         varied = of_factor(table, factor)
+        several = len(varied) > 1
+        growth = {
+            key: varied[key].iloc[-1] / varied[key].iloc[0] if several else None for key in ("wall_seconds", "peak_mb")
+        }
         named |= {
             f"{factor}_from": _text(varied[factor].min(), ",.0f"),
             f"{factor}_to": _text(varied[factor].max(), ",.0f"),
-            f"{factor}_seconds": _text(_growth(varied, "wall_seconds"), ".2g"),
-            f"{factor}_memory": _text(_growth(varied, "peak_mb"), ".2f"),
+            f"{factor}_seconds": _text(growth["wall_seconds"], ".2g"),
+            f"{factor}_memory": _text(growth["peak_mb"], ".2f"),
         }
     return named
-
-
-def _growth(varied: pd.DataFrame, column: str) -> float | None:
-    """Return the value of the last case by that of the first."""
-    return varied[column].iloc[-1] / varied[column].iloc[0] if len(varied) > 1 else None
 
 
 def _text(value: float | None, form: str) -> str:
@@ -309,7 +280,7 @@ def _text(value: float | None, form: str) -> str:
 
 
 def _rounded(value: float) -> str:
-    """Return a number with two digits that count.
+    """Return a number with two significant digits.
 
     Examples
     --------

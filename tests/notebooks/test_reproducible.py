@@ -32,8 +32,7 @@ def again(virtual_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         command = [
             sys.executable,
             "-m",
-            "helpers.runs.folder",
-            "execute",
+            "helpers.runs.execute",
             f"notebooks/{name}.ipynb",
             "--config",
             "virtual",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from pathlib import Path
 
 import nbformat
 import pytest
 
+from helpers.config import project_root
+from helpers.errors import RunError
 from helpers.runs import dependencies
+from helpers.runs.steps import STEPS
 
 
 @pytest.fixture
@@ -43,49 +47,56 @@ def notebook(checkout: Path, *cells: str, figure: str = "") -> Path:
     return path
 
 
-@pytest.mark.parametrize(
-    ("source", "modules"),
-    [
-        ("import numpy as np", set()),
-        ("%matplotlib inline\nfrom helpers import carbon\ncarbon", {"helpers/__init__", "helpers/carbon"}),
-        ("from helpers.data import cube\ncube", {"helpers/data/cube", "helpers/data/grid"}),
-        ("import helpers.data.cube as c\nc", {"helpers/data/cube", "helpers/data/grid"}),
-        ("from helpers.data.cube import sample\nsample()", {"helpers/data/cube", "helpers/data/grid"}),
-        ("from mapforest import folds\nfolds.K", {"mapforest/__init__", "mapforest/folds"}),
-        ("from helpers.figures.maps import draw\ndraw()", {"helpers/figures/maps", "helpers/figures/style"}),
-        ("from helpers.data import cube\nfrom helpers import carbon\ncarbon", {"helpers/carbon"}),
-    ],
-)
-def test_a_notebook_depends_on_what_it_uses_directly_and_through_others(checkout, source, modules):
-    found = dependencies.reached_modules(notebook(checkout, source), checkout / "src")
-    names = {path.relative_to(checkout / "src").with_suffix("").as_posix() for path in found}
-    assert modules <= names
-    assert {name for name in names if not name.endswith("__init__")} == {n for n in modules if "__init__" not in n}
+def reached(path: Path, checkout: Path, without=()) -> set[str]:
+    """Return the files that a notebook reaches, without those that hold a package's docstring."""
+    files = dependencies.reached_files(path, checkout, without)
+    return {file.relative_to(checkout).as_posix().removeprefix("src/") for file in files if file.stem != "__init__"}
 
 
-def test_what_only_a_left_out_cell_uses_does_not_count(checkout):
-    path = notebook(checkout, "from helpers.figures.maps import draw", figure="draw()")
-    assert dependencies.reached_modules(path, checkout / "src", without=("figure",)) == []
-    assert len(dependencies.reached_modules(path, checkout / "src")) == 4
-
-
-def test_a_relative_import_is_refused_since_it_would_be_missed():
-    with pytest.raises(ValueError, match="relative import in line 1: write the name of the package in front"):
-        dependencies.imported("from . import grid")
+CUBE = {"helpers/data/cube.py", "helpers/data/grid.py", "data/geography.nc"}
 
 
 @pytest.mark.parametrize(
     ("source", "files"),
     [
-        ("from helpers import carbon; carbon", []),
-        ("from helpers.data import cube; cube", ["geography.nc"]),
-        ('"catalog.yml and README.md"', ["catalog.yml", "sites.csv"]),
+        ("import numpy as np", set()),
+        ("%matplotlib inline\nfrom helpers import carbon\ncarbon", {"helpers/carbon.py"}),
+        ("from helpers.data import cube\ncube", CUBE),
+        ("import helpers.data.cube as c\nc", CUBE),
+        ("from helpers.data.cube import sample\nsample()", CUBE),
+        ("from mapforest import folds\nfolds.K", {"mapforest/folds.py"}),
+        ("from helpers.figures.maps import draw\ndraw()", {"helpers/figures/maps.py", "helpers/figures/style.py"}),
+        ("from helpers.data import cube\nfrom helpers import carbon\ncarbon", {"helpers/carbon.py"}),
+        ('FILES = "catalog.yml and README.md"', {"data/catalog.yml", "data/sites.csv"}),
+        ("# geography.nc", set()),
     ],
 )
-def test_a_notebook_depends_on_the_data_that_its_modules_name(checkout, source, files):
-    path = notebook(checkout, source)
-    modules = dependencies.reached_modules(path, checkout / "src")
-    assert [file.name for file in dependencies.data_files(path, modules, checkout / "data")] == files
+def test_a_notebook_depends_on_what_it_uses_and_names_directly_and_through_others(checkout, source, files):
+    assert reached(notebook(checkout, source), checkout) == files
+
+
+def test_the_docstring_of_a_package_counts_with_its_modules(checkout):
+    path = notebook(checkout, "from helpers.data import grid\ngrid")
+    packages = [file.parent.name for file in dependencies.reached_files(path, checkout) if file.stem == "__init__"]
+    assert packages == ["helpers", "data"]
+
+
+def test_what_only_a_left_out_cell_uses_does_not_count(checkout):
+    path = notebook(checkout, "from helpers.figures.maps import draw", figure="draw()")
+    assert reached(path, checkout, without=("figure",)) == set() and len(reached(path, checkout)) == 2
+
+
+@pytest.mark.parametrize("statement", ["from . import grid", "from helpers.data import *"])
+def test_an_import_that_would_be_missed_is_refused(checkout, statement):
+    (checkout / "src" / "helpers" / "carbon.py").write_text(f"\n{statement}\n")
+    path = notebook(checkout, "from helpers import carbon\ncarbon")
+    with pytest.raises(RunError, match=r"carbon\.py: an import that names no module or no name in line 2"):
+        dependencies.reached_files(path, checkout)
+
+
+def test_a_cell_that_is_not_python_is_named(checkout):
+    with pytest.raises(RunError, match=r"02_npp_random_forest\.ipynb: .* in line 1, 'dfe f"):
+        dependencies.reached_files(notebook(checkout, "dfe f(): pass"), checkout)
 
 
 @pytest.mark.parametrize(
@@ -110,3 +121,48 @@ def test_the_digest_changes_with_what_decides_a_result_and_nothing_else(checkout
     before = dependencies.code_digest(path, checkout, without=("figure",))
     (checkout / file).write_text(text)
     assert (dependencies.code_digest(path, checkout, without=("figure",)) != before) == changes
+
+
+def test_a_continuation_line_that_begins_as_an_ipython_command_does_counts_in_a_module(checkout):
+    path = notebook(checkout, "from helpers import carbon\ncarbon")
+    (checkout / "src" / "helpers" / "carbon.py").write_text("X = (7\n % 4)")
+    before = dependencies.code_digest(path, checkout)
+    (checkout / "src" / "helpers" / "carbon.py").write_text("X = (7\n % 5)")
+    assert dependencies.code_digest(path, checkout) != before
+
+
+# -- this checkout ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def users() -> dict[str, list[str]]:
+    """The notebooks of this checkout that reach a file, by its name."""
+    root, found = project_root(), defaultdict(list)
+    for name in STEPS:
+        for file in dependencies.reached_files(root / "notebooks" / f"{name}.ipynb", root):
+            found[file.relative_to(root).as_posix()].append(name[:2])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("file", "notebooks"),
+    [
+        ("src/helpers/balance/carbon.py", ["04", "05", "06"]),
+        ("src/helpers/virtual/laws.py", ["01"]),
+        ("src/helpers/costs.py", ["08"]),
+        ("src/helpers/figures/costs.py", ["08"]),
+        ("src/helpers/sweeps/results.py", ["07"]),
+        ("src/helpers/sweeps/stages.py", []),
+        ("data/paper/claims.csv", ["05", "06", "07"]),
+        ("data/virtual/coverage.csv", ["06"]),
+    ],
+)
+def test_an_edit_reaches_the_notebooks_that_use_the_file_and_no_other(users, file, notebooks):
+    assert users[file] == notebooks
+
+
+def test_every_data_file_decides_some_notebook(users):
+    """One whose name is put together when it is read would not be found in the text."""
+    root = project_root()
+    data = [path for path in (root / "data").rglob("*") if path.suffix in dependencies.DATA_SUFFIXES]
+    assert data and [path.name for path in data if not users[path.relative_to(root).as_posix()]] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import yaml
 
 from helpers.config import load_config, project_root
 from helpers.errors import ConfigError
+from helpers.sweeps import plan as plans
 from helpers.sweeps import stages
 from helpers.sweeps.plan import FINAL, LONGEST_NAME, Plan, cell_name, part_of, plan, read_sweep
 
@@ -136,31 +138,31 @@ def test_the_digest_of_a_stage_is_that_of_any_sweep_with_its_parameters(planned)
 
 def test_parts_hold_every_cell_once(planned):
     made = planned(axes={"n_trees": list(range(10, 80, 10)), "rs_rh_line": ["paper", "records"]})
-    parts = [part_of(made, number, 3) for number in (1, 2, 3)]
+    parts = [part_of(made, part) for part in ("1/3", "2/3", "3/3")]
     assert sorted(name for part in parts for name in names(part)) == sorted(names(made))
     assert max(len(part.cells) for part in parts) <= 5
 
 
 def test_a_part_has_the_stages_that_its_cells_need_alone(planned):
     made = planned(axes={"n_trees": [10, 20], "rs_rh_line": ["paper", "records"]})
-    assert list(part_of(made, 1, 2).counts().values()) == [1, 1, 1, 2]
+    assert list(part_of(made, "1/2").counts().values()) == [1, 1, 1, 2]
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
         ({"axis": {}}, "unknown key 'axis'; did you mean 'axes'"),
-        ({"axes": {"n_tres": [5]}}, "axes: 'n_tres' is no parameter that a cell can have; did you mean 'n_trees'"),
+        ({"axes": {"n_tres": [5]}}, "axes: 'n_tres' is not a parameter that a cell can have; did you mean 'n_trees'"),
         ({"axes": {"n_trees": []}}, "n_trees has no value"),
         ({"axes": {"n_trees": [0]}}, "n_trees: .*greater than or equal to 1 .given: 0"),
         ({"axes": {"rs_rh_line": ["site_mean"]}}, "given: 'site_mean'.; did you mean 'site_means'"),
         ({"axes": {"npp_mtry": [8]}}, "npp_mtry is 8, but this forest has 7 predictors"),
         ({"axes": {"soc_depth": [100]}}, "soc_depth is 100, which only world: open knows"),
-        ({"axes": {"run": ["a"]}}, "axes: 'run' is no parameter"),
-        ({"axes": {"block_cells": [1000]}}, "axes: 'block_cells' is no parameter"),
-        ({"cells": [{"left_uot": "lai"}]}, "cells: 'left_uot' is no parameter .*; did you mean 'left_out'"),
+        ({"axes": {"run": ["a"]}}, "axes: 'run' is not a parameter"),
+        ({"axes": {"block_cells": [1000]}}, "axes: 'block_cells' is not a parameter"),
+        ({"cells": [{"left_uot": "lai"}]}, "cells: 'left_uot' is not a parameter .*; did you mean 'left_out'"),
         ({"exclusions": [{"n_trees": "many"}]}, "exclusions: n_trees: .*valid integer"),
-        ({"base": {"resolutoin": 1}}, "base: 'resolutoin' is no parameter .*; did you mean 'resolution'"),
+        ({"base": {"resolutoin": 1}}, "base: 'resolutoin' is not a parameter .*; did you mean 'resolution'"),
         ({"axes": {"seed": [1]}, "seeds": [2]}, "say the same"),
         ({"config": "vrtual"}, "no configuration 'vrtual'"),
         ({"axes": {"n_trees": [5]}, "exclusions": [{"n_trees": 6}]}, "excludes no cell"),
@@ -183,10 +185,10 @@ def test_a_sweep_that_does_not_exist_names_those_that_do():
         read_sweep("full")
 
 
-@pytest.mark.parametrize(("part", "parts"), [(0, 2), (3, 2)])
-def test_a_part_that_does_not_exist_is_refused(planned, part, parts):
-    with pytest.raises(ConfigError, match="expected 1 to 2"):
-        part_of(planned(seeds=[1, 2]), part, parts)
+@pytest.mark.parametrize("part", ["0/2", "3/2", "2", "half"])
+def test_a_part_that_does_not_exist_is_refused(planned, part):
+    with pytest.raises(ConfigError, match="expected the number of a part and how many there are, for example 1/4"):
+        part_of(planned(seeds=[1, 2]), part)
 
 
 @pytest.mark.parametrize(
@@ -207,3 +209,79 @@ def test_a_sweep_passes_its_environment_on(tmp_path, monkeypatch, name, value):
     monkeypatch.setattr("subprocess.run", lambda command, env, **_: passed_on.update(env))
     stages.main(["run", "ci"])
     assert passed_on[name] == value
+
+
+# -- stale only what changed -----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout that may be edited."""
+    root, copy = project_root(), tmp_path_factory.mktemp("checkout")
+    for name in ("config", "notebooks", "data", "src"):
+        shutil.copytree(root / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return copy
+
+
+@pytest.fixture
+def new_stages(copied, monkeypatch):
+    """Edit a file of the checkout; return the notebooks whose stages a sweep would then execute again."""
+    monkeypatch.setenv("QTP_BOOK_ROOT", str(copied))
+
+    def stages_now(sweep: str) -> set[tuple[str, str]]:
+        plans.code_digest.cache_clear()
+        return set(plan(read_sweep(sweep)).stages)
+
+    def _edit(file: str, old: str, new: str, sweep: str = "ci") -> list[str]:
+        path = copied / file
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        before = stages_now(sweep)
+        path.write_text(text.replace(old, new, 1), encoding="utf-8")
+        try:
+            after = stages_now(sweep)
+        finally:
+            path.write_text(text, encoding="utf-8")
+        return sorted({notebook[:2] for notebook, _ in after - before})
+
+    yield _edit
+    plans.code_digest.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "again"),
+    [
+        ("src/helpers/runs/execute.py", "import papermill", "import papermill as papermill", []),
+        ("src/helpers/balance/carbon.py", '"""', '"""Another text. ', []),
+        ("src/helpers/balance/carbon.py", "return ", "return 1.0 * ", ["04"]),
+        ("src/mapforest/retransform.py", "np.exp(", "np.exp2(", ["03", "04"]),
+        ("src/mapforest/metrics.py", "return ", "return 1.0 * ", ["01", "02", "03", "04"]),
+        ("data/paper/claims.csv", "\n", "\n\n", []),
+        ("notebooks/04_rh_and_nep.ipynb", "# ", "# Another title: ", []),
+        ("notebooks/04_rh_and_nep.ipynb", "book_run.finish()", "book_run.finish() ; 1", ["04"]),
+    ],
+)
+def test_an_edit_makes_new_stages_of_what_executes_it_alone(new_stages, file, old, new, again):
+    assert new_stages(file, old, new) == again
+
+
+@pytest.mark.parametrize("sweep", ["ci", "full-open"])
+def test_one_colour_makes_no_new_stages(new_stages, sweep):
+    assert new_stages("src/helpers/figures/style.py", '"#', '"#0', sweep) == []
+
+
+@pytest.mark.parametrize(("sweep", "again"), [("ci", []), ("full-open", ["01", "02", "03", "04"])])
+def test_an_edited_cell_of_another_world_makes_no_new_stages(new_stages, sweep, again):
+    edit = ("notebooks/01_data_preparation.ipynb", "check = comparison", "check = 0 or comparison")
+    assert new_stages(*edit, sweep=sweep) == again
+
+
+def test_an_edited_table_of_the_readers_own_makes_new_stages(planned, tmp_path):
+    own = tmp_path / "sites.csv"
+
+    def stages_with(text: str) -> set[tuple[str, str]]:
+        own.write_text(text)
+        return set(planned(base={"extra_observations": [str(own)]}, seeds=[1]).stages)
+
+    assert stages_with("one") == stages_with("one")
+    assert not stages_with("one") & stages_with("another")

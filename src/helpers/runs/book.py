@@ -7,10 +7,8 @@ number of a book comes from one run.
 
 from __future__ import annotations
 
-import argparse
 import html
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -25,7 +23,8 @@ import yaml
 from helpers.config import Settings, load_config, project_root
 from helpers.data import catalog
 from helpers.errors import ConfigError, DataError, RunError
-from helpers.runs.files import SOURCES, runs_folder, written_whole
+from helpers.runs.execute import overrides_of, settings_parser
+from helpers.runs.files import child_environment, runs_folder, written_whole
 from helpers.runs.steps import WORLDS_WITH_TRUTH, deciding_parameters
 
 SIMULATED_BANNER = (
@@ -44,7 +43,7 @@ def build(settings: Settings, folder: Path | None = None) -> Path:
 
     Parameters
     ----------
-    settings : helpers.config.Settings
+    settings : Settings
         The run's parameters.
     folder : pathlib.Path, optional
         The folder to use in place of ``_build`` of the checkout.
@@ -73,19 +72,7 @@ def build(settings: Settings, folder: Path | None = None) -> Path:
 
 
 def stage(settings: Settings, folder: Path) -> Path:
-    """Put prose, executed notebooks, generated pages and configuration into the folder ``source``.
-
-    Parameters
-    ----------
-    settings : helpers.config.Settings
-        The run's parameters.
-    folder : pathlib.Path
-        Where ``source`` is made anew.
-
-    Returns
-    -------
-    pathlib.Path
-        The staged folder.
+    """Put prose, executed notebooks, generated pages and configuration into ``<folder>/source``, and return that.
 
     Raises
     ------
@@ -124,21 +111,21 @@ def merge_provenance(run_folder: Path, names: Sequence[str], settings: Settings)
         The run's folder.
     names : sequence of str
         The notebooks, in the order of the book.
-    settings : helpers.config.Settings
+    settings : Settings
         The run's parameters.
 
     Returns
     -------
     dict
-        ``run``, ``settings``, ``started``, ``finished``, ``wall_seconds`` (summed), ``peak_memory_bytes``
-        (the largest), ``git``, ``python``, ``packages``, ``catalogue`` (SHA-256 of the pinned files that the
-        open world reads) and ``notebooks`` (the record of each).
+        ``run``, ``settings``, ``started``, ``finished``, ``wall_seconds`` (summed), ``peak_memory_bytes`` (largest),
+        ``git``, ``python``, ``packages``, ``catalogue`` (SHA-256 of the pinned files that the open world reads) and
+        ``notebooks`` (the record of each).
 
     Raises
     ------
     RunError
-        If a notebook has no provenance, did not reach its end, was run with other parameters, or read a file
-        that has been replaced since.
+        If a notebook has no provenance, did not reach its end, was run with other parameters, or read a file that has
+        been replaced since.
     """
     records = {name: _read_record(run_folder, name) for name in names}
     for name, record in records.items():
@@ -166,25 +153,14 @@ def merge_provenance(run_folder: Path, names: Sequence[str], settings: Settings)
 
 
 def resolved_config(config: Mapping[str, Any], provenance: Mapping[str, Any]) -> dict[str, Any]:
-    """Return Jupyter Book's configuration with the banner of a simulated world and the footer.
+    """Return Jupyter Book's configuration with the footer, and the banner where the world is simulated.
 
     Parameters
     ----------
     config : mapping
         The content of ``_config.yml``.
     provenance : mapping
-        As :func:`merge_provenance` returns it.
-
-    Returns
-    -------
-    dict
-
-    Examples
-    --------
-    >>> record = {"run": "open", "settings": {"config": "open", "world": "open"}, "packages": {},
-    ...           "finished": "2026-01-01", "git": {"commit": None, "dirty": None}, "python": "3.12.1"}
-    >>> "announcement" in resolved_config({"html": {}}, record)["html"]
-    False
+        From :func:`merge_provenance`.
     """
     page = dict(config.get("html", {})) | {"extra_footer": footer(provenance)}
     if provenance["settings"]["world"] in WORLDS_WITH_TRUTH:
@@ -193,17 +169,7 @@ def resolved_config(config: Mapping[str, Any], provenance: Mapping[str, Any]) ->
 
 
 def footer(provenance: Mapping[str, Any]) -> str:
-    """Return the line at the foot of every page: run, configuration, commit, date and versions, as HTML.
-
-    Parameters
-    ----------
-    provenance : mapping
-        As :func:`merge_provenance` returns it.
-
-    Returns
-    -------
-    str
-    """
+    """Return the line at the foot of every page: run, configuration, commit, date and versions, as HTML."""
     git, packages = provenance["git"], provenance["packages"]
     commit = (git["commit"] or "none")[:12] + (" with uncommitted changes" if git["dirty"] else "")
     versions = ", ".join(f"{name} {packages[name]}" for name in NAMED_PACKAGES if name in packages)
@@ -218,17 +184,7 @@ def footer(provenance: Mapping[str, Any]) -> str:
 
 
 def with_alt_texts(notebook: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return an executed notebook with the alternative texts of its images where MyST-NB reads them.
-
-    Parameters
-    ----------
-    notebook : mapping
-        The notebook's JSON; its cells are changed in place.
-
-    Returns
-    -------
-    mapping
-    """
+    """Return an executed notebook's JSON with the alternative texts of its images where MyST-NB reads them."""
     for cell in notebook["cells"]:
         for output in cell.get("outputs", []):
             alt = output.get("metadata", {}).get("image/png", {}).get("alt")
@@ -255,7 +211,7 @@ def _refuse_missing(executed: Mapping[str, Path], settings: Settings) -> None:
 def _read_record(run_folder: Path, name: str) -> dict[str, Any]:
     path = run_folder / "provenance" / f"{name}.json"
     if not path.is_file():
-        raise RunError(f"no provenance of {name} in {path.parent}: its first step must be run.start, its last finish()")
+        raise RunError(f"no provenance of {name} in {path.parent}: its first step must be start(), its last finish()")
     return json.loads(path.read_text(encoding="utf-8"))
 
 
@@ -290,15 +246,9 @@ def _pinned_files() -> dict[str, str]:
 
 def _catalogue_page() -> str:
     """Return the table of products, with licences, as Markdown."""
-    table = catalog.catalogue_table().reset_index()
     rows = [
-        (
-            f"**{row['title']}**<br>`{row['key']}`",
-            row["variable"],
-            row["licence"],
-            _citations(row["citation"]),
-        )
-        for row in table.to_dict("records")
+        (f"**{row['title']}**<br>`{row['key']}`", row["variable"], row["licence"], _citations(row["citation"]))
+        for row in catalog.catalogue_table().reset_index().to_dict("records")
     ]
     return _markdown_table(("product", "what is taken from it", "licence", "reference"), rows)
 
@@ -314,12 +264,8 @@ def _provenance_page(provenance: Mapping[str, Any]) -> str:
         (f"`{name}`", f"{record['wall_seconds']:.0f}", f"{(record['peak_memory_bytes'] or 0) / 1e9:.2f}")
         for name, record in provenance["notebooks"].items()
     ]
-    return "\n".join(
-        [
-            _markdown_table(("notebook", "time, s", "peak memory, GB"), effort),
-            _markdown_table(("parameter", "value in this run"), asked),
-        ]
-    )
+    effort_table = _markdown_table(("notebook", "time, s", "peak memory, GB"), effort)
+    return effort_table + "\n" + _markdown_table(("parameter", "value in this run"), asked)
 
 
 def _markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -336,27 +282,13 @@ def _run_jupyter_book(source: Path, output: Path) -> None:
     """Build the staged folder in a process of its own; its report goes to ``_build/book.log``."""
     log = source.parent / "book.log"
     call = "from jupyter_book.cli.main import main; main()"
-    options = [
-        "build",
-        str(source),
-        "--path-output",
-        str(output),
-        "--all",
-        "--warningiserror",
-        "--keep-going",
-    ]
-    helpers_folder = str(SOURCES)
-    paths = [helpers_folder, *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(paths),
-        "MPLCONFIGDIR": os.environ.get("MPLCONFIGDIR") or str(source.parent / "cache" / "matplotlib"),
-    }
+    options = ["build", str(source), "--path-output", str(output), "--all", "--warningiserror", "--keep-going"]
     with log.open("w", encoding="utf-8") as stream:
         done = subprocess.run(
             [sys.executable, "-c", call, *options],
             stdout=stream,
             stderr=subprocess.STDOUT,
-            env=environment,
+            env=child_environment(),
             check=False,
         )
     if done.returncode:
@@ -377,15 +309,10 @@ def _drop_unused_mathjax(folder: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``python -m helpers.runs.book``; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m helpers.runs.book", description="Build the book of a run.")
-    parser.add_argument("--config", default="virtual", help="name of a configuration, or path of a YAML file")
-    pair = ("KEY", "VALUE")
-    parser.add_argument("-p", dest="parameters", nargs=2, action="append", default=[], metavar=pair)
-    given = parser.parse_args(arguments)
+    given = settings_parser("helpers.runs.book", "Build the book of a run.").parse_args(arguments)
     began = time.monotonic()
     try:
-        overrides = {key: yaml.safe_load(value) for key, value in given.parameters}
-        index = build(load_config(given.config, overrides))
+        index = build(load_config(given.config, overrides_of(given)))
     except (RunError, ConfigError, DataError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -1,8 +1,8 @@
 """What decides a notebook's results besides its parameters: the code and the data files that it reaches.
 
-A notebook is executed again when its own cells change, or the code of a module that they reach, or a data file that
-one of them names. Comments, docstrings and layout decide nothing, and neither does a module that only cells use which
-are left out.
+A notebook is executed again when its own cells change, or the code of a module that they use, or a data file that
+one of them names. Comments, docstrings and layout decide nothing, and neither does a module that is used only by
+cells that are left out. All is read from the text, since to import a module would run it.
 """
 
 from __future__ import annotations
@@ -10,166 +10,147 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
+from functools import cache
 from pathlib import Path
+
+from helpers.errors import RunError
 
 PACKAGES = ("helpers", "mapforest")
 DATA_SUFFIXES = frozenset({".csv", ".nc", ".parquet", ".yaml", ".yml"})
 
 
-def imported(source: str) -> set[str]:
-    """Return the dotted names that a piece of Python imports from our packages, anywhere in it, and uses.
+def code_digest(notebook: Path, root: Path, without: Collection[str] = ()) -> str:
+    """Return a digest of all that decides a notebook's results besides its parameters.
 
     Parameters
     ----------
-    source : str
-        Python, or the joined code cells of a notebook (lines with ``%`` or ``!`` commands are passed over).
+    notebook : pathlib.Path
+        The notebook.
+    root : pathlib.Path
+        The checkout, with ``src/`` and ``data/``.
+    without : collection of str
+        Cells with one of these tags do not count, nor does what only they use.
 
     Returns
     -------
-    set of str
-        Modules, and also functions, which no file answers to.
+    str
+        The same until the code of a cell or of a module changes, or a data file. Another version of Python may count
+        as other code.
 
     Raises
     ------
-    ValueError
-        For a relative import, which the text alone does not resolve.
-
-    Examples
-    --------
-    >>> sorted(imported("from helpers.data import cube, grid; from mapforest.folds import knndm; grid.step, knndm"))
-    ['helpers.data', 'helpers.data.grid', 'mapforest.folds', 'mapforest.folds.knndm']
+    RunError
+        As :func:`reached_files`.
     """
-    tree = ast.parse(_plain(source))
+    total = hashlib.sha256(_read(notebook, without)[0].encode())
+    for file in reached_files(notebook, root, without):
+        content = _read(file)[0].encode() if file.suffix == ".py" else file.read_bytes()
+        total.update(f"\0{file.relative_to(root).as_posix()}\0".encode() + content)
+    return total.hexdigest()
+
+
+def reached_files(notebook: Path, root: Path, without: Collection[str] = ()) -> list[Path]:
+    """Return the modules of our packages that a notebook uses, and the data files that they and it name.
+
+    A module counts that is imported where the imported name is also used. A file below ``data/`` counts when its name
+    stands in the code, or in a YAML file that counts.
+
+    Parameters
+    ----------
+    notebook, root, without
+        As in :func:`code_digest`.
+
+    Returns
+    -------
+    list of pathlib.Path
+        First the modules, the ``__init__.py`` of their packages among them, then the data files; both in alphabetical
+        order.
+
+    Raises
+    ------
+    RunError
+        If a file is not Python, or imports in a way that this cannot follow: ``from . import ...``,
+        ``from ... import *``.
+    """
+    modules: set[Path] = set()
+    unread = [_read(notebook, without)]
+    texts = []
+    while unread:
+        meaning, imports = unread.pop()
+        texts.append(meaning)
+        new = {file for name in imports for file in _files(name, root / "src")} - modules
+        modules |= new
+        unread += [_read(file) for file in new]
+    return [*sorted(modules), *_data_files(texts, root / "data")]
+
+
+def _data_files(texts: list[str], folder: Path) -> list[Path]:
+    """Return the data files that some texts name, directly or through a YAML file."""
+    files = {file for file in folder.rglob("*") if file.suffix in DATA_SUFFIXES}
+    found: set[Path] = set()
+    while new := {file for file in files - found if any(file.name in text for text in texts)}:
+        found |= new
+        texts = [file.read_text(encoding="utf-8") for file in new if file.suffix in {".yml", ".yaml"}]
+    return sorted(found)
+
+
+def _files(name: str, sources: Path) -> list[Path]:
+    """Return the files that importing a dotted name runs: the module, and the ``__init__.py`` of its packages."""
+    parts = name.split(".")
+    paths = [sources.joinpath(*parts[:end]) for end in range(1, len(parts) + 1)]
+    return [file for path in paths for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()]
+
+
+def _read(path: Path, without: Collection[str] = ()) -> tuple[str, frozenset[str]]:
+    """Return what a notebook or a module means, and the names from our packages that it imports and uses."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        text = _notebook_code(json.loads(text)["cells"], without)
+    try:
+        return _parsed(text)
+    except SyntaxError as error:
+        line = f"line {error.lineno}, {(error.text or '').strip()!r}"
+        raise RunError(f"{path}: {error.msg} in {line}: mend it, then run again") from None
+
+
+def _notebook_code(cells: list[dict], without: Collection[str]) -> str:
+    """Return the Python of a notebook's code cells that have none of some tags, without IPython's commands."""
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    kept = [cell for cell in code if set(without).isdisjoint(cell["metadata"].get("tags", []))]
+    lines = "\n".join("".join(cell["source"]) for cell in kept).splitlines()
+    return "\n".join(line for line in lines if not line.lstrip().startswith(("%", "!")))
+
+
+@cache  # by the text: modules are shared by many notebooks, and to parse one takes milliseconds
+def _parsed(source: str) -> tuple[str, frozenset[str]]:
+    """Return Python without comments, layout and docstrings, and the names that it imports and uses."""
+    tree = ast.parse(source)
+    imports = _imports(tree)
+    for node in ast.walk(tree):
+        if isinstance(getattr(node, "body", None), list):
+            node.body = [part for part in node.body if not _is_text(part)]
+    return ast.dump(tree), imports
+
+
+def _imports(tree: ast.Module) -> frozenset[str]:
+    """Return the dotted names that code imports from our packages, anywhere in it, and uses."""
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names if (alias.asname or alias.name.split(".")[0]) in used}
         elif isinstance(node, ast.ImportFrom):
-            if node.level:
-                raise ValueError(f"relative import in line {node.lineno}: write the name of the package in front")
-            names = {f"{node.module}.{alias.name}" for alias in node.names if (alias.asname or alias.name) in used}
-            found |= names | ({str(node.module)} if names else set())
-    return {name for name in found if name.split(".")[0] in PACKAGES}
-
-
-def reached_modules(path: Path, sources: Path, without: Collection[str] = ()) -> list[Path]:
-    """Return the files of our packages that a notebook or a module uses, directly and through each other.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        A notebook or a module.
-    sources : pathlib.Path
-        The folder of the packages.
-    without : collection of str
-        Cells with one of these tags do not count.
-
-    Returns
-    -------
-    list of pathlib.Path
-        In alphabetical order, the ``__init__.py`` of their packages included.
-    """
-    found: set[Path] = set()
-    texts = [_code(path, without)]
-    while texts:
-        names = imported(texts.pop())
-        new = {file for name in names for file in _files(name, sources)} - found
-        found |= new
-        texts += [file.read_text(encoding="utf-8") for file in new]
-    return sorted(found)
-
-
-def data_files(path: Path, modules: Iterable[Path], folder: Path, without: Collection[str] = ()) -> list[Path]:
-    """Return the files of the repository's data folder that a notebook or one of its modules names.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The notebook.
-    modules : iterable of pathlib.Path
-        The modules it uses, from :func:`reached_modules`.
-    folder : pathlib.Path
-        The data folder. A YAML file in it that is named may itself name others.
-    without : collection of str
-        Cells with one of these tags do not count.
-
-    Returns
-    -------
-    list of pathlib.Path
-        In alphabetical order; without Markdown and scripts, which decide nothing.
-    """
-    texts = [_code(path, without), *(module.read_text(encoding="utf-8") for module in modules)]
-    files = {file for file in folder.rglob("*") if file.suffix in DATA_SUFFIXES and "cache" not in file.parts}
-    found: set[Path] = set()
-    while True:
-        new = {file for file in files - found if any(file.name in text for text in texts)}
-        if not new:
-            return sorted(found)
-        found |= new
-        texts = [file.read_text(encoding="utf-8") for file in new if file.suffix in {".yml", ".yaml"}]
-
-
-def code_digest(path: Path, root: Path, without: Collection[str] = ()) -> str:
-    """Return a digest of all that decides a notebook's results besides its parameters.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The notebook.
-    root : pathlib.Path
-        The checkout, with ``src/`` and ``data/``.
-    without : collection of str
-        Cells with one of these tags do not count, nor what only they use.
-
-    Returns
-    -------
-    str
-        The same until the code of an executed cell or of a reached module changes, or a data file. A comment,
-        a docstring, a blank line change nothing.
-    """
-    modules = reached_modules(path, root / "src", without)
-    total = hashlib.sha256(_meaning(_code(path, without)).encode())
-    for module in modules:
-        total.update(f"\0{module.relative_to(root).as_posix()}\0".encode())
-        total.update(_meaning(module.read_text(encoding="utf-8")).encode())
-    for file in data_files(path, modules, root / "data", without):
-        total.update(f"\0{file.relative_to(root).as_posix()}\0".encode() + file.read_bytes())
-    return total.hexdigest()
-
-
-def _meaning(source: str) -> str:
-    """Return what is left of Python without comments, layout, and the strings that only document."""
-    tree = ast.parse(_plain(source))
-    for node in ast.walk(tree):
-        if isinstance(getattr(node, "body", None), list):
-            node.body = [part for part in node.body if not _is_text(part)]
-    return ast.dump(tree)
+            module = node.module or ""
+            if node.level or (module.split(".")[0] in PACKAGES and node.names[0].name == "*"):
+                text = ast.unparse(node)
+                raise SyntaxError("an import that names no module or no name", ("", node.lineno, 0, text))
+            # A name may be a module or a function; no file answers to the dotted name of a function.
+            names = {f"{module}.{alias.name}" for alias in node.names if (alias.asname or alias.name) in used}
+            found |= names | ({module} if names else set())
+    return frozenset(name for name in found if name.split(".")[0] in PACKAGES)
 
 
 def _is_text(node: ast.AST) -> bool:
+    """Tell whether a statement is a string alone, which only documents."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-
-
-def _files(name: str, sources: Path) -> list[Path]:
-    """Return the files that importing a dotted name runs: the module, and the ``__init__.py`` of its packages."""
-    parts = name.split(".")
-    candidates = [sources.joinpath(*parts[:end]) for end in range(1, len(parts) + 1)]
-    files = [file for path in candidates for file in (path.with_suffix(".py"), path / "__init__.py")]
-    return [file for file in files if file.is_file()]
-
-
-def _plain(source: str) -> str:
-    """Return a notebook's code without the lines that only IPython understands."""
-    return "\n".join(line for line in source.splitlines() if not line.lstrip().startswith(("%", "!")))
-
-
-def _code(path: Path, without: Collection[str] = ()) -> str:
-    """Return the Python of a module, or of a notebook's code cells that have none of some tags."""
-    text = path.read_text(encoding="utf-8")
-    if path.suffix != ".ipynb":
-        return text
-    cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
-    executed = [cell for cell in cells if set(without).isdisjoint(cell["metadata"].get("tags", []))]
-    return "\n".join("".join(cell["source"]) for cell in executed)

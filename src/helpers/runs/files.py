@@ -8,18 +8,10 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psutil
 
 from helpers.config import project_root
-
-if TYPE_CHECKING:
-    pass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 SOURCES = Path(__file__).resolve().parents[2]  # the folder of our packages, which child processes import
 
@@ -28,6 +20,33 @@ def runs_folder() -> Path:
     """Return the folder of all runs: ``QTP_RUNS_DIR`` if that is set, else ``runs/`` of the checkout."""
     named = os.environ.get("QTP_RUNS_DIR")
     return Path(named).resolve() if named else project_root() / "runs"
+
+
+def child_environment(**own: str) -> dict[str, str]:
+    """Return the environment of a child process that may work in another folder: paths in it are absolute.
+
+    Parameters
+    ----------
+    **own : str
+        Further variables.
+
+    Returns
+    -------
+    dict of str to str
+        Checkout, runs' folder, data folders (one that is a web address stays), Matplotlib's cache, and a
+        ``PYTHONPATH`` that begins with our packages.
+    """
+    data = {name: os.environ.get(name, "") for name in ("QTP_DATA_DIR", "QTP_DATA_MIRROR")}
+    paths = [str(SOURCES), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    return {
+        **os.environ,
+        **{name: os.path.abspath(value) for name, value in data.items() if value and "://" not in value},
+        "QTP_BOOK_ROOT": str(project_root()),
+        "QTP_RUNS_DIR": str(runs_folder()),
+        "MPLCONFIGDIR": os.environ.get("MPLCONFIGDIR") or str(project_root() / "_build" / "cache" / "matplotlib"),
+        "PYTHONPATH": os.pathsep.join(os.path.abspath(path) for path in paths if path),
+        **own,
+    }
 
 
 @contextlib.contextmanager

@@ -1,11 +1,8 @@
-"""A run's folder: what a notebook saves and loads there, its provenance, its numbers in the book, execution.
+"""A run's folder: what a notebook saves and loads there, its provenance, its numbers in the book.
 
-Every notebook begins with ``book_run = run.start("02_npp_random_forest", globals())`` and ends with
-``book_run.finish()``. Between them it reads what earlier notebooks saved and saves what later ones need. A
-file appears under its name only when it is whole, so that a stopped notebook leaves nothing half written.
-
-``python -m helpers.runs.execute notebooks/02_npp_random_forest.ipynb --config open -p n_trees 100`` executes a
-notebook by papermill into the run's folder, with the interpreter and the helpers that run the command.
+Every notebook begins with ``book_run = start("02_npp_random_forest", globals())`` and ends with ``book_run.finish()``.
+Between them it reads what earlier notebooks saved and saves what later ones need. A file appears under its name only
+when it is whole, so that a stopped notebook leaves nothing half written.
 """
 
 from __future__ import annotations
@@ -13,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import numbers
-import platform
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -28,7 +24,7 @@ import yaml
 from helpers.config import Settings, from_notebook, project_root
 from helpers.errors import RunError
 from helpers.runs.files import digest, remove, runs_folder, shown, size, written_whole
-from helpers.runs.provenance import file_digests, git_state, now, package_versions, peak_memory, producer
+from helpers.runs.provenance import begun, now, peak_memory, producer
 from helpers.runs.steps import WORLDS_WITH_TRUTH, deciding_parameters
 
 if TYPE_CHECKING:
@@ -44,14 +40,14 @@ IN_MEMORY_BYTES = 256 * 2**20
 
 
 def start(notebook: str, names: Mapping[str, Any]) -> Run:
-    """Open the run of a notebook: check its parameters and write the run's ``config.yml``.
+    """Open the run of a notebook: validate its parameters and write the run's ``config.yml``.
 
     Parameters
     ----------
     notebook : str
         The notebook's name without folder and ``.ipynb``: ``"02_npp_random_forest"``.
     names : mapping
-        The notebook's ``globals()``, which hold its parameters. Modules among them are none.
+        The notebook's ``globals()``, which hold its parameters; a module is not one.
 
     Returns
     -------
@@ -59,7 +55,7 @@ def start(notebook: str, names: Mapping[str, Any]) -> Run:
 
     Raises
     ------
-    helpers.errors.ConfigError
+    ConfigError
         If a parameter is unknown, of the wrong type or out of its range.
     """
     plain = {key: value for key, value in names.items() if not isinstance(value, ModuleType)}
@@ -96,42 +92,17 @@ class Run:
         self._clock = time.monotonic()
         self._saved_something = False
         self._unfinished: list[Path] = []
-        self._record: dict[str, Any] = {
-            "notebook": notebook,
-            "run": settings.run,
-            "settings": settings.model_dump(),
-            "started": now(),
-            "finished": None,
-            "inputs": file_digests(notebook, settings),
-            "outputs": {},
-            "git": git_state(),
-            "python": platform.python_version(),
-            "platform": platform.platform(),
-            "packages": package_versions(),
-        }
-
-    def __repr__(self) -> str:
-        return f"<Run {self.settings.run!r} of {self.notebook}: {shown(self.folder)}>"
+        self._record = begun(notebook, settings)
 
     # -- datasets, tables, frames, boundaries, figures ---------------------------------------------
 
     def save_dataset(self, name: str, dataset: xr.Dataset) -> None:
-        """Save a dataset as ``<name>.zarr``, in place of an earlier one.
-
-        Parameters
-        ----------
-        name : str
-        dataset : xarray.Dataset
-        """
+        """Save a dataset as ``<name>.zarr``, in place of an earlier one."""
         with self._saving(f"{name}.zarr") as partial:
             dataset.drop_encoding().to_zarr(partial, mode="w", zarr_format=2, consolidated=True)
 
     def load_dataset(self, name: str) -> xr.Dataset:
         """Open ``<name>.zarr`` of this run.
-
-        Parameters
-        ----------
-        name : str
 
         Returns
         -------
@@ -141,9 +112,7 @@ class Run:
         Raises
         ------
         RunError
-            If no notebook has saved it.
-        RunError
-            If it was made with other parameters than this notebook's.
+            If no notebook has saved it, or one did with other parameters than this notebook's.
         """
         import xarray as xr
 
@@ -151,16 +120,12 @@ class Run:
         return dataset.load() if dataset.nbytes <= IN_MEMORY_BYTES else dataset
 
     def unfinished(self, name: str) -> Path:
-        """Return where a long computation keeps what it has, so that a stopped one goes on: until :meth:`finish`.
-
-        Parameters
-        ----------
-        name : str
+        """Return where a long computation keeps its blocks, so that a stopped one goes on; it is there until the end.
 
         Returns
         -------
         pathlib.Path
-            ``unfinished/<name>.zarr`` of the run's folder.
+            ``unfinished/<name>.zarr`` of the run's folder. :meth:`finish` removes it.
         """
         path = self.folder / "unfinished" / f"{name}.zarr"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -170,30 +135,17 @@ class Run:
     def save_table(self, name: str, table: pd.DataFrame) -> None:
         """Save a result as ``tables/<name>.csv``; a named index becomes the first columns.
 
-        Parameters
-        ----------
-        name : str
-        table : pandas.DataFrame
-            Column names carry their units, for example ``rmse_gC_m2_yr``.
+        Column names carry their units, for example ``rmse_gC_m2_yr``.
         """
-        flat = table.reset_index() if any(level is not None for level in table.index.names) else table
         with self._saving(f"tables/{name}.csv") as partial:
-            flat.to_csv(partial, index=False, encoding="utf-8")
+            _flat(table).to_csv(partial, index=False, encoding="utf-8")
 
     def load_table(self, name: str) -> pd.DataFrame:
         """Read ``tables/<name>.csv`` of this run; an empty field is a missing value.
 
-        Parameters
-        ----------
-        name : str
-
-        Returns
-        -------
-        pandas.DataFrame
-
         Raises
         ------
-        RunError, RunError
+        RunError
             As :meth:`load_dataset`.
         """
         import pandas as pd
@@ -202,30 +154,16 @@ class Run:
         return pd.read_csv(path, keep_default_na=False, na_values=[""])
 
     def save_frame(self, name: str, frame: pd.DataFrame) -> None:
-        """Save rows that later notebooks read as ``<name>.parquet``: types and index stay.
-
-        Parameters
-        ----------
-        name : str
-        frame : pandas.DataFrame
-        """
+        """Save rows that later notebooks read as ``<name>.parquet``: types and index stay."""
         with self._saving(f"{name}.parquet") as partial:
             frame.to_parquet(partial)
 
     def load_frame(self, name: str) -> pd.DataFrame:
         """Read ``<name>.parquet`` of this run.
 
-        Parameters
-        ----------
-        name : str
-
-        Returns
-        -------
-        pandas.DataFrame
-
         Raises
         ------
-        RunError, RunError
+        RunError
             As :meth:`load_dataset`.
         """
         import pandas as pd
@@ -233,13 +171,7 @@ class Run:
         return pd.read_parquet(self._found(f"{name}.parquet", "save_frame", name))
 
     def save_boundary(self, name: str, geometry: BaseGeometry) -> None:
-        """Save a boundary polygon (degrees, EPSG:4326) as ``<name>.geojson``.
-
-        Parameters
-        ----------
-        name : str
-        geometry : shapely.geometry.base.BaseGeometry
-        """
+        """Save a boundary polygon (degrees, EPSG:4326) as ``<name>.geojson``."""
         import shapely
 
         with self._saving(f"{name}.geojson") as partial:
@@ -248,17 +180,9 @@ class Run:
     def load_boundary(self, name: str) -> BaseGeometry:
         """Read ``<name>.geojson`` of this run.
 
-        Parameters
-        ----------
-        name : str
-
-        Returns
-        -------
-        shapely.geometry.base.BaseGeometry
-
         Raises
         ------
-        RunError, RunError
+        RunError
             As :meth:`load_dataset`.
         """
         import shapely
@@ -278,7 +202,7 @@ class Run:
         alt : str
             What the figure shows, for readers who cannot see it.
         of_world : bool
-            It shows something of the run's world. Times and memory of this machine are none of it.
+            It shows something of the run's world, and not times or memory of a machine.
         """
         from IPython.display import Image, display
         from matplotlib import pyplot
@@ -294,17 +218,10 @@ class Run:
         display(image)
 
     def show(self, table: pd.DataFrame) -> None:
-        """Show a table in the notebook: a named index becomes columns, numbers have four digits, gaps stay empty.
-
-        The saved table keeps all digits; see :meth:`save_table`.
-
-        Parameters
-        ----------
-        table : pandas.DataFrame
-        """
+        """Show a table in the notebook: a named index becomes columns, numbers have four digits, gaps stay empty."""
         from IPython.display import HTML, display
 
-        flat = table.reset_index() if any(level is not None for level in table.index.names) else table
+        flat = _flat(table)
         words = flat.astype(object).where(flat.notna(), "")
         display(HTML(words.to_html(index=False, border=0, float_format="{:.4g}".format)))
 
@@ -422,10 +339,9 @@ class Run:
             partial.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
-# -- execution by papermill ------------------------------------------------------------------------
-
-
-# -- small parts -----------------------------------------------------------------------------------
+def _flat(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose named index has become its first columns."""
+    return table.reset_index() if any(level is not None for level in table.index.names) else table
 
 
 def _notebook_that_calls(saver: str, name: str) -> str | None:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import platform
 import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from helpers.config import Settings, project_root
 from helpers.runs.files import digest
-
-if TYPE_CHECKING:
-    pass
 
 
 def producer(folder: Path, artefact: str) -> tuple[str, dict[str, Any] | None]:
@@ -26,14 +24,25 @@ def producer(folder: Path, artefact: str) -> tuple[str, dict[str, Any] | None]:
     return "", None
 
 
-def file_digests(notebook: str, settings: Settings) -> dict[str, str]:
-    """Return the SHA-256 of the notebook and of its configuration, where they are files of the checkout."""
-    root = project_root()
-    files = [root / "notebooks" / f"{notebook}.ipynb", root / "config" / f"{settings.config}.yml"]
-    return {path.relative_to(root).as_posix(): digest(path) for path in files if path.is_file()}
+def begun(notebook: str, settings: Settings) -> dict[str, Any]:
+    """Return the provenance of a notebook that begins: what it is given, and what it is executed with."""
+    return {
+        "notebook": notebook,
+        "run": settings.run,
+        "settings": settings.model_dump(),
+        "started": now(),
+        "finished": None,
+        "inputs": _file_digests(notebook, settings),
+        "outputs": {},
+        "git": _git_state(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": _package_versions(),
+    }
 
 
 def now() -> str:
+    """Return the time in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
@@ -47,7 +56,14 @@ def peak_memory() -> int | None:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def git_state() -> dict[str, Any]:
+def _file_digests(notebook: str, settings: Settings) -> dict[str, str]:
+    """Return the SHA-256 of the notebook and of its configuration, where they are files of the checkout."""
+    root = project_root()
+    files = [root / "notebooks" / f"{notebook}.ipynb", root / "config" / f"{settings.config}.yml"]
+    return {path.relative_to(root).as_posix(): digest(path) for path in files if path.is_file()}
+
+
+def _git_state() -> dict[str, Any]:
     """Return the commit of the checkout and whether it holds uncommitted changes; ``None`` without git."""
     commit, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain")
     return {"commit": commit, "dirty": None if changes is None else bool(changes)}
@@ -63,7 +79,7 @@ def _git(*arguments: str) -> str | None:
     return done.stdout.strip()
 
 
-def package_versions() -> dict[str, str]:
+def _package_versions() -> dict[str, str]:
     """Return the version of every installed distribution."""
     found = {dist.metadata["Name"]: dist.version for dist in importlib.metadata.distributions()}
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))

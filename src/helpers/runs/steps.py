@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 WORLDS_WITH_TRUTH = frozenset({"virtual"})
 
@@ -85,8 +81,19 @@ def deciding_parameters(notebook: str) -> tuple[str, ...]:
     >>> "rs_mtry" in deciding_parameters("02_npp_random_forest")
     False
     """
-    step = STEPS.get(notebook)
-    if step is None:
+    if notebook not in STEPS:
         return ()
+    step = STEPS[notebook]
     upstream = [name for earlier in step.needs for name in deciding_parameters(earlier)]
     return tuple(dict.fromkeys([*upstream, *step.parameters]))
+
+
+def foreign_tags(world: str) -> frozenset[str]:
+    """Return the tags of cells that belong to other worlds only, and are left out in this one.
+
+    Examples
+    --------
+    >>> foreign_tags("virtual")
+    frozenset({'open-world'})
+    """
+    return frozenset(tag for tag, worlds in WORLDS_OF_TAG.items() if world not in worlds)

@@ -5,7 +5,7 @@ combination of the axes' values is a cell, and so is every explicit entry. A cel
 ``04_rh_and_nep`` with its own parameters. Cells that agree on the parameters that decide a notebook share that
 notebook's results, which is executed once: a stage.
 
-Everything is checked when the file is read: an unknown parameter, a misspelt axis or a value out of its range is
+A sweep is validated when its file is read: an unknown parameter, a misspelt axis or a value out of its range is
 refused before anything starts. :mod:`helpers.sweeps.stages` executes a plan.
 """
 
@@ -16,7 +16,7 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -28,13 +28,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from helpers.config import Settings, load_config, project_root, resolve
 from helpers.errors import ConfigError
 from helpers.runs import dependencies
-from helpers.runs.files import runs_folder
-from helpers.runs.steps import EXECUTION_PARAMETERS, STEPS, deciding_parameters
+from helpers.runs.files import digest, runs_folder
+from helpers.runs.steps import EXECUTION_PARAMETERS, STEPS, deciding_parameters, foreign_tags
 
 #: The last notebook of a cell.
 FINAL = "04_rh_and_nep"
 LONGEST_NAME = 100
-NOT_IN_SWEEPS = ("figure", "glue")  # tags of cells that only draw, or only hand numbers to pages
+NOT_IN_SWEEPS = frozenset({"figure", "glue"})  # tags of cells that only draw, or only hand numbers to pages
 
 
 def _chain(notebook: str) -> list[str]:
@@ -107,6 +107,8 @@ class Stage:
     ----------
     notebook, digest : str
         Together they name it.
+    code : str
+        The digest of the code that it executes, from :func:`code_digest`.
     parameters : dict
         What papermill is given.
     needs : tuple of (str, str)
@@ -115,13 +117,9 @@ class Stage:
 
     notebook: str
     digest: str
+    code: str
     parameters: dict[str, Any]
     needs: tuple[tuple[str, str], ...]
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """Notebook and digest."""
-        return self.notebook, self.digest
 
 
 @dataclass(frozen=True)
@@ -161,10 +159,6 @@ def read_sweep(path: str | Path) -> Sweep:
     path : str or pathlib.Path
         A YAML file, or the name of one in ``config/sweeps/``.
 
-    Returns
-    -------
-    Sweep
-
     Raises
     ------
     ConfigError
@@ -198,51 +192,40 @@ def plan(sweep: Sweep) -> Plan:
     Cells whose parameters are the same count once. The combinations beyond ``cap`` are left out by the digest of
     their parameters, so that the rest stays when an axis grows; the base and explicit cells always stay.
 
-    Parameters
-    ----------
-    sweep : Sweep
-        As :func:`read_sweep` returns it.
-
-    Returns
-    -------
-    Plan
-
     Raises
     ------
     ConfigError
-        If no cell is left, or an exclusion excludes none.
+        If no cell is left, or an exclusion excludes no cell.
     """
-    base = _base(sweep)
-    combined = _distinct(base, _combinations(_all_axes(sweep)))
-    explicit = _distinct(base, itertools.chain.from_iterable(_expanded(entry) for entry in sweep.cells))
-    useless = [
-        rule for rule in sweep.exclusions if not any(_matches(rule, s) for s in {**combined, **explicit}.values())
-    ]
-    if useless:
-        raise ConfigError(f"{sweep.name}: the exclusion {useless[0]} excludes no cell; is a value misspelt?")
-    combined, explicit = (_kept(cells, sweep.exclusions) for cells in (combined, explicit))
+    base = load_config(sweep.config, sweep.base)
+    own = base.model_dump()
+    combined = _named(own, _combinations(_all_axes(sweep)))
+    explicit = _named(own, itertools.chain.from_iterable(_expanded(entry) for entry in sweep.cells))
+    for rule in sweep.exclusions:
+        if not any(_matches(rule, own | values) for values in {**combined, **explicit}.values()):
+            raise ConfigError(f"{sweep.name}: the exclusion {rule} excludes no cell; is a value misspelt?")
+    combined, explicit = (
+        {name: values for name, values in cells.items() if not any(_matches(r, own | values) for r in sweep.exclusions)}
+        for cells in (combined, explicit)
+    )
     capped = _capped(combined, sweep.cap)
-    settings = capped | explicit
-    if not settings:
+    if not (capped or explicit):
         raise ConfigError(f"{sweep.name}: no cell is left; the exclusions leave out all of them")
-    cells = tuple(_cell(name, base, values, name in capped) for name, values in settings.items())
-    stages = {key: stage for cell in cells for key, stage in _stages(cell, sweep).items()}
+    cells, stages = [], {}
+    for name, values in (capped | explicit).items():
+        settings = resolve(own | values, name)
+        made = _stages(settings, {**sweep.base, **values})
+        stages |= {(stage.notebook, stage.digest): stage for stage in made}
+        digests = {stage.notebook: stage.digest for stage in made}
+        cells.append(Cell(name, values, settings, digests, crossed=name in capped))
     ordered = dict(sorted(stages.items(), key=lambda item: NOTEBOOKS.index(item[0][0])))
-    return Plan(sweep, cells, ordered, n_capped=len(combined) - len(capped))
+    return Plan(sweep, tuple(cells), ordered, n_capped=len(combined) - len(capped))
 
 
 def cell_name(values: Mapping[str, Any]) -> str:
-    """Return the name of a cell: the parameters that differ from the base, in the order of the settings.
+    """Return the name of a cell, which is a file name: what differs from the base, in the order of the settings.
 
-    Parameters
-    ----------
-    values : mapping
-        What differs from the base.
-
-    Returns
-    -------
-    str
-        A file name. A long one is cut, and ends with a digest of the whole.
+    A long one is cut, and ends with a digest of the whole.
 
     Examples
     --------
@@ -257,7 +240,7 @@ def cell_name(values: Mapping[str, Any]) -> str:
     return f"{name[: LONGEST_NAME - 10]}__{_digest(name)[:8]}"
 
 
-def part_of(planned: Plan, part: int, parts: int) -> Plan:
+def part_of(planned: Plan, part: str) -> Plan:
     """Return one of several parts of a plan, each with about as many cells.
 
     Cells that share stages stay together where that is possible, so that parts on different machines repeat little.
@@ -266,24 +249,22 @@ def part_of(planned: Plan, part: int, parts: int) -> Plan:
     ----------
     planned : Plan
         The whole.
-    part, parts : int
-        The number of the part, from 1, and how many there are.
-
-    Returns
-    -------
-    Plan
+    part : str
+        The number of the part, from 1, and how many there are: ``1/4``.
 
     Raises
     ------
     ConfigError
         If there is no such part.
     """
-    if not 1 <= part <= parts:
-        raise ConfigError(f"part {part} of {parts}: expected 1 to {parts}")
+    found = re.fullmatch(r"(\d+)/(\d+)", part)
+    number, parts = map(int, found.groups()) if found else (0, 0)
+    if not 1 <= number <= parts:
+        raise ConfigError(f"part {part!r}: expected the number of a part and how many there are, for example 1/4")
     ordered = sorted(planned.cells, key=lambda cell: tuple(cell.stages[name] for name in NOTEBOOKS))
-    first, end = (len(ordered) * number // parts for number in (part - 1, part))
+    first, end = (len(ordered) * end // parts for end in (number - 1, number))
     cells = tuple(ordered[first:end])
-    wanted = {(name, digest) for cell in cells for name, digest in cell.stages.items()}
+    wanted = {(name, key) for cell in cells for name, key in cell.stages.items()}
     return Plan(planned.sweep, cells, {key: stage for key, stage in planned.stages.items() if key in wanted})
 
 
@@ -308,26 +289,26 @@ def _problems(sweep: Sweep) -> list[str]:
     problems = []
     if "seed" in sweep.axes and sweep.seeds:
         problems.append("seeds and an axis 'seed' say the same: keep one of them")
-    named = [("base", sweep.base, {*_AXES, *EXECUTION_PARAMETERS} - {"config", "run"})]
-    named += [("axes", _all_axes(sweep), set(_AXES))]
-    named += [(kind, entry, set(_AXES)) for kind in ("cells", "exclusions") for entry in getattr(sweep, kind)]
+    entries = [("base", sweep.base, {*_AXES, *EXECUTION_PARAMETERS} - {"config", "run"})]
+    entries += [("axes", _all_axes(sweep), set(_AXES))]
+    entries += [(kind, entry, set(_AXES)) for kind in ("cells", "exclusions") for entry in getattr(sweep, kind)]
     try:
         load_config(sweep.config)
     except ConfigError as error:
         return [*problems, str(error)]
-    for where, entry, allowed in named:
+    for where, entry, allowed in entries:
         problems += [
-            f"{where}: {key!r} is no parameter that a cell can have{_nearest(key, allowed)}"
+            f"{where}: {key!r} is not a parameter that a cell can have{_nearest(key, allowed)}"
             for key in entry
             if key not in allowed
         ]
     if problems:
         return problems
     try:
-        base = _base(sweep).model_dump()
+        base = load_config(sweep.config, sweep.base).model_dump()
     except ConfigError as error:
         return [f"base: {error}"]
-    for where, entry, _ in named[1:]:
+    for where, entry, _ in entries[1:]:
         for key, values in entry.items():
             for value in values if isinstance(values, list) else [values]:
                 problems += _value_problems(f"{where}: {key}", base, {key: value})
@@ -353,10 +334,6 @@ def _nearest(key: str, known: Any) -> str:
 # -- cells and stages ------------------------------------------------------------------------------
 
 
-def _base(sweep: Sweep) -> Settings:
-    return load_config(sweep.config, sweep.base)
-
-
 def _all_axes(sweep: Sweep) -> dict[str, list[Any]]:
     return {**sweep.axes, **({"seed": list(sweep.seeds)} if sweep.seeds else {})}
 
@@ -371,19 +348,14 @@ def _expanded(entry: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     return _combinations({key: value if isinstance(value, list) else [value] for key, value in entry.items()})
 
 
-def _distinct(base: Settings, cells: Iterator[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def _named(base: Mapping[str, Any], cells: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """Return what differs from the base by the cell's name; the same parameters count once."""
-    own = base.model_dump()
-    differing = ({key: value for key, value in values.items() if own[key] != value} for values in cells)
-    return {cell_name(values): own | values for values in differing}
+    differing = ({key: value for key, value in values.items() if base[key] != value} for values in cells)
+    return {cell_name(values): values for values in differing}
 
 
 def _matches(rule: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
     return all(settings[key] in (value if isinstance(value, list) else [value]) for key, value in rule.items())
-
-
-def _kept(cells: Mapping[str, dict[str, Any]], rules: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    return {name: values for name, values in cells.items() if not any(_matches(rule, values) for rule in rules)}
 
 
 def _capped(cells: dict[str, dict[str, Any]], cap: int | None) -> dict[str, dict[str, Any]]:
@@ -393,45 +365,29 @@ def _capped(cells: dict[str, dict[str, Any]], cap: int | None) -> dict[str, dict
     return {name: values for name, values in cells.items() if name in drawn}
 
 
-def _cell(name: str, base: Settings, values: Mapping[str, Any], crossed: bool) -> Cell:
-    settings = resolve(values, name)
-    own = base.model_dump()
-    differing = {key: value for key, value in values.items() if own[key] != value}
-    digests = {notebook: _stage_digest(notebook, settings) for notebook in NOTEBOOKS}
-    return Cell(name, differing, settings, digests, crossed)
-
-
-def _stages(cell: Cell, sweep: Sweep) -> dict[tuple[str, str], Stage]:
-    stages = {}
-    for notebook, digest in cell.stages.items():
+def _stages(settings: Settings, given: Mapping[str, Any]) -> list[Stage]:
+    """Return the stages of a cell, in the order of the notebooks."""
+    own_tables = [digest(project_root() / path) for path in settings.extra_observations]
+    stages: list[Stage] = []
+    for notebook in NOTEBOOKS:
+        earlier = [stage for stage in stages if stage.notebook in _chain(notebook)]
+        decisive = {key: getattr(settings, key) for key in deciding_parameters(notebook)}
+        code = code_digest(notebook, settings.world)
+        named = [notebook, decisive, own_tables, [*(stage.code for stage in earlier), code]]
         counting = {*deciding_parameters(notebook), *EXECUTION_PARAMETERS}
-        given = {key: value for key, value in {**sweep.base, **cell.values}.items() if key in counting}
-        needs = tuple((name, cell.stages[name]) for name in _chain(notebook)[:-1])
-        stages[notebook, digest] = Stage(notebook, digest, given, needs)
+        parameters = {key: value for key, value in given.items() if key in counting}
+        needs = tuple((stage.notebook, stage.digest) for stage in earlier)
+        name = _digest(json.dumps(named, sort_keys=True))[:12]
+        stages.append(Stage(notebook, name, code, parameters, needs))
     return stages
 
 
-def _stage_digest(notebook: str, settings: Settings) -> str:
-    decisive = {key: getattr(settings, key) for key in deciding_parameters(notebook)}
-    code = [code_digest(name) for name in _chain(notebook)]
-    return _digest(json.dumps([notebook, decisive, code], sort_keys=True))[:12]
-
-
 @cache
-def code_digest(notebook: str) -> str:
-    """Return the digest of what a stage of a notebook executes: an edit of it makes new stages.
-
-    Parameters
-    ----------
-    notebook : str
-        Name without folder and ``.ipynb``.
-
-    Returns
-    -------
-    str
-    """
+def code_digest(notebook: str, world: str) -> str:
+    """Return the digest of what a stage of a notebook executes in a world: an edit of it makes new stages."""
     root = project_root()
-    return dependencies.code_digest(root / "notebooks" / f"{notebook}.ipynb", root, NOT_IN_SWEEPS)
+    left_out = NOT_IN_SWEEPS | foreign_tags(world)
+    return dependencies.code_digest(root / "notebooks" / f"{notebook}.ipynb", root, left_out)
 
 
 def _digest(text: str) -> str:
