@@ -29,13 +29,12 @@ from helpers.balance import draws
 from helpers.balance.cells import budget_cells
 from helpers.balance.uncertainty import budget_intervals
 from helpers.config import Settings, load_config
-from helpers.data.cube import NPP_PREDICTORS, RS_PREDICTORS
+from helpers.data.cube import RS_PREDICTORS
 from helpers.sites import quality, training
 from helpers.world import World, open_world
 from mapforest import applicability, folds
 from mapforest.cells import map_table
 
-PREDICTORS = {"npp": NPP_PREDICTORS, "rs": RS_PREDICTORS}
 TREES, DRAW_TREES = 200, 30
 
 
@@ -57,9 +56,8 @@ def chain_of(settings: Settings, world: World) -> draws.Chain:
     used, _ = quality.quality_control(world.observations)
     places = map_table(world.cube, RS_PREDICTORS)
     parts, usable = {}, np.ones(len(places), dtype=bool)
-    for name, predictors in PREDICTORS.items():
-        how = getattr(settings, f"{name}_aggregation")
-        table, _ = training.training_table(world.cube, used, name, predictors, settings.training_domain, how)
+    for name in ("npp", "rs"):
+        table, _ = training.training_table(settings, name, world.cube, used)
         target = table["value"] if name == "npp" else np.log(table["value"])
         make = partial(training.from_settings, settings, name)
         model = make(settings.n_trees, settings.seed).fit(table, target)

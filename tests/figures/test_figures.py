@@ -490,7 +490,7 @@ def test_land_cover_shares_must_be_percent():
 
 
 def test_importance_has_the_greatest_on_top():
-    table = pd.DataFrame({"feature": ["srad", "lai"], "importance": [30.0, 5.0], "sd": [1.0, 1.0]})
+    table = pd.DataFrame({"predictor": ["srad", "lai"], "importance": [30.0, 5.0], "sd": [1.0, 1.0]})
     (axes,) = importance(table, "increase of RMSE [%]").axes
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["leaf area index", "shortwave radiation"]
 
@@ -529,9 +529,9 @@ def test_a_figure_leaves_no_trace_in_the_session():
 
 
 def test_a_figure_looks_the_same_whatever_the_sessions_settings():
-    plain = importance(pd.DataFrame({"feature": ["lai"], "importance": [1.0], "sd": [0.1]}), "x")
+    plain = importance(pd.DataFrame({"predictor": ["lai"], "importance": [1.0], "sd": [0.1]}), "x")
     with mpl.rc_context({"xtick.labelsize": 31.0, "axes.facecolor": "black"}):
-        styled = importance(pd.DataFrame({"feature": ["lai"], "importance": [1.0], "sd": [0.1]}), "x")
+        styled = importance(pd.DataFrame({"predictor": ["lai"], "importance": [1.0], "sd": [0.1]}), "x")
         styled.draw_without_rendering()
     assert styled.axes[0].get_xticklabels()[0].get_fontsize() == plain.axes[0].get_xticklabels()[0].get_fontsize()
     assert styled.axes[0].get_facecolor() == to_rgba("white")

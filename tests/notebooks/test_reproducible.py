@@ -29,14 +29,7 @@ def again(virtual_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     changed = {key: value for key, value in used.items() if value != usual[key]} | OTHER_WAY
     options = [part for pair in changed.items() for part in ("-p", *map(str, pair))]
     for name in ("02_npp_random_forest", "03_rs_random_forest"):
-        command = [
-            sys.executable,
-            "-m",
-            "helpers.runs.execute",
-            f"notebooks/{name}.ipynb",
-            "--config",
-            "virtual",
-        ]
+        command = [sys.executable, "-m", "helpers.runs.execute", f"notebooks/{name}.ipynb", "--config", "virtual"]
         environment = os.environ | {"QTP_RUNS_DIR": str(runs), "PYTHONPATH": str(ROOT / "src")}
         done = subprocess.run(
             [*command, *options], cwd=ROOT, env=environment, capture_output=True, text=True, check=False

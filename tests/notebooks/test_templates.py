@@ -87,7 +87,7 @@ def test_a_notebook_uses_only_settings_that_its_step_declares(path):
     assert used & set(Settings.model_fields) <= {*deciding_parameters(path.stem), *EXECUTION_PARAMETERS}
 
 
-@pytest.mark.parametrize("module", ["virtual", "world"])
+@pytest.mark.parametrize("module", ["virtual/world", "world"])
 def test_data_preparation_declares_the_settings_that_its_modules_read(module):
     """They are handed all settings; one that is not declared could change without a new cube."""
     nodes = ast.walk(ast.parse((ROOT / "src" / "helpers" / f"{module}.py").read_text(encoding="utf-8")))
@@ -110,3 +110,48 @@ def test_functions_are_defined_in_the_package_not_in_notebooks(path):
 def test_a_notebook_opens_its_own_run_and_closes_it(path):
     text = "\n".join(code(path))
     assert f'start("{path.stem}", globals())' in text and text.rstrip().endswith("book_run.finish()")
+
+
+def markdown(path: Path) -> str:
+    """Return the text of a notebook as a reader sees it: its Markdown cells, and the findings that code shows."""
+    cells = nbformat.read(path, as_version=4).cells
+    texts = [cell.source for cell in cells if cell.cell_type == "markdown" or "book_run.findings(" in cell.source]
+    return "\n".join(texts)
+
+
+@each_notebook
+def test_no_text_needs_sphinx(path):
+    """JupyterLab and VS Code show a role, a directive or a citation as it is written."""
+    assert re.findall(r"\{[\w:+-]+\}`|\{glue:|^:::|^```\{|\[\]\(", markdown(path), flags=re.MULTILINE) == []
+
+
+@each_notebook
+def test_every_link_leads_somewhere(path):
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", markdown(path))
+    assert [link for link in links if not (path.parent / link).is_file()] == []
+
+
+@each_notebook
+def test_a_citation_is_that_of_the_bibliography(path):
+    """Who reads without the book still sees author and year, and reaches the work."""
+    entries = (ROOT / "book" / "references.bib").read_text(encoding="utf-8").split("\n@")
+    known = {}
+    for entry in entries:
+        found = {key: re.search(rf"\b{key}\s*=\s*\{{(.+?)\}},?\n", entry) for key in ("doi", "year", "author")}
+        if found["doi"]:
+            known[found["doi"][1]] = found["author"][1].split(",")[0].strip("{"), found["year"][1]
+    for label, doi in re.findall(r"\[([^\]]+)\]\(https://doi\.org/([^)]+)\)", markdown(path)):
+        author, year = known[doi]
+        assert label.startswith(author) and label.endswith(year)
+
+
+@each_notebook
+def test_findings_are_shown_below_their_heading_and_from_numbers_that_are_glued_above(path):
+    cells = nbformat.read(path, as_version=4).cells
+    (shown,) = [i for i, cell in enumerate(cells) if "book_run.findings(" in cell.source]
+    heading = max(i for i, cell in enumerate(cells) if cell.source == "## What we found")
+    (glued,) = range(heading + 1, shown)
+    assert ".glue(" in cells[glued].source
+    # A sweep leaves out what hands numbers to the pages: the findings go with it.
+    assert cells[shown].metadata.tags == cells[glued].metadata.tags
+    assert "remove-input" in cells[shown].metadata.tags and cells[shown].metadata.jupyter.source_hidden

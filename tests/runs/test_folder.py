@@ -16,6 +16,7 @@ import xarray as xr
 import yaml
 
 from helpers.config import Settings
+from helpers.errors import RunError
 from helpers.figures.style import blank
 from helpers.runs import folder as run_folder
 from helpers.runs import steps
@@ -45,6 +46,10 @@ def cube() -> xr.Dataset:
 def test_a_dataset_comes_back_as_it_was_saved(begin, cube):
     begin().save_dataset("cube", cube)
     xr.testing.assert_equal(begin("02_npp_random_forest").load_dataset("cube").load(), cube)
+
+
+def test_a_dataset_is_returned_as_it_was_saved(begin, cube):
+    xr.testing.assert_equal(begin().save_dataset("cube", cube.chunk({"latitude": 1})), cube)
 
 
 def test_a_dataset_comes_back_with_its_attributes(begin, cube):
@@ -135,6 +140,39 @@ def test_glued_values_are_plain_python(begin, monkeypatch, value, plain):
     monkeypatch.setattr("myst_nb.glue", lambda name, value, display: glued.update({name: repr(value)}))
     begin().glue("n", value)
     assert glued == {"n": plain}
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a notebook displays."""
+    texts: list[str] = []
+    monkeypatch.setattr("IPython.display.display", lambda markdown: texts.append(markdown.data))
+    monkeypatch.setattr("myst_nb.glue", lambda name, value, display: None)
+    return texts
+
+
+def test_findings_show_the_numbers_that_were_glued(begin, shown):
+    book_run = begin()
+    for name, value in {"nep": np.float32(-113.6), "n": 62, "sign": "source", "range": "+5 (-3 to +8)"}.items():
+        book_run.glue(name, value)
+    book_run.findings("\n- NEP {nep:+.1f} of {n:d} sites, a {sign}: {range}; {{2000-2018}}.\n")
+    assert shown == ["- NEP **−113.6** of **62** sites, a **source**: **+5 (−3 to +8)**; {2000-2018}."]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{nep_maen:.0f}", r"\{nep_maen\} was not glued; this notebook glued nep_mean, sign"),
+        ("{sign:.0f}", r"\{sign:\.0f\} does not fit the value 'sink'"),
+    ],
+)
+def test_a_finding_that_cannot_be_filled_is_refused(begin, shown, text, message):
+    book_run = begin()
+    book_run.glue("nep_mean", 68.1)
+    book_run.glue("sign", "sink")
+    with pytest.raises(RunError, match=message):
+        book_run.findings(text)
+    assert shown == []
 
 
 def test_a_world_without_truth_has_none(begin):

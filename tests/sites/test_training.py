@@ -5,11 +5,18 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from helpers.config import load_config
+from helpers.data.cube import NPP_PREDICTORS, RS_PREDICTORS
 from helpers.errors import DataError
 from helpers.sites.training import choose_rs, resample_sites, training_table
 from mapforest.cells import map_table
 
 PREDICTORS = ("elevation", "temperature")
+
+
+def joined(cube, used, variable="npp", **settings):
+    """Return the training table and its flow with the settings of a run of the virtual plateau, some changed."""
+    return training_table(load_config("virtual", settings), variable, cube, used)
 
 
 @pytest.fixture
@@ -22,6 +29,8 @@ def cube():
     made = xr.Dataset(coords=coordinates)
     made["elevation"] = (("latitude", "longitude"), np.arange(6.0).reshape(2, 3) * 100 + 4000)
     made["temperature"] = made["elevation"] * 0 + xr.DataArray([1.0, 3.0], {"time": made["time"]})
+    for name in set(RS_PREDICTORS) - set(PREDICTORS):
+        made[name] = made["elevation"] * 0 + 1.0
     made["plateau"] = made["longitude"] < made["latitude"] * 0 + 91.5
     made["cell_area"] = made["elevation"] * 0 + 9000.0
     return made
@@ -47,40 +56,44 @@ def used():
 
 
 def test_a_site_takes_the_covariates_of_its_cell_and_year(cube, used):
-    table, _ = training_table(cube, used, "npp", PREDICTORS, "plateau", "rows")
+    table, _ = joined(cube, used)
     assert table["elevation"].tolist() == [4000, 4000, 4400] and table["temperature"].tolist() == [1, 1, 1]
 
 
 def test_predictors_keep_their_order(cube, used):
-    table, _ = training_table(cube, used, "npp", ("temperature", "elevation"), "plateau", "rows")
-    assert [name for name in table if name in PREDICTORS] == ["temperature", "elevation"]
+    table, _ = joined(cube, used)
+    assert [name for name in table if name in RS_PREDICTORS] == list(NPP_PREDICTORS)
+
+
+def test_a_predictor_can_be_left_out(cube, used):
+    assert "lai" not in joined(cube, used, left_out="lai")[0]
 
 
 @pytest.mark.parametrize(("domain", "n"), [("plateau", 3), ("china", 4)])
 def test_domain_decides_which_sites_train(cube, used, domain, n):
-    assert len(training_table(cube, used, "npp", PREDICTORS, domain, "rows")[0]) == n
+    assert len(joined(cube, used, training_domain=domain)[0]) == n
 
 
 def test_site_means_merge_the_records_of_a_site(cube, used):
-    table, _ = training_table(cube, used, "npp", PREDICTORS, "plateau", "site_mean")
+    table, _ = joined(cube, used, npp_aggregation="site_mean")
     assert table.set_index("site")["value"].to_dict() == {"a": 200.0, "b": 500.0}
 
 
 def test_a_site_without_its_covariates_is_left_out_and_counted(cube, used):
     cube["elevation"] = cube["elevation"].where(cube["longitude"] < 90.5)
-    table, flow = training_table(cube, used, "npp", PREDICTORS, "plateau", "rows")
+    table, flow = joined(cube, used)
     last = flow.iloc[-1]
     assert len(table) == 2 and last["excluded"] == 1 and last["reason"] == "elevation missing in 1"
 
 
 def test_flow_adds_up_to_the_table(cube, used):
-    table, flow = training_table(cube, used, "npp", PREDICTORS, "plateau", "site_mean")
+    table, flow = joined(cube, used, npp_aggregation="site_mean")
     assert flow["n"].iloc[0] - flow["excluded"].sum() == len(table)
 
 
 def test_nothing_left_to_train_on_shows_where_the_rows_went(cube, used):
     with pytest.raises(DataError, match="rs: 1 rows left(.|\n)*training domain: plateau"):
-        training_table(cube, used, "rs", PREDICTORS, "plateau", "rows")
+        joined(cube, used, "rs")
 
 
 def test_map_table_holds_the_plateaus_complete_cells_with_their_means(cube):
@@ -142,5 +155,5 @@ def test_a_bootstrap_follows_its_seed():
 
 
 def test_a_resampled_table_says_so_in_its_flow(cube, used):
-    table, flow = training_table(cube, used, "npp", PREDICTORS, "plateau", "rows", site_resample=4)
+    table, flow = joined(cube, used, site_resample=4)
     assert flow.iloc[-1]["step"] == "sites drawn with seed 4" and flow.iloc[-1]["n"] == len(table)

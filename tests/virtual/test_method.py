@@ -10,7 +10,6 @@ import xarray as xr
 
 from helpers.balance import budgets, carbon
 from helpers.config import Settings, resolve
-from helpers.data.cube import NPP_PREDICTORS
 from helpers.data.grid import target_grid
 from helpers.sites.quality import quality_control
 from helpers.sites.training import from_settings, training_table
@@ -38,7 +37,7 @@ def map_error(**changes: object) -> float:
     settings = make_settings(**changes)
     cube, truth = ground(settings.seed)
     used, _ = quality_control(virtual_world.observe(settings)[0]["npp"])
-    table, _ = training_table(cube, used, "npp", NPP_PREDICTORS, "plateau", "rows")
+    table, _ = training_table(settings, "npp", cube, used)
     forest = from_settings(settings, "npp", 60, settings.seed).fit(table, table["value"])
     error = predict(forest, cube, cube["plateau"], threads=1)["prediction"] - truth
     return float(np.sqrt((error.mean("time") ** 2).weighted(cube["cell_area"]).mean()))

@@ -91,6 +91,25 @@ def yearly_budget(field: xr.DataArray, cell_area: xr.DataArray) -> pd.DataFrame:
     )
 
 
+def yearly_budgets(fields: Mapping[str, xr.DataArray], cell_area: xr.DataArray) -> pd.DataFrame:
+    """Return :func:`yearly_budget` of several quantities in one table.
+
+    Parameters
+    ----------
+    fields : mapping of str to xarray.DataArray
+        Yearly fluxes by quantity, on one grid, g C m-2 yr-1.
+    cell_area : xarray.DataArray, shape (latitude, longitude)
+        km2.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of :func:`yearly_budget`, then ``quantity``.
+    """
+    tables = [yearly_budget(field, cell_area).assign(quantity=quantity) for quantity, field in fields.items()]
+    return pd.concat(tables, ignore_index=True)
+
+
 def trends(yearly: pd.DataFrame) -> pd.DataFrame:
     """Return the trend of each quantity's yearly totals: Sen's slope with the Mann-Kendall test.
 
@@ -194,6 +213,27 @@ def recovery(quantity: str, estimate: xr.DataArray, truth: xr.DataArray, cell_ar
     return pd.DataFrame(
         [{"quantity": quantity, "statistic": statistic, "unit": unit} | values for statistic, unit, values in rows]
     )
+
+
+def recoveries(
+    estimates: Mapping[str, xr.DataArray], truths: Mapping[str, xr.DataArray], cell_area: xr.DataArray
+) -> pd.DataFrame:
+    """Return :func:`recovery` of several quantities in one table.
+
+    Parameters
+    ----------
+    estimates, truths : mapping of str to xarray.DataArray
+        Fluxes by quantity, on one grid, g C m-2 yr-1; a truth for each estimate.
+    cell_area : xarray.DataArray, shape (latitude, longitude)
+        km2.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As :func:`recovery`.
+    """
+    tables = [recovery(name, estimate, truths[name], cell_area) for name, estimate in estimates.items()]
+    return pd.concat(tables, ignore_index=True)
 
 
 def budget_by_class(fields: Mapping[str, xr.DataArray], classes: xr.DataArray, cell_area: xr.DataArray) -> pd.DataFrame:

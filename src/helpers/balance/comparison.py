@@ -76,6 +76,36 @@ def product_table(
     return pd.DataFrame(rows)
 
 
+def table_at_sites(quantity: str, products: xr.Dataset, forest: xr.DataArray, training: pd.DataFrame) -> pd.DataFrame:
+    """Return :func:`product_table` for the maps of one quantity: table 1 of the paper (NPP) or table 2 (ln Rs).
+
+    Parameters
+    ----------
+    quantity : {"npp", "rs"}
+        The quantity. Rs is compared in log space, as the paper's numbers are.
+    products : xarray.Dataset
+        Variables ``<quantity>_<product>``, g C m-2 yr-1.
+    forest : xarray.DataArray
+        The forest's map on the same grid, g C m-2 yr-1.
+    training : pandas.DataFrame
+        The forest's training table with ``out_of_bag``; its sites on the plateau count.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The forest stands as ``random_forest``, read off its map as in the paper, and as ``random_forest_out_of_bag``.
+    """
+    sites = training[training["on_plateau"]]
+    names = _product_names(products, quantity)
+    maps = xr.Dataset({name: products[f"{quantity}_{name}"] for name in names} | {"random_forest": forest})
+    found = sample(maps, sites, list(maps))
+    observed, unit = sites["value"], "gC_m2_yr"
+    if quantity == "rs":
+        found, observed, unit = np.log(found), sites["ln_rs"], "ln_gC_m2_yr"
+    ours = {"random_forest": found["random_forest"], "random_forest_out_of_bag": sites["out_of_bag"]}
+    return product_table(observed, {name: found[name] for name in names}, ours, unit)
+
+
 def chosen(products: xr.Dataset, quantity: str, plateau: xr.DataArray) -> dict[str, xr.DataArray]:
     """Return the products of one quantity on the plateau, means over their years.
 
@@ -95,9 +125,7 @@ def chosen(products: xr.Dataset, quantity: str, plateau: xr.DataArray) -> dict[s
         figures, then the others by name.
     """
     inside = plateau.compute()
-    names = [str(name).removeprefix(f"{quantity}_") for name in products if str(name).startswith(f"{quantity}_")]
-    in_order = sorted(names, key=lambda name: (name != "modis", name))
-    return {name: mean_map(products[f"{quantity}_{name}"]).where(inside) for name in in_order}
+    return {name: mean_map(products[f"{quantity}_{name}"]).where(inside) for name in _product_names(products, quantity)}
 
 
 def labelled(products: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
@@ -133,6 +161,12 @@ def over_common_cells(budgets: pd.DataFrame) -> pd.DataFrame:
 def beside_paper(table: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
     """Return a table of :func:`product_table` with the paper's columns beside ours, named ``paper_…``."""
     return table.merge(paper.add_prefix("paper_"), left_on="metric", right_index=True, how="left")
+
+
+def _product_names(products: xr.Dataset, quantity: str) -> list[str]:
+    """Return the products of a quantity: MODIS first, as in the paper's figures, then the others by name."""
+    names = [str(name).removeprefix(f"{quantity}_") for name in products if str(name).startswith(f"{quantity}_")]
+    return sorted(names, key=lambda name: (name != "modis", name))
 
 
 def modis_check(cube: xr.Dataset, site_years: pd.DataFrame) -> pd.DataFrame:

@@ -7,9 +7,23 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
 
 from helpers.balance.draws import ALL, ESTIMATE, QUANTITIES, SOURCES
+from helpers.config import project_root
 from helpers.errors import DataError
+
+SOURCE_LABELS = {
+    "sites": "sites",
+    "forest": "forest seed",
+    "regional": "regional error of the maps",
+    "line": "line from Rs to Rh",
+    "line_scatter": "regional scatter of the line",
+    "smearing": "back-transformation factor",
+    "all": "all together",
+}
+"""What the sources are called in figures and in the text."""
 
 
 def budget_intervals(drawn: pd.DataFrame, level: float) -> pd.DataFrame:
@@ -97,3 +111,46 @@ def variance_sources(drawn: pd.DataFrame) -> pd.DataFrame:
     total = variance.loc[ALL, "nep_gC_m2_yr"]
     table["nep_variance_share"] = variance["nep_gC_m2_yr"] / total if total > 0 else np.nan
     return table.rename_axis("source").reset_index()
+
+
+def total_draws(drawn: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
+    """Return the drawn totals of NEP by part of the plateau [Tg C yr-1], all sources varied, main scenario."""
+    chosen = drawn[(drawn["varied"] == ALL) & (drawn["scenario"] == "main")]
+    total = (chosen["nep_gC_m2_yr"] * chosen["area_Mkm2"]).groupby(chosen["part"], sort=False)
+    return {part: values.to_numpy() for part, values in total}
+
+
+def total_over(cells: pd.DataFrame, field: xr.DataArray) -> float:
+    """Return the total of a map [g C m-2 yr-1] over the cells of a budget, Tg C yr-1."""
+    place = {axis: xr.DataArray(cells[axis].to_numpy(), dims="row") for axis in ("latitude", "longitude")}
+    return float((field.sel(place).compute().to_numpy() * cells["area"]).sum()) / 1e6
+
+
+def sign(sink_probability: float, level: float) -> str:
+    """Return what an interval says of the balance: a sign where the draws of one side are fewer than its tail.
+
+    Examples
+    --------
+    >>> sign(0.97, 0.9), sign(0.5, 0.9), sign(0.02, 0.9)
+    ('a sink', 'of uncertain sign', 'a source')
+    """
+    tail = (1 - level) / 2
+    return "a source" if sink_probability < tail else "a sink" if sink_probability > 1 - tail else "of uncertain sign"
+
+
+def stated_total(budget: pd.DataFrame, part: str) -> str:
+    """Return NEP of a part of the plateau in words: total and interval [Tg C yr-1], ``none`` without a cell."""
+    chosen = (budget["scenario"] == "main") & (budget["part"] == part) & (budget["quantity"] == "NEP")
+    totals = budget.loc[chosen, ["total_TgC_yr", "total_low_TgC_yr", "total_high_TgC_yr"]]
+    return "{:+.0f} ({:+.0f} to {:+.0f})".format(*totals.iloc[0]) if len(totals) else "none"
+
+
+def worlds_with_truth() -> pd.DataFrame:
+    """Return whether the interval held the truth in many virtual worlds: ``data/virtual/coverage.csv``."""
+    return pd.read_csv(project_root() / "data" / "virtual" / "coverage.csv", comment="#")
+
+
+def coverage_of_worlds(worlds: pd.DataFrame) -> pd.DataFrame:
+    """Return the share of worlds whose interval held the truth, by ``scenario``, ``part`` and ``quantity``."""
+    held = worlds.groupby(["scenario", "part", "quantity"], sort=False)["held"]
+    return held.agg(coverage="mean", worlds="size").reset_index()

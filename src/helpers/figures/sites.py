@@ -116,11 +116,11 @@ def importance(table: pd.DataFrame, label: str) -> Figure:
     Parameters
     ----------
     table : pandas.DataFrame
-        ``feature``, ``importance``, ``sd``.
+        ``predictor``, ``importance``, ``sd``.
     label : str
         What importance means here, with its units; for example ``increase of RMSE [%]``.
     """
-    require_columns(table, ["feature", "importance", "sd"], "importance")
+    require_columns(table, ["predictor", "importance", "sd"], "importance")
     ordered = table.sort_values("importance")
     figure = blank(0.8 + 0.3 * len(ordered), 6.0)
     axes = figure.add_subplot()
@@ -129,7 +129,7 @@ def importance(table: pd.DataFrame, label: str) -> Figure:
     axes.hlines(places, 0, ordered["importance"], color="#c9c9c9", linewidth=1)
     style = {"fmt": "o", "color": "#0072b2", "capsize": 3, "markersize": 6, "elinewidth": 1.3}
     axes.errorbar(ordered["importance"], places, xerr=ordered["sd"], **style)
-    axes.set_yticks(places, labels=[predictor_name(name) for name in ordered["feature"]])
+    axes.set_yticks(places, labels=[predictor_name(name) for name in ordered["predictor"]])
     axes.set_ylim(-0.6, len(ordered) - 0.4)
     axes.set_xlabel(label)
     return figure

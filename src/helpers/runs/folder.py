@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from math import isfinite
 from pathlib import Path
+from string import Formatter
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -92,14 +93,19 @@ class Run:
         self._clock = time.monotonic()
         self._saved_something = False
         self._unfinished: list[Path] = []
+        self._glued: dict[str, float | int | str] = {}
         self._record = begun(notebook, settings)
 
     # -- datasets, tables, frames, boundaries, figures ---------------------------------------------
 
-    def save_dataset(self, name: str, dataset: xr.Dataset) -> None:
-        """Save a dataset as ``<name>.zarr``, in place of an earlier one."""
+    def save_dataset(self, name: str, dataset: xr.Dataset) -> xr.Dataset:
+        """Save a dataset as ``<name>.zarr``, in place of an earlier one, and return it as :meth:`load_dataset` does.
+
+        What was lazy is not computed a second time.
+        """
         with self._saving(f"{name}.zarr") as partial:
             dataset.drop_encoding().to_zarr(partial, mode="w", zarr_format=2, consolidated=True)
+        return self.load_dataset(name)
 
     def load_dataset(self, name: str) -> xr.Dataset:
         """Open ``<name>.zarr`` of this run.
@@ -228,7 +234,7 @@ class Run:
     # -- numbers in the prose, truth, the end ------------------------------------------------------
 
     def glue(self, name: str, value: float | int | str) -> None:
-        """Give a number or a text a name that any page of the book can show.
+        """Give a number or a text a name that :meth:`findings` and any page of the book can show.
 
         A page shows the number glued as ``nep_mean`` in notebook 05 with one digit by::
 
@@ -261,6 +267,30 @@ class Run:
         if not isinstance(plain, str) and not isfinite(plain):
             raise ValueError(f"glue {name!r}: the value is {plain}: glue a text that says why instead")
         glue(name, plain, display=False)
+        self._glued[name] = plain
+
+    def findings(self, text: str) -> None:
+        """Show Markdown with numbers that this notebook has glued: the same sentence in JupyterLab and in the book.
+
+        Parameters
+        ----------
+        text : str
+            Markdown. ``{nep_mean:+.0f}`` stands for the number glued under that name, ``{nep_sign}`` for a text; what
+            is filled in is bold, with a true minus sign. A brace of its own is written twice.
+
+        Raises
+        ------
+        RunError
+            If a name was not glued, or a format does not fit its value.
+        """
+        from IPython.display import Markdown, display
+
+        parts = []
+        for before, name, form, _ in Formatter().parse(text):
+            parts.append(before)
+            if name is not None:
+                parts.append(f"**{self._filled(name, form or '')}**")
+        display(Markdown("".join(parts).strip()))
 
     @cached_property
     def truth(self) -> xr.Dataset | None:
@@ -273,6 +303,18 @@ class Run:
             remove(path)
         self._record["finished"] = now()
         self._write_provenance()
+
+    def _filled(self, name: str, form: str) -> str:
+        """Return a glued value as the text of a finding."""
+        if name not in self._glued:
+            known = ", ".join(self._glued) or "nothing"
+            raise RunError(f"findings: {{{name}}} was not glued; this notebook glued {known}: glue it in a cell above")
+        value = self._glued[name]
+        try:
+            words = format(value, form)
+        except ValueError as error:
+            raise RunError(f"findings: {{{name}:{form}}} does not fit the value {value!r}: {error}") from None
+        return re.sub(r"(?<![\w)])-(?=[\d.])", "\N{MINUS SIGN}", words)
 
     # -- provenance --------------------------------------------------------------------------------
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -86,38 +84,28 @@ def resample_sites(table: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 
 def training_table(
-    cube: xr.Dataset,
-    used: pd.DataFrame,
-    variable: str,
-    predictors: Sequence[str],
-    domain: str,
-    aggregation: str,
-    site_resample: int = 0,
+    settings: Settings, variable: str, cube: xr.Dataset, used: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Join the observations of one flux to the covariates of their cells.
 
     Parameters
     ----------
+    settings : Settings
+        Give the sites that count (``training_domain``), what a row is (``npp_aggregation`` or ``rs_aggregation``, see
+        :func:`helpers.sites.quality.aggregate`), the predictor left out, and the seed of :func:`resample_sites`
+        (``site_resample``; 0 leaves the sites as they are).
+    variable : {"npp", "rs"}
+        The flux.
     cube : xarray.Dataset
         Covariates on the target grid.
     used : pandas.DataFrame
         Observations after :func:`helpers.sites.quality.quality_control`.
-    variable : {"npp", "rs"}
-        The flux.
-    predictors : sequence of str
-        Names of the covariates that the forest needs.
-    domain : {"china", "plateau"}
-        Sites that count.
-    aggregation : {"rows", "site_mean", "site_median"}
-        What a row is, see :func:`helpers.sites.quality.aggregate`.
-    site_resample : int
-        Seed of :func:`resample_sites`; 0 leaves the sites as they are.
 
     Returns
     -------
     table : pandas.DataFrame
-        A row a record or site: the observation's columns, ``value`` in g C m-2 yr-1, and the predictors, in their
-        order and without missing values.
+        A row per record or site: the observation's columns, ``value`` in g C m-2 yr-1, and the forest's predictors, in
+        their order and without missing values.
     flow : pandas.DataFrame
         Columns ``variable``, ``step``, ``n``, ``excluded`` and ``reason``, as the flow of quality control.
 
@@ -126,10 +114,11 @@ def training_table(
     DataError
         If fewer than two rows are left.
     """
+    domain, aggregation = settings.training_domain, getattr(settings, f"{variable}_aggregation")
     chosen = used[used["variable"] == variable]
     inside = chosen[chosen["in_china" if domain == "china" else "on_plateau"]]
     rows = quality.aggregate(inside, aggregation)
-    sampled = covariates.sample(cube, rows)[list(predictors)]
+    sampled = covariates.sample(cube, rows)[list(predictors(settings, variable))]
     complete = sampled.notna().all(axis=1)
     lacking = sampled.isna().sum()
     reason = ", ".join(f"{name} missing in {n}" for name, n in lacking[lacking > 0].items()) or "none missing"
@@ -148,10 +137,11 @@ def training_table(
             f"{variable}: {len(table)} rows left to train on:\n{flow.to_string(index=False)}\n"
             "choose training_domain: china, or add observations with extra_observations"
         )
-    if site_resample:
-        drawn = resample_sites(table, site_resample)
-        step = (variable, f"sites drawn with seed {site_resample}", len(drawn), len(table) - len(drawn), "bootstrap")
-        return drawn, pd.concat([flow, pd.DataFrame([step], columns=flow.columns)], ignore_index=True)
+    if settings.site_resample:
+        drawn = resample_sites(table, settings.site_resample)
+        step = f"sites drawn with seed {settings.site_resample}"
+        row = (variable, step, len(drawn), len(table) - len(drawn), "bootstrap")
+        return drawn, pd.concat([flow, pd.DataFrame([row], columns=flow.columns)], ignore_index=True)
     return table, flow
 
 
@@ -161,7 +151,8 @@ def predictors(settings: Settings, variable: str) -> tuple[str, ...]:
     Parameters
     ----------
     settings : Settings
-        ``left_out`` names a predictor, or is ``"none"``. Soil carbon is none of NPP's: leaving it out changes Rs only.
+        ``left_out`` names a predictor, or is ``"none"``. Soil carbon is not one of NPP's:
+        leaving it out changes Rs only.
     variable : {"npp", "rs"}
         The forest.
 

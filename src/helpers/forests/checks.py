@@ -1,0 +1,364 @@
+"""How far to trust the two forests: distances to sites, importance elsewhere, applicability, intervals of single cells.
+
+Notebook 06 asks these questions of both forests; the interval of the budget is in :mod:`helpers.balance.uncertainty`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from helpers.config import Settings
+from helpers.forests.fitting import TARGETS, fold_numbers
+from helpers.sites import training
+from mapforest import applicability, effects, folds, intervals, validation
+from mapforest.applicability import TrainingSpace
+from mapforest.cells import cell_map
+from mapforest.forest import LAND_COVER, RandomForest
+from mapforest.intervals import QuantileForest
+
+#: Schemes that distances and applicability are shown for, from the kindest to the strictest. The last draws the maps.
+SCHEMES = ("random", "site", "block_250_km", "knndm")
+MATCHED = "distance-matched folds"
+
+
+@dataclass(frozen=True, eq=False)
+class Grown:
+    """One of the two forests as the run grew it, with the folds that scored it.
+
+    Parameters
+    ----------
+    name : {"npp", "rs"}
+        The forest.
+    table : pandas.DataFrame, n rows
+        Its training table.
+    model : RandomForest
+        Fitted.
+    matched : pandas.DataFrame, n rows
+        Observed and predicted under the distance-matched folds, in the order of the table.
+    folds : dict of str to numpy.ndarray
+        Fold of each row by scheme, see :data:`SCHEMES`.
+    """
+
+    name: str
+    table: pd.DataFrame
+    model: RandomForest
+    matched: pd.DataFrame
+    folds: Mapping[str, NDArray[np.int64]]
+
+    @property
+    def label(self) -> str:
+        """What the forest predicts, as figures and tables call it."""
+        return TARGETS[self.name].label
+
+    @property
+    def target(self) -> pd.Series:
+        """What the forest was fitted to."""
+        return self.table[TARGETS[self.name].column]
+
+
+def grown_again(settings: Settings, name: str, table: pd.DataFrame, predictions: pd.DataFrame) -> Grown:
+    """Grow a forest as its notebook did, and take up the folds that the notebook scored it with.
+
+    Parameters
+    ----------
+    settings : Settings
+        Of the run.
+    name : {"npp", "rs"}
+        The forest.
+    table : pandas.DataFrame
+        Its training table, from :func:`helpers.forests.fitting.grow`.
+    predictions : pandas.DataFrame
+        From :func:`helpers.forests.fitting.validate`.
+
+    Returns
+    -------
+    Grown
+    """
+    model = training.from_settings(settings, name, settings.n_trees, settings.seed)
+    model.fit(table, table[TARGETS[name].column])
+    matched = predictions[(predictions["scheme"] == "knndm") & (predictions["seed"] == settings.seed)]
+    by_scheme = {scheme: fold_numbers(predictions, scheme, settings.seed) for scheme in SCHEMES}
+    return Grown(name, table, model, matched.sort_values("row"), by_scheme)
+
+
+def distances(forest: Grown, cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the distances that each scheme tries and that the map needs, see :func:`mapforest.folds.distance_table`.
+
+    Parameters
+    ----------
+    forest : Grown
+        One of the two forests.
+    cells : pandas.DataFrame
+        The map's cells, with ``longitude`` and ``latitude``.
+
+    Returns
+    -------
+    pandas.DataFrame
+    """
+    sites = forest.table
+    labelled = {validation.scheme_label(scheme): fold for scheme, fold in forest.folds.items()}
+    return folds.distance_table(sites["longitude"], sites["latitude"], cells["longitude"], cells["latitude"], labelled)
+
+
+def distance_summary(distances: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return the median distance of each kind, and its Wasserstein distance from those that the map needs.
+
+    Parameters
+    ----------
+    distances : mapping of str to pandas.DataFrame
+        From :func:`distances`, by forest.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``model``, ``kind``, ``median_km``, ``wasserstein_km``.
+    """
+    tables = pd.concat(distances, names=["model"])
+    kinds = tables.groupby(["model", "kind"], sort=False)
+    measures = {"median_km": ("distance_km", "median"), "wasserstein_km": ("wasserstein_km", "first")}
+    return kinds.agg(**measures).reset_index()
+
+
+def importance_elsewhere(settings: Settings, forest: Grown) -> pd.DataFrame:
+    """Return what shuffling a predictor does to the error under distance-matched folds.
+
+    Parameters
+    ----------
+    settings : Settings
+        Of the run.
+    forest : Grown
+        One of the two forests.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``model``, then the columns of :func:`mapforest.validation.fold_importance`.
+    """
+    table = validation.fold_importance(
+        partial(training.from_settings, settings, forest.name, settings.validation_trees),
+        forest.table,
+        forest.target,
+        forest.folds["knndm"],
+        forest.model.predictors,
+        settings.seed,
+        repeats=3,
+    )
+    table.insert(0, "model", forest.label)
+    return table
+
+
+def local_effects(forest: Grown, cube: xr.Dataset) -> pd.DataFrame:
+    """Return the accumulated local effects of the continuous predictors of a forest, with their units.
+
+    Parameters
+    ----------
+    forest : Grown
+        One of the two forests.
+    cube : xarray.Dataset
+        Has the units of the predictors.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of :func:`mapforest.effects.accumulated_local_effects`, then ``units``.
+    """
+    continuous = [name for name in forest.model.predictors if name != LAND_COVER]
+    found = effects.accumulated_local_effects(forest.model, forest.table, continuous)
+    return found.assign(units=[cube[name].attrs["units"] for name in found["predictor"]])
+
+
+def applicability_by_scheme(
+    forests: Mapping[str, Grown], cells: pd.DataFrame, scores: pd.DataFrame, threads: int
+) -> tuple[pd.DataFrame, dict[str, TrainingSpace]]:
+    """Return how much of the map each scheme of folds vouches for, and with which error.
+
+    Parameters
+    ----------
+    forests : mapping of str to Grown
+        Both forests.
+    cells : pandas.DataFrame, m rows
+        The map's cells, with their predictors and ``cell_area``.
+    scores : pandas.DataFrame
+        Scores of both forests, from :func:`helpers.forests.fitting.validate`.
+    threads : int
+        Threads of the search for the nearest site.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        ``model``, ``scheme``, ``threshold`` of the dissimilarity index, ``rmse``, ``median_density`` (training records
+        within the threshold, over the cells inside), and shares of the cells' area:
+        ``inside_share``, ``class_without_site_share`` and ``usable_share``. The last row is where both may be used.
+    spaces : dict of str to TrainingSpace
+        By forest, with the threshold of the distance-matched folds.
+    """
+    error = scores[scores["metric"] == "rmse"].set_index(["model", "scheme"])["value"]
+    share = partial(np.average, weights=cells["cell_area"])
+    spaces, rows = {}, []
+    for name, forest in forests.items():
+        weights = forest.model.importance.set_index("predictor")["importance"]
+        for scheme, fold in forest.folds.items():
+            space = applicability.training_space(forest.table, weights, fold, [LAND_COVER])
+            inside = applicability.inside(space, applicability.dissimilarity(space, cells, threads=threads))
+            density = pd.Series(applicability.local_point_density(space, cells, threads=threads))
+            unseen = applicability.unseen_classes(space, cells)
+            rows.append(
+                {
+                    "model": forest.label,
+                    "scheme": scheme,
+                    "threshold": space.threshold,
+                    "rmse": error[forest.label, scheme],
+                    "inside_share": share(inside),
+                    "median_density": density[inside].median(),
+                    "class_without_site_share": share(unseen),
+                    "usable_share": share(inside & ~unseen),
+                }
+            )
+        spaces[name] = space
+    rows.append({"model": "both", "scheme": SCHEMES[-1], "usable_share": share(usable(spaces, cells))})
+    return pd.DataFrame(rows), spaces
+
+
+def usable(spaces: Mapping[str, TrainingSpace], cells: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return where the maps of both forests may be used.
+
+    Parameters
+    ----------
+    spaces : mapping of str to TrainingSpace
+        From :func:`applicability_by_scheme`.
+    cells : pandas.DataFrame, m rows
+        The map's cells, with their predictors.
+
+    Returns
+    -------
+    numpy.ndarray of bool, shape (m,)
+    """
+    return np.logical_and.reduce([applicability.usable(space, cells) for space in spaces.values()])
+
+
+def use_map(
+    spaces: Mapping[str, TrainingSpace],
+    dissimilarity: Mapping[str, NDArray[np.float64]],
+    cells: pd.DataFrame,
+    plateau: xr.DataArray,
+) -> xr.DataArray:
+    """Return a map of why cells may not be used: 0 they may, 1 unlike any site, 2 a land cover without a site.
+
+    Parameters
+    ----------
+    spaces : mapping of str to TrainingSpace
+        From :func:`applicability_by_scheme`.
+    dissimilarity : mapping of str to numpy.ndarray, shape (m,)
+        Dissimilarity index of the cells, by forest.
+    cells : pandas.DataFrame, m rows
+        The map's cells, with their predictors.
+    plateau : xarray.DataArray
+        A map on the grid that the cells come from.
+
+    Returns
+    -------
+    xarray.DataArray, shape (latitude, longitude)
+    """
+    beyond = np.logical_or.reduce([~applicability.inside(spaces[name], di) for name, di in dissimilarity.items()])
+    unseen = np.logical_or.reduce([applicability.unseen_classes(space, cells) for space in spaces.values()])
+    return cell_map(cells, np.select([unseen, beyond], [2, 1], 0), plateau)
+
+
+def check_intervals(settings: Settings, forest: Grown) -> tuple[pd.DataFrame, QuantileForest]:
+    """Grow a quantile forest and count how often its intervals hold a held-back record.
+
+    Parameters
+    ----------
+    settings : Settings
+        ``interval_level`` is what the intervals promise, ``validation_trees`` the size of the forest.
+    forest : Grown
+        One of the two forests.
+
+    Returns
+    -------
+    checks : pandas.DataFrame
+        ``model``, then the columns of :func:`mapforest.intervals.coverage_row`: out of bag, and under
+        distance-matched folds.
+    grown : QuantileForest
+    """
+    table, target, level, ends = forest.table, forest.target, settings.interval_level, interval_ends(settings)
+    grower = partial(training.from_settings, settings, forest.name, settings.validation_trees)
+    grown = intervals.grow(grower(settings.seed).fit(table, target), table, target)
+    fold = forest.folds["knndm"]
+    crossed = intervals.cross_quantiles(grower, table, target, fold, ends, settings.seed)
+    out_of_bag = intervals.out_of_bag_quantiles(grown, ends)
+    known = np.isfinite(out_of_bag).all(axis=1)  # a row that every tree saw has no out-of-bag interval
+    observed, site = target.to_numpy(), folds.site_labels(table["longitude"], table["latitude"])
+    checks = [
+        intervals.coverage_row("out of bag", observed[known], *out_of_bag[known].T, site[known], level),
+        intervals.coverage_row(MATCHED, observed, *crossed.T, fold, level),
+    ]
+    return pd.DataFrame([{"model": forest.label} | row for row in checks]), grown
+
+
+def interval_ends(settings: Settings) -> tuple[float, float]:
+    """Return the quantiles that an interval of the run's level ends at."""
+    return (1 - settings.interval_level) / 2, (1 + settings.interval_level) / 2
+
+
+def interval_limits(
+    settings: Settings, grown: Mapping[str, QuantileForest], coverage: pd.DataFrame, cube: xr.Dataset
+) -> xr.Dataset:
+    """Return the interval of every cell, recalibrated under distance-matched folds.
+
+    Parameters
+    ----------
+    settings : Settings
+        Of the run.
+    grown : mapping of str to QuantileForest
+        By forest, from :func:`check_intervals`.
+    coverage : pandas.DataFrame
+        The checks of both forests.
+    cube : xarray.Dataset
+        Every cell.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``npp_lower``, ``npp_upper`` [g C m-2 yr-1], ``rs_lower``, ``rs_upper`` [ln of that].
+    """
+    margin = coverage.set_index(["model", "check"])["margin"]
+    limits = xr.Dataset()
+    for name, forest in grown.items():
+        interval = intervals.interval_map(forest, cube, interval_ends(settings), margin[TARGETS[name].label, MATCHED])
+        limits = limits.merge(interval.rename(lower=f"{name}_lower", upper=f"{name}_upper"))
+    return limits
+
+
+def expected_error(
+    forest: Grown, space: TrainingSpace, dissimilarity: NDArray[np.float64], cells: pd.DataFrame, plateau: xr.DataArray
+) -> xr.DataArray:
+    """Return a map of the error to expect at each cell's dissimilarity; missing beyond the largest that was tried.
+
+    Parameters
+    ----------
+    forest : Grown
+        One of the two forests.
+    space : TrainingSpace
+        Its own, from :func:`applicability_by_scheme`.
+    dissimilarity : numpy.ndarray, shape (m,)
+        Dissimilarity index of the cells.
+    cells : pandas.DataFrame, m rows
+        The map's cells.
+    plateau : xarray.DataArray
+        A map on the grid that the cells come from.
+
+    Returns
+    -------
+    xarray.DataArray, shape (latitude, longitude)
+        RMSE, in the unit of the forest's target.
+    """
+    profile = applicability.error_profile(space.training_di, forest.matched["observed"], forest.matched["predicted"])
+    return cell_map(cells, applicability.expected_rmse(profile, dissimilarity), plateau)
