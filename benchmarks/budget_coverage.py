@@ -54,7 +54,7 @@ def chain_of(settings: Settings, world: World) -> uncertainty.Chain:
     """Run notebooks 01 to 04 on a world, as far as the interval needs them."""
     used, _ = quality.quality_control(world.observations)
     cells = uncertainty.budget_cells(world.cube, RS_PREDICTORS, settings.block_km)
-    places = map_table(world.cube, RS_PREDICTORS)
+    places = map_table(world.cube, RS_PREDICTORS, world.cube["plateau"])
     parts, usable = {}, np.ones(len(places), dtype=bool)
     for name, predictors in PREDICTORS.items():
         how = getattr(settings, f"{name}_aggregation")
@@ -65,7 +65,7 @@ def chain_of(settings: Settings, world: World) -> uncertainty.Chain:
         where = (table["longitude"], table["latitude"], places["longitude"], places["latitude"])
         importance = model.importance.set_index("predictor")["importance"]
         space = applicability.training_space(
-            table, importance, folds.knndm(*where, settings.n_folds, settings.seed).fold
+            table, importance, folds.knndm(*where, settings.n_folds, settings.seed).fold, model.categorical
         )
         usable &= applicability.usable(space, places)
         parts[name] = uncertainty.flux(

@@ -18,7 +18,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from mapforest import metrics
 from mapforest.folds import Scheme, random_split
-from mapforest.forest import LAND_COVER, RandomForest
 
 
 class Regressor(Protocol):
@@ -246,58 +245,6 @@ def fold_importance(
                 shuffled = part.assign(**{name: rng.permutation(part[name].to_numpy())})
                 grown = np.sum((model.predict(shuffled) - observed[held_back]) ** 2)
                 increase.loc[repeat, name] += (grown - error) / len(observed)
-    return _ranked(increase)
-
-
-def out_of_bag_importance(forest: RandomForest, table: pd.DataFrame, target: ArrayLike, seed: int) -> pd.DataFrame:
-    """Return how much the error of a tree grows when one predictor is shuffled among the rows that it did not see.
-
-    R's %IncMSE before it is divided by its standard error (``importance(type = 1, scale = FALSE)``).
-
-    Parameters
-    ----------
-    forest : RandomForest
-        Fitted on ``table`` and ``target``.
-    table : pandas.DataFrame, n rows
-        The training rows of the forest.
-    target : array_like, shape (n,)
-        Their targets.
-    seed : int
-        Seed of the shuffles.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``predictor``, ``importance`` (increase of the mean squared error, squared unit of the target, mean over
-        trees) and ``sd`` (over the trees); greatest first.
-
-    Raises
-    ------
-    ValueError
-        If the target is missing in a row or lengths differ.
-    """
-    observed, _ = _checked(table, target, np.arange(len(table)))
-    encoded, every = forest.encode(table), np.arange(len(table))
-    # Columns of classes, which one-hot encoding makes, are shuffled together.
-    owner = np.array([name if name in forest.predictors else LAND_COVER for name in forest.columns])
-    rng = np.random.default_rng(seed)
-    by_tree = []
-    for tree, drawn in zip(forest.estimator.estimators_, forest.estimator.estimators_samples_, strict=True):
-        rows = np.setdiff1d(every, drawn)
-        if not rows.size:
-            continue
-        error = np.mean((tree.predict(encoded[rows], check_input=False) - observed[rows]) ** 2)
-        increase = {}
-        for name in forest.predictors:
-            shuffled = encoded[rows]
-            shuffled[:, owner == name] = rng.permutation(shuffled[:, owner == name])
-            increase[name] = np.mean((tree.predict(shuffled, check_input=False) - observed[rows]) ** 2) - error
-        by_tree.append(increase)
-    return _ranked(pd.DataFrame(by_tree))
-
-
-def _ranked(increase: pd.DataFrame) -> pd.DataFrame:
-    """Return mean and spread of each column, the greatest mean first."""
     summary = pd.DataFrame({"importance": increase.mean(), "sd": increase.std(ddof=1)})
     return summary.rename_axis("predictor").reset_index().sort_values("importance", ascending=False, ignore_index=True)
 

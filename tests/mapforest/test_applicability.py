@@ -83,12 +83,12 @@ CLASSES = pd.DataFrame({"land_cover": [10.0, 10.0, 16.0, 16.0]})
     ],
 )
 def test_classes_are_told_apart_and_not_ordered(land_cover, expected):
-    space = aoa.training_space(CLASSES, {"land_cover": 1}, fold=[0, 1, 0, 1])
+    space = aoa.training_space(CLASSES, {"land_cover": 1}, [0, 1, 0, 1], ["land_cover"])
     assert aoa.dissimilarity(space, pd.DataFrame({"land_cover": [land_cover]})) == pytest.approx([expected])
 
 
 def test_rows_of_a_class_without_training_rows_are_named():
-    space = aoa.training_space(CLASSES, {"land_cover": 1}, fold=[0, 1, 0, 1])
+    space = aoa.training_space(CLASSES, {"land_cover": 1}, [0, 1, 0, 1], ["land_cover"])
     table = pd.DataFrame({"land_cover": [10.0, 12.0, np.nan]})
     assert aoa.unseen_classes(space, table).tolist() == [False, True, False]
 
@@ -113,7 +113,9 @@ IMPORTANCE = {"temperature": 2.0, "precipitation": 5.0, "land_cover": 1.0}
 
 def test_a_training_row_is_not_dissimilar_to_itself(sites):
     table, _, fold = sites
-    assert aoa.dissimilarity(aoa.training_space(table, IMPORTANCE, fold), table) == pytest.approx(0, abs=1e-12)
+    assert aoa.dissimilarity(aoa.training_space(table, IMPORTANCE, fold, ["land_cover"]), table) == pytest.approx(
+        0, abs=1e-12
+    )
 
 
 @given(st.floats(0.01, 1000), st.floats(-300, 300))
@@ -136,7 +138,7 @@ def test_units_of_the_importance_do_not_matter(factor):
 
 def test_a_cell_inside_has_a_training_row_nearby_and_a_cell_outside_has_none(sites):
     table, cells, fold = sites
-    space = aoa.training_space(table, IMPORTANCE, fold)
+    space = aoa.training_space(table, IMPORTANCE, fold, ["land_cover"])
     within = aoa.inside(space, aoa.dissimilarity(space, cells))
     assert 0 < within.mean() < 1
     assert np.array_equal(aoa.local_point_density(space, cells) >= 1, within)
@@ -152,7 +154,7 @@ def test_kind_folds_vouch_for_less_than_strict_ones(sites):
 @pytest.mark.parametrize("measure", [aoa.dissimilarity, aoa.local_point_density])
 def test_blocks_do_not_change_the_result(sites, measure):
     table, cells, fold = sites
-    space = aoa.training_space(table, IMPORTANCE, fold)
+    space = aoa.training_space(table, IMPORTANCE, fold, ["land_cover"])
     cells.loc[[3, 150], "precipitation"] = np.nan
     assert np.array_equal(measure(space, cells, block_rows=37), measure(space, cells), equal_nan=True)
 
@@ -236,17 +238,17 @@ def test_applicable_cells_come_back_to_their_place_on_the_map(worked, band_rows)
     judged = aoa.inside(worked, aoa.dissimilarity(worked, CELLS))
     expected = [[judged[1], judged[2]], [False, judged[0]]]
     assert set(judged) == {True, False}
-    assert aoa.applicable_cells(worked, cube, band_rows=band_rows).values.tolist() == expected
+    assert aoa.applicable_cells(worked, cube, cube["plateau"], band_rows=band_rows).values.tolist() == expected
 
 
 def test_a_cell_of_a_class_that_no_site_has_is_not_applicable():
     table = pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0], "land_cover": [10, 10, 16, 16]})
-    space = aoa.training_space(table, {"a": 1, "land_cover": 0.01}, fold=[0, 1, 0, 1])
+    space = aoa.training_space(table, {"a": 1, "land_cover": 0.01}, [0, 1, 0, 1], ["land_cover"])
     cube = _map([30.0], [90.0, 91.0], a=[[2.0, 2.0]], land_cover=[[10, 5]])
-    assert aoa.applicable_cells(space, cube).values.tolist() == [[True, False]]
+    assert aoa.applicable_cells(space, cube, cube["plateau"]).values.tolist() == [[True, False]]
 
 
 def test_a_cell_off_the_plateau_is_not_applicable(worked):
     layers = {name: [[CELLS[name].iloc[0]] * 2] for name in worked.weights.index}
     cube = _map([30.0], [90.0, 91.0], **layers | {"plateau": [[True, False]]})
-    assert not aoa.applicable_cells(worked, cube).values[0, 1]
+    assert not aoa.applicable_cells(worked, cube, cube["plateau"]).values[0, 1]

@@ -8,7 +8,6 @@ import pytest
 
 from mapforest import metrics, validation
 from mapforest.folds import group_folds, random_folds
-from mapforest.forest import RandomForest
 
 
 class Recall:
@@ -153,18 +152,6 @@ def test_only_the_predictor_that_matters_is_important():
     # shuffling x makes two independent draws of it: the mean squared difference is 2 * 100 * var(x)
     assert importance["x"] == pytest.approx(200 * table["x"].var(), rel=0.1)
     assert importance["idle"] == pytest.approx(0, abs=1e-9)
-
-
-@pytest.mark.parametrize("encoding", ["integer", "target_mean", "one_hot"])
-def test_classes_that_matter_are_important_in_every_encoding(encoding):
-    rng = np.random.default_rng(0)
-    table = pd.DataFrame({"land_cover": rng.choice([1, 10, 16], 150), "idle": rng.normal(size=150)})
-    target = table["land_cover"].map({1: 100.0, 10: -100.0, 16: 100.0}).to_numpy()
-    forest = RandomForest(list(table), 50, mtry=2, land_cover_encoding=encoding).fit(table, target)
-    importance = validation.out_of_bag_importance(forest, table, target, seed=0).set_index("predictor")["importance"]
-    # shuffled classes: twice the variance of the target; only one-hot coding splits on "idle", and rarely
-    assert importance["land_cover"] == pytest.approx(2 * np.var(target), rel=0.05)
-    assert abs(importance["idle"]) < 0.01 * importance["land_cover"]
 
 
 @pytest.mark.parametrize(
