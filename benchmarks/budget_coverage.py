@@ -54,7 +54,7 @@ def world_settings(seed: int, design: str, block_km: float) -> Settings:
 def chain_of(settings: Settings, world: World) -> draws.Chain:
     """Run notebooks 01 to 04 on a world, as far as the interval needs them."""
     used, _ = quality.quality_control(world.observations)
-    places = map_table(world.cube, RS_PREDICTORS)
+    places = map_table(world.cube, ["cell_area", *RS_PREDICTORS], world.cube["plateau"])
     parts, usable = {}, np.ones(len(places), dtype=bool)
     for name in ("npp", "rs"):
         table, _ = training.training_table(settings, name, world.cube, used)
@@ -64,7 +64,7 @@ def chain_of(settings: Settings, world: World) -> draws.Chain:
         where = (table["longitude"], table["latitude"], places["longitude"], places["latitude"])
         importance = model.importance.set_index("predictor")["importance"]
         space = applicability.training_space(
-            table, importance, folds.knndm(*where, settings.n_folds, settings.seed).fold, ["land_cover"]
+            table, importance, folds.knndm(*where, settings.n_folds, settings.seed).fold, model.categorical
         )
         usable &= applicability.usable(space, places)
         parts[name] = draws.flux(

@@ -104,7 +104,9 @@ def grow(grid: np.ndarray, trees: int) -> RandomForest:
     """Return the forest of Eq. 1, grown on sites of the grid."""
     shape = FORESTS["npp"]
     sites, target = sites_of(grid, shape["n_sites"], shape["n_features"], seed=1)
-    forest = RandomForest(NPP_PREDICTORS, trees, shape["mtry"], threads=os.cpu_count() or 1)
+    forest = RandomForest(
+        NPP_PREDICTORS, trees, shape["mtry"], categorical=("land_cover",), threads=os.cpu_count() or 1
+    )
     return forest.fit(pd.DataFrame(sites, columns=list(NPP_PREDICTORS)), target)
 
 

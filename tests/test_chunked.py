@@ -39,7 +39,7 @@ def _fields(cube_and_truth):
 
 
 def _space(layers: xr.Dataset) -> applicability.TrainingSpace:
-    rows = map_table(layers, PREDICTORS).iloc[::40].reset_index(drop=True)
+    rows = map_table(layers, PREDICTORS, layers["plateau"]).iloc[::40].reset_index(drop=True)
     return applicability.training_space(
         rows, dict.fromkeys(PREDICTORS, 1.0), fold=rows.index % 3, categorical=["land_cover"]
     )
@@ -57,7 +57,7 @@ TABLES = {
     "recovery": lambda both: budgets.recovery("NPP", both[0]["npp_modis"], both[1]["npp"], both[0]["cell_area"]),
     "summary": lambda both: cube.summary(both[0]),
     "class shares": lambda both: land_cover.class_shares(both[0]),
-    "cells": lambda both: map_table(both[0], PREDICTORS),
+    "cells": lambda both: map_table(both[0], PREDICTORS, both[0]["plateau"]),
     "samples": lambda both: cube.sample(
         both[0], pd.DataFrame({"longitude": [90.1, 98.3], "latitude": [33.0, 31.2], "year": [2003, float("nan")]})
     ),
@@ -70,17 +70,18 @@ def test_tables_do_not_depend_on_chunks(world, chunked, table):
 
 
 def test_the_area_of_applicability_does_not_depend_on_chunks(world, chunked):
-    expected = applicability.applicable_cells(_space(world[0]), world[0])
+    expected = applicability.applicable_cells(_space(world[0]), world[0], world[0]["plateau"])
     assert 0 < expected.mean() < 1
-    xr.testing.assert_equal(applicability.applicable_cells(_space(world[0]), chunked[0], band_rows=6), expected)
+    found = applicability.applicable_cells(_space(world[0]), chunked[0], chunked[0]["plateau"], band_rows=6)
+    xr.testing.assert_equal(found, expected)
 
 
 @pytest.mark.parametrize("band_cells", [100, 300_000])
 def test_the_map_of_intervals_holds_the_quantiles_of_each_cell(world, chunked, band_cells):
-    cells = map_table(world[0], PREDICTORS)
+    cells = map_table(world[0], PREDICTORS, world[0]["plateau"])
     table, target = cells.iloc[::20].reset_index(drop=True), cells["temperature"].iloc[::20].to_numpy()
-    grown = intervals.grow(RandomForest(PREDICTORS, n_trees=30, mtry=2).fit(table, target), table, target)
-    found = intervals.interval_map(grown, chunked[0], (0.05, 0.95), 0.5, band_cells)
+    grown = intervals.grow(RandomForest(PREDICTORS, 30, mtry=2, categorical=["land_cover"]).fit(table, target))
+    found = intervals.interval_map(grown, chunked[0], chunked[0]["plateau"], (0.05, 0.95), 0.5, band_cells)
     lower, upper = intervals.quantiles(grown, cells, (0.05, 0.95)).T
     for name, expected in (("lower", lower - 0.5), ("upper", upper + 0.5)):
         like = cell_map(cells, expected, world[0]["plateau"])

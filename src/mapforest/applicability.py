@@ -208,7 +208,9 @@ def usable(space: TrainingSpace, table: pd.DataFrame, threads: int = 1) -> NDArr
     return inside(space, dissimilarity(space, table, threads)) & ~unseen_classes(space, table)
 
 
-def applicable_cells(space: TrainingSpace, cube: xr.Dataset, threads: int = 1, band_rows: int = 100) -> xr.DataArray:
+def applicable_cells(
+    space: TrainingSpace, cube: xr.Dataset, where: xr.DataArray, threads: int = 1, band_rows: int = 100
+) -> xr.DataArray:
     """Return the cells of a cube where the model may be used: like the training rows, and of a class that they have.
 
     Parameters
@@ -216,7 +218,9 @@ def applicable_cells(space: TrainingSpace, cube: xr.Dataset, threads: int = 1, b
     space : TrainingSpace
         Of the training table.
     cube : xarray.Dataset
-        Covariates on the target grid, with ``plateau`` and ``cell_area``; yearly ones enter with their means.
+        Covariates, as for :func:`mapforest.predict.predict`; yearly ones enter with their means.
+    where : xarray.DataArray of bool, shape (latitude, longitude)
+        Cells to judge.
     threads : int
         Threads of the search; they do not change the result.
     band_rows : int
@@ -225,13 +229,14 @@ def applicable_cells(space: TrainingSpace, cube: xr.Dataset, threads: int = 1, b
     Returns
     -------
     xarray.DataArray of bool, shape (latitude, longitude)
-        False also off the plateau, and where a covariate is missing.
+        False also outside ``where``, and where a covariate is missing.
     """
     found = np.zeros((cube.sizes["latitude"], cube.sizes["longitude"]), dtype=bool)
     columns = cube.get_index("longitude")
     for first in range(0, len(found), band_rows):
-        band = cube.isel(latitude=slice(first, first + band_rows))
-        cells = map_table(band, list(space.weights.index))
+        part = {"latitude": slice(first, first + band_rows)}
+        band = cube.isel(part)
+        cells = map_table(band, list(space.weights.index), where.isel(part))
         rows = band.get_index("latitude").get_indexer(cells["latitude"])
         found[first + rows, columns.get_indexer(cells["longitude"])] = usable(space, cells, threads)
     grid = {name: cube[name] for name in ("latitude", "longitude")}

@@ -124,7 +124,7 @@ def on_cluster(
     Parameters
     ----------
     client : distributed.Client
-        Connected; its workers can import ``helpers``.
+        Connected; its workers can import what ``work`` needs.
     work : callable
         Makes the result of a block from ``shared`` and the block's part.
     shared : object
@@ -264,9 +264,9 @@ class BlockArrays:
 
     Parameters
     ----------
-    template : xarray.Dataset
-        Coordinates and attributes; variables that end in (latitude, longitude), of which the values do not count.
-        Cells of blocks that are never written are missing.
+    template : xarray.DataArray
+        Name, coordinates and attributes of the result, which ends in (latitude, longitude). Its values do not count:
+        cells of blocks that are never written are missing.
 
     Attributes
     ----------
@@ -276,9 +276,9 @@ class BlockArrays:
 
     finished = False
 
-    def __init__(self, template: xr.Dataset) -> None:
+    def __init__(self, template: xr.DataArray) -> None:
         self._template = template
-        self._fields = [np.full(field.shape, np.nan, dtype="float32") for field in template.data_vars.values()]
+        self._values = np.full(template.shape, np.nan, dtype="float32")
 
     def left(self, blocks: list[Block]) -> list[Block]:
         """Return the blocks that are still to be written: all of them."""
@@ -286,13 +286,11 @@ class BlockArrays:
 
     def write(self, block: Block, values: np.ndarray) -> None:
         """Keep a block's values, as :meth:`BlockStore.write`."""
-        for field, value in zip(self._fields, values, strict=True):
-            field[..., block.latitude, block.longitude] = value
+        self._values[..., block.latitude, block.longitude] = values
 
     def finish(self) -> xr.Dataset:
         """Return the result."""
-        fields = zip(self._template.data_vars.items(), self._fields, strict=True)
-        return self._template.assign({name: (field.dims, values) for (name, field), values in fields})
+        return self._template.copy(data=self._values).to_dataset()
 
 
 class BlockStore:
@@ -305,9 +303,8 @@ class BlockStore:
     ----------
     path : path-like
         Name of the store, for example ``npp.zarr``.
-    template : xarray.Dataset
-        Coordinates and attributes; variables that end in (latitude, longitude), of which the values do not count,
-        chunked in blocks. Cells of blocks that are never written are missing.
+    template : xarray.DataArray
+        As for :class:`BlockArrays`, chunked in blocks.
     fingerprint : dict of str to str
         What the store is made from: a digest for each part, by the part's name.
 
@@ -322,7 +319,7 @@ class BlockStore:
         If there is something else under the name.
     """
 
-    def __init__(self, path: str | os.PathLike, template: xr.Dataset, fingerprint: dict[str, str]) -> None:
+    def __init__(self, path: str | os.PathLike, template: xr.DataArray, fingerprint: dict[str, str]) -> None:
         self.path = Path(path).absolute()
         self._template, self._fingerprint = template, fingerprint
         self._folder = self.path.with_name(f"{self.path.name}.partial")
@@ -352,7 +349,7 @@ class BlockStore:
         done = {tuple(map(int, line.split())) for line in lines if line.endswith("\n")}
         if done:
             print(f"{self.path.name}: {len(done)} of {len(blocks)} blocks are on disk already")
-        self._fields = zarr.open_group(self._partial, mode="r+")
+        self._field = zarr.open_group(self._partial, mode="r+")[self._template.name]
         return [block for block in blocks if (block.row, block.column) not in done]
 
     def write(self, block: Block, values: np.ndarray) -> None:
@@ -361,13 +358,11 @@ class BlockStore:
         Parameters
         ----------
         block : Block
-        values : numpy.ndarray of float32, shape (n_variables, ..., latitude, longitude)
-            The block's values, in the order of the template's variables.
+        values : numpy.ndarray of float32, shape (..., latitude, longitude)
         """
-        for name, field in zip(self._template.data_vars, values, strict=True):
-            self._fields[name][..., block.latitude, block.longitude] = field
-            chunk = ".".join(["0"] * (field.ndim - 2) + [str(block.row), str(block.column)])
-            _flush(self._partial / name / chunk)
+        self._field[..., block.latitude, block.longitude] = values
+        chunk = ".".join(["0"] * (values.ndim - 2) + [str(block.row), str(block.column)])
+        _flush(self._partial / self._template.name / chunk)
         with self._journal.open("a", encoding="ascii") as journal:
             journal.write(f"{block.row} {block.column}\n")
         _flush(self._journal)
@@ -390,11 +385,9 @@ class BlockStore:
     def _begin(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
-        encoding = {
-            name: {"chunks": [sizes[0] for sizes in field.chunks], "_FillValue": np.float32(np.nan)}
-            for name, field in self._template.data_vars.items()
-        }
-        empty = self._template.drop_encoding().assign_attrs({FINGERPRINT: json.dumps(self._fingerprint)})
+        chunks = [sizes[0] for sizes in self._template.chunks]
+        encoding = {self._template.name: {"chunks": chunks, "_FillValue": np.float32(np.nan)}}
+        empty = self._template.drop_encoding().to_dataset().assign_attrs({FINGERPRINT: json.dumps(self._fingerprint)})
         empty.to_zarr(self._partial, compute=False, zarr_format=2, consolidated=False, encoding=encoding)
         self._journal.touch()  # last: a store without a journal is not whole enough to go on with
 

@@ -7,34 +7,76 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
+
+from mapforest.errors import ForestError
+
+SPACE = ("latitude", "longitude")
+TOLERANCE = 1e-5  # degrees: coordinates that were float32 once are the same
 
 
-def map_table(cube: xr.Dataset, predictors: Sequence[str]) -> pd.DataFrame:
-    """Return the plateau's cells as a table: where they lie, and their covariates, means over the years.
+def chosen_cells(where: xr.DataArray, cube: xr.Dataset) -> NDArray[np.bool_]:
+    """Return which cells of a cube are chosen, or say why ``where`` does not choose among them.
+
+    Parameters
+    ----------
+    where : xarray.DataArray of bool, shape (latitude, longitude)
+        True at the cells that count.
+    cube : xarray.Dataset
+        On the same grid.
+
+    Returns
+    -------
+    numpy.ndarray of bool, shape (latitude, longitude)
+
+    Raises
+    ------
+    ForestError
+        If ``where`` is not boolean, or on other coordinates.
+    """
+    advice = "use the cube's own mask"
+    if where.dtype != bool:
+        raise ForestError(f"'where' is of type {where.dtype}; expected bool, true at the cells that count: {advice}")
+    if set(where.dims) != set(SPACE) or any(where.sizes[axis] != cube.sizes[axis] for axis in SPACE):
+        raise ForestError(f"'where' is of size {dict(where.sizes)}, the cube of {dict(cube.sizes)}: {advice}")
+    for axis in SPACE:
+        own, other = (given[axis].values.astype("float64") for given in (cube, where))
+        apart = np.abs(own - other).max(initial=0.0)
+        if not apart <= TOLERANCE:
+            raise ForestError(
+                f"the {axis} of 'where' is not the cube's: they run from {other[0]:g} to {other[-1]:g} and from "
+                f"{own[0]:g} to {own[-1]:g}, up to {apart:g} degrees apart: {advice}"
+            )
+    return where.transpose(*SPACE).values
+
+
+def map_table(cube: xr.Dataset, names: Sequence[str], where: xr.DataArray) -> pd.DataFrame:
+    """Return cells of a cube as a table: where they lie, and their values, means over the years.
 
     Parameters
     ----------
     cube : xarray.Dataset
-        Covariates on the target grid, with ``plateau`` and ``cell_area``.
-    predictors : sequence of str
-        Names of the covariates. A cell where one is missing is left out, as it is not predicted.
+        Variables, each (latitude, longitude) or (time, latitude, longitude).
+    names : sequence of str
+        Variables to take. A cell where one is missing is left out, as it is not predicted.
+    where : xarray.DataArray of bool, shape (latitude, longitude)
+        Cells to take.
 
     Returns
     -------
     pandas.DataFrame
-        Columns ``latitude``, ``longitude``, ``cell_area`` [km2] and the predictors; a row a cell, in raster order.
+        Columns ``latitude``, ``longitude`` and ``names``; a row per cell, in raster order.
+
+    Raises
+    ------
+    ForestError
+        If ``where`` does not fit, see :func:`chosen_cells`.
     """
-    layers = cube[list(predictors)].where(cube["plateau"])
-    flat = (layers.mean("time") if "time" in layers.dims else layers).assign(cell_area=cube["cell_area"]).compute()
-    valid = np.logical_and.reduce([flat[name].notnull().transpose("latitude", "longitude") for name in predictors])
-    rows, columns = np.nonzero(valid)
+    layers = cube[list(names)].where(xr.DataArray(chosen_cells(where, cube), dims=SPACE))
+    flat = (layers.mean("time") if "time" in layers.dims else layers).transpose(*SPACE).compute()
+    rows, columns = np.nonzero(np.logical_and.reduce([flat[name].notnull() for name in names]))
     place = {"latitude": flat["latitude"].to_numpy()[rows], "longitude": flat["longitude"].to_numpy()[columns]}
-    values = {
-        name: flat[name].transpose("latitude", "longitude").to_numpy()[rows, columns]
-        for name in ("cell_area", *predictors)
-    }
-    return pd.DataFrame(place | values)
+    return pd.DataFrame(place | {name: flat[name].to_numpy()[rows, columns] for name in names})
 
 
 def cell_map(cells: pd.DataFrame, values: ArrayLike, like: xr.DataArray) -> xr.DataArray:
@@ -45,7 +87,7 @@ def cell_map(cells: pd.DataFrame, values: ArrayLike, like: xr.DataArray) -> xr.D
     cells : pandas.DataFrame, n rows
         With ``latitude`` and ``longitude``.
     values : array_like, shape (n,)
-        One value a row.
+        One value per row.
     like : xarray.DataArray, shape (latitude, longitude)
         A map on the grid that the cells come from.
 
@@ -53,10 +95,20 @@ def cell_map(cells: pd.DataFrame, values: ArrayLike, like: xr.DataArray) -> xr.D
     -------
     xarray.DataArray, shape (latitude, longitude)
         Missing where no row is.
+
+    Raises
+    ------
+    ForestError
+        If a row lies on no cell of the grid.
     """
-    rows = like.get_index("latitude").get_indexer(cells["latitude"])
-    columns = like.get_index("longitude").get_indexer(cells["longitude"])
-    grid = {name: like[name] for name in ("latitude", "longitude")}
+    place = [like.get_index(axis).get_indexer(cells[axis]) for axis in SPACE]
+    off = np.minimum(*place) < 0
+    if off.any():
+        raise ForestError(
+            f"{int(off.sum())} rows lie on no cell of the map, the first at position {int(np.argmax(off))}: give a map "
+            "on the grid that the rows were taken from"
+        )
+    grid = {axis: like[axis] for axis in SPACE}
     found = np.full([axis.size for axis in grid.values()], np.nan)
-    found[rows, columns] = values
-    return xr.DataArray(found, grid, tuple(grid))
+    found[*place] = values
+    return xr.DataArray(found, grid, SPACE)

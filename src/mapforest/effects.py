@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from mapforest.errors import ForestError
 from mapforest.validation import Regressor
 
 
@@ -19,7 +20,7 @@ def accumulated_local_effects(
     difference of the predictions is the local effect. They are summed up from bin to bin and centred on a mean of zero
     over the rows. Partial dependence would set every row to every value and so ask the model about places that do not
     exist, a warm glacier say; here each row moves only to the edges of its own bin. It tells what the model does, not
-    what causes the flux.
+    what causes the target.
 
     Parameters
     ----------
@@ -39,8 +40,8 @@ def accumulated_local_effects(
 
     Raises
     ------
-    ValueError
-        If a predictor is no column or does not vary.
+    ForestError
+        If a predictor is no column or does not vary, or ``bins`` is below 1.
 
     Examples
     --------
@@ -50,10 +51,12 @@ def accumulated_local_effects(
     >>> effects["effect"].tolist()
     [-2.0, 0.0, 2.0]
     """
+    if bins < 1:
+        raise ForestError(f"bins is {bins}; expected 1 or more")
     found = []
     for name in predictors:
         if name not in table or table[name].nunique() < 2:
-            raise ValueError(f"predictor {name!r} is no column of the table or does not vary: leave it out")
+            raise ForestError(f"predictor {name!r} is no column of the table or does not vary: leave it out")
         values = table[name].to_numpy(float)
         edges = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)))
         number = np.clip(np.searchsorted(edges, values, side="left") - 1, 0, edges.size - 2)

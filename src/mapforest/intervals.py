@@ -1,11 +1,15 @@
 """Intervals for single cells: quantile regression forests, checked and, where they miss, recalibrated.
 
-A quantile regression forest (Meinshausen 2006) keeps the training targets in its leaves and reads quantiles from them;
-a tree gives every training row the weight 1/size of its leaf, so that the weighted mean is the forest's prediction.
-The interval is one for a further *record* at a cell, scatter of the records included; it is not the uncertainty of the
-mean over the plateau. It holds what it promises only for cells like the training rows, so its coverage is counted
-out-of-bag and under spatial folds, and conformal recalibration (Romano et al. 2019, https://arxiv.org/abs/1905.03222)
-widens it by what the held-back rows were missed by.
+A quantile regression forest (Meinshausen 2006, https://jmlr.org/papers/v7/meinshausen06a.html) keeps the training
+targets in its leaves and reads quantiles from them. A tree gives every draw of its bootstrap sample the weight 1/size
+of its leaf, so that the weighted mean is the forest's prediction. The interval is one for a further *row* at a cell,
+scatter of the rows included; it is not the uncertainty of a mean over the map. It holds what it promises only for cells
+like the training rows. So its coverage is counted out-of-bag and under spatial folds, and conformal recalibration
+(Romano et al. 2019, https://arxiv.org/abs/1905.03222) widens it by what the held-back rows were missed by.
+
+R's ``quantregForest`` differs: there all training rows fill the leaves of every tree, also those that the tree did not
+draw. Here, as in ``quantile-forest``, a leaf holds the rows that its tree drew, each as often as it was drawn. Only so
+is the mean over the leaves what the forest predicts.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -21,11 +25,11 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from quantile_forest import RandomForestQuantileRegressor
 
-from mapforest.cells import map_table
+from mapforest.cells import SPACE, map_table
 from mapforest.errors import ForestError
 from mapforest.folds import checked_folds
-from mapforest.forest import RandomForest
-from mapforest.leaf_weights import CompiledQuantileForest
+from mapforest.forest import RandomForest, refuse_ungrown
+from mapforest.leaf_weights import CompiledQuantileForest, checked_levels
 
 
 @dataclass(frozen=True)
@@ -38,26 +42,24 @@ class QuantileForest:
         The forest whose trees these are; it encodes the predictors.
     estimator : quantile_forest.RandomForestQuantileRegressor
         The same trees, with the training targets in their leaves.
-    encoded : numpy.ndarray of float32, shape (n, n_columns)
-        The training rows as the trees see them.
     """
 
     forest: RandomForest
     estimator: RandomForestQuantileRegressor
-    encoded: NDArray[np.float32]
+
+    @cached_property
+    def compiled(self) -> CompiledQuantileForest:
+        """The estimator as flat arrays: many times faster on the cells of a map."""
+        return CompiledQuantileForest.from_forest(self.estimator)
 
 
-def grow(forest: RandomForest, table: pd.DataFrame, target: ArrayLike) -> QuantileForest:
+def grow(forest: RandomForest) -> QuantileForest:
     """Grow a forest again, tree by tree the same, and keep every training target in its leaf.
 
     Parameters
     ----------
     forest : RandomForest
-        Fitted on ``table`` and ``target``; gives settings, seed and encoding.
-    table : pandas.DataFrame, n rows
-        The training rows of the forest.
-    target : array_like, shape (n,)
-        Their targets.
+        Grown; gives parameters, encoding and training rows.
 
     Returns
     -------
@@ -67,44 +69,25 @@ def grow(forest: RandomForest, table: pd.DataFrame, target: ArrayLike) -> Quanti
     Raises
     ------
     ForestError
-        If the forest is not fitted, or fitted on another number of rows.
+        If the forest is not grown.
     """
-    if not hasattr(forest, "estimator"):
-        raise ForestError("the forest is not grown yet: call its fit first, with the same table and target")
-    encoded, values = forest.encode(table), np.asarray(target, dtype=float)
-    if not len(encoded) == len(values) == len(forest.oob_prediction):
-        raise ForestError(
-            f"the forest was fitted on {len(forest.oob_prediction)} rows, but the table has {len(encoded)} and the "
-            f"target {len(values)}: expected the training rows of the forest"
-        )
-    names = ("n_estimators", "max_features", "min_samples_split", "min_samples_leaf", "bootstrap", "random_state")
-    settings = {name: getattr(forest.estimator, name) for name in names}
-    estimator = RandomForestQuantileRegressor(**settings, max_samples_leaf=None, n_jobs=forest.threads)
-    return QuantileForest(forest, estimator.fit(encoded, values), encoded)
+    # All parameters, whichever they are: one that was forgotten here would grow other trees in silence.
+    parameters = refuse_ungrown(forest).estimator_.get_params() | {"n_jobs": forest.threads}
+    estimator = RandomForestQuantileRegressor(**parameters, max_samples_leaf=None)
+    return QuantileForest(forest, estimator.fit(*forest.training_rows_))
 
 
-def quantiles(
-    grown: QuantileForest,
-    table: pd.DataFrame,
-    levels: Sequence[float],
-    block_rows: int = 20_000,
-    engine: Literal["pruned", "quantile-forest"] = "pruned",
-) -> NDArray[np.float64]:
-    """Return quantiles of the target at each row.
+def quantiles(grown: QuantileForest, table: pd.DataFrame, levels: Sequence[float]) -> NDArray[np.float64]:
+    """Return quantiles of the target at each row, by :class:`mapforest.leaf_weights.CompiledQuantileForest`.
 
     Parameters
     ----------
     grown : QuantileForest
         From :func:`grow`.
     table : pandas.DataFrame, n rows
-        Holds the predictors; without missing values. The more rows, and the more alike, the faster is ``pruned``.
+        Holds the predictors; without missing values. The more rows, and the more alike, the faster.
     levels : sequence of float
         Quantiles between 0 and 1, such as (0.05, 0.95) for a 90 % interval.
-    block_rows : int
-        Rows that ``quantile-forest`` takes at a time; bounds its memory.
-    engine : {"pruned", "quantile-forest"}
-        ``pruned`` is :class:`mapforest.leaf_weights.CompiledQuantileForest`; it agrees with quantile-forest to 1e-9,
-        and is many times faster on the cells of a map.
 
     Returns
     -------
@@ -114,16 +97,9 @@ def quantiles(
     Raises
     ------
     ForestError
-        If a level is not between 0 and 1, or there is no such engine.
+        If a level is not between 0 and 1, or a column or a value is missing.
     """
-    _check_levels(levels)
-    encoded = grown.forest.encode(table)
-    if engine == "pruned":
-        return CompiledQuantileForest.from_forest(grown.estimator).predict(encoded, levels, grown.forest.threads)
-    if engine != "quantile-forest":
-        raise ForestError(f"engine is {engine!r}: expected pruned or quantile-forest")
-    blocks = [encoded[start : start + block_rows] for start in range(0, len(encoded), block_rows)]
-    return np.concatenate([_predict(grown, block, levels) for block in blocks])
+    return grown.compiled.predict(grown.forest.encode(table), levels, grown.forest.threads)
 
 
 def out_of_bag_quantiles(grown: QuantileForest, levels: Sequence[float]) -> NDArray[np.float64]:
@@ -140,9 +116,16 @@ def out_of_bag_quantiles(grown: QuantileForest, levels: Sequence[float]) -> NDAr
     -------
     numpy.ndarray, shape (n, n_levels)
         In the unit of the target; NaN where every tree saw the row.
+
+    Raises
+    ------
+    ForestError
+        If a level is not between 0 and 1.
     """
-    _check_levels(levels)
-    return _predict(grown, grown.encoded, levels, oob_score=True)
+    rows, levels = grown.forest.training_rows_[0], checked_levels(levels).tolist()
+    # Weighted by leaf size, as Meinshausen defines it; the library's default counts large leaves more.
+    values = grown.estimator.predict(rows, quantiles=levels, weighted_leaves=True, oob_score=True)
+    return np.asarray(values, dtype=float).reshape(len(rows), len(levels))
 
 
 def cross_quantiles(
@@ -186,36 +169,59 @@ def cross_quantiles(
     for number in np.unique(fold):
         held_back = fold == number
         forest = make_model(seed).fit(table[~held_back], observed[~held_back])
-        grown = grow(forest, table[~held_back], observed[~held_back])
-        result[held_back] = quantiles(grown, table[held_back], levels)
+        result[held_back] = quantiles(grow(forest), table[held_back], levels)
     return result
 
 
-def coverage(observed: ArrayLike, lower: ArrayLike, upper: ArrayLike) -> float:
-    """Return the share of observations that lie in their interval, its ends included.
+def interval_map(
+    grown: QuantileForest,
+    cube: xr.Dataset,
+    where: xr.DataArray,
+    levels: tuple[float, float],
+    margin: float,
+    band_cells: int = 300_000,
+) -> xr.Dataset:
+    """Return the recalibrated interval of the cells of a cube, band by band.
 
     Parameters
     ----------
-    observed, lower, upper : array_like, shape (n,)
-        In one and the same unit.
+    grown : QuantileForest
+        From :func:`grow`.
+    cube : xarray.Dataset
+        Covariates, as for :func:`mapforest.predict.predict`; yearly ones enter with their means.
+    where : xarray.DataArray of bool, shape (latitude, longitude)
+        Cells to predict.
+    levels : tuple of float
+        Lower and upper quantile, such as (0.05, 0.95).
+    margin : float
+        By which both ends are moved out, see :func:`conformal_margin`.
+    band_cells : int
+        Cells of the rows of the grid that are taken at a time, about; bounds the memory.
 
     Returns
     -------
-    float
-        Between 0 and 1.
+    xarray.Dataset
+        ``lower`` and ``upper``, float32, shape (latitude, longitude), in the unit of the target; missing outside
+        ``where`` and where a covariate is missing.
 
     Raises
     ------
     ForestError
-        If lengths differ or values are missing.
-
-    Examples
-    --------
-    >>> coverage([1.0, 2.0, 9.0, 4.0], [0.0, 2.0, 3.0, 3.0], [2.0, 3.0, 4.0, 5.0])
-    0.75
+        If ``where`` does not fit the cube, a level is not between 0 and 1, or the margin is not finite.
     """
-    observed, lower, upper = _checked(observed, lower, upper)
-    return float(np.mean((observed >= lower) & (observed <= upper)))
+    if not np.isfinite(margin):
+        raise ForestError(f"the margin is {margin}; expected a number, as conformal_margin returns it")
+    rows, columns = (cube.get_index(axis) for axis in SPACE)
+    ends = np.full((2, len(rows), len(columns)), np.nan, dtype="float32")
+    step = max(1, band_cells // len(columns))
+    for first in range(0, len(rows), step):
+        band = {"latitude": slice(first, first + step)}
+        cells = map_table(cube.isel(band), grown.forest.predictors, where.isel(band))
+        if len(cells):
+            place = (rows.get_indexer(cells["latitude"]), columns.get_indexer(cells["longitude"]))
+            ends[:, *place] = _widened(*quantiles(grown, cells, levels).T, margin)
+    fields = {name: (SPACE, end) for name, end in zip(("lower", "upper"), ends, strict=True)}
+    return xr.Dataset(fields, {axis: cube[axis] for axis in SPACE})
 
 
 def conformal_margin(observed: ArrayLike, lower: ArrayLike, upper: ArrayLike, level: float) -> float:
@@ -249,108 +255,13 @@ def conformal_margin(observed: ArrayLike, lower: ArrayLike, upper: ArrayLike, le
     2.0
     """
     observed, lower, upper = _checked(observed, lower, upper)
-    rank = math.ceil((len(observed) + 1) * level)
-    if not (0 < level < 1 and rank <= len(observed)):
+    if not (0 < level < 1 and math.ceil((len(observed) + 1) * level) <= len(observed)):
         raise ForestError(
             f"{len(observed)} rows cannot vouch for a level of {level}: expected a level between 0 and 1, and at least "
             "level / (1 - level) rows"
         )
-    missed_by = np.maximum(lower - observed, observed - upper)
-    return float(np.partition(missed_by, rank - 1)[rank - 1])
-
-
-def widened(lower: ArrayLike, upper: ArrayLike, margin: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return intervals moved out by a margin; ends that a negative margin would cross meet in the middle.
-
-    Parameters
-    ----------
-    lower, upper : array_like
-        Ends of the intervals.
-    margin : array_like
-        One margin, or one an interval, in the unit of the ends.
-
-    Returns
-    -------
-    lower, upper : numpy.ndarray
-        In the shape of the input.
-
-    Examples
-    --------
-    >>> widened([0.0, 4.0], [10.0, 5.0], -1.0)
-    (array([1. , 4.5]), array([9. , 4.5]))
-    """
-    lower, upper = np.asarray(lower, dtype=float), np.asarray(upper, dtype=float)
-    middle = (lower + upper) / 2
-    return np.minimum(lower - margin, middle), np.maximum(upper + margin, middle)
-
-
-def interval_map(
-    grown: QuantileForest, cube: xr.Dataset, levels: tuple[float, float], margin: float, band_cells: int = 300_000
-) -> xr.Dataset:
-    """Return the recalibrated interval of every cell of the plateau, band by band.
-
-    Parameters
-    ----------
-    grown : QuantileForest
-        From :func:`grow`.
-    cube : xarray.Dataset
-        Covariates on the target grid, with ``plateau`` and ``cell_area``; yearly ones enter with their means.
-    levels : tuple of float
-        Lower and upper quantile, such as (0.05, 0.95).
-    margin : float
-        By which both ends are moved out, see :func:`widened`.
-    band_cells : int
-        Cells of the rows of the grid that are taken at a time, about; bounds the memory.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``lower`` and ``upper``, float32, shape (latitude, longitude), in the unit of the target; missing off the
-        plateau, and where a covariate is missing.
-    """
-    rows, columns = (cube.get_index(name) for name in ("latitude", "longitude"))
-    ends = np.full((2, len(rows), len(columns)), np.nan, dtype="float32")
-    step = max(1, band_cells // len(columns))
-    for first in range(0, len(rows), step):
-        cells = map_table(cube.isel(latitude=slice(first, first + step)), grown.forest.predictors)
-        if len(cells):
-            place = (rows.get_indexer(cells["latitude"]), columns.get_indexer(cells["longitude"]))
-            ends[:, *place] = widened(*quantiles(grown, cells, levels).T, margin)
-    grid = {name: cube[name] for name in ("latitude", "longitude")}
-    return xr.Dataset({name: (tuple(grid), end) for name, end in zip(("lower", "upper"), ends, strict=True)}, grid)
-
-
-def cross_conformal(
-    observed: ArrayLike, lower: ArrayLike, upper: ArrayLike, group: ArrayLike, level: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return intervals recalibrated without their own group, so that their coverage is a fair check.
-
-    Parameters
-    ----------
-    observed, lower, upper : array_like, shape (n,)
-        Held-back rows and their intervals.
-    group : array_like of int, shape (n,)
-        Number of the fold or site of each row; the margin of a group is learned from the others.
-    level : float
-        Probability, such as 0.9.
-
-    Returns
-    -------
-    lower, upper : numpy.ndarray, shape (n,)
-        Recalibrated ends.
-
-    Raises
-    ------
-    ForestError
-        As :func:`conformal_margin`; also if there is only one group.
-    """
-    observed, lower, upper = _checked(observed, lower, upper)
-    group = checked_folds(group, len(observed))
-    margin = np.empty(len(observed))
-    for one in np.unique(group):
-        others = group != one
-        margin[~others] = conformal_margin(observed[others], lower[others], upper[others], level)
-    return widened(lower, upper, margin)
+    rank = math.ceil((len(observed) + 1) * level)
+    return float(np.partition(np.maximum(lower - observed, observed - upper), rank - 1)[rank - 1])
 
 
 def coverage_row(
@@ -365,46 +276,53 @@ def coverage_row(
     observed, lower, upper : array_like, shape (n,)
         Held-back rows and their intervals.
     group : array_like, shape (n,)
-        Fold or site of each row, see :func:`cross_conformal`.
+        Fold or site of each row. The recalibrated intervals of a group get the margin of the others, so that their
+        coverage is a fair check.
     level : float
         Nominal coverage, such as 0.9.
 
     Returns
     -------
     dict
-        ``check``, ``n``, ``level``, ``coverage`` and ``mean_width`` of the intervals as they are,
-        ``recalibrated_coverage`` and ``recalibrated_mean_width``, and ``margin`` (from all rows, to be used on maps).
+        ``check``, ``n``, ``level``, ``coverage`` (share of the observations that lie in their interval, ends included)
+        and ``mean_width`` of the intervals as they are, ``recalibrated_coverage`` and ``recalibrated_mean_width``, and
+        ``margin`` (from all rows, to be used on maps).
 
     Raises
     ------
     ForestError
-        As :func:`cross_conformal`.
+        As :func:`conformal_margin`; also if there is only one group.
+
+    Examples
+    --------
+    >>> row = coverage_row("sites", [1.0, 2, 9, 4], [0.0, 2, 3, 3], [2.0, 3, 4, 5], group=[1, 1, 2, 2], level=0.5)
+    >>> row["coverage"], row["mean_width"], row["margin"]
+    (0.75, 1.5, 0.0)
     """
     observed, lower, upper = _checked(observed, lower, upper)
-    fair_lower, fair_upper = cross_conformal(observed, lower, upper, group, level)
+    group = np.asarray(group)
+    group = checked_folds(group, len(observed))
+    margin = np.empty(len(observed))
+    for one in np.unique(group):
+        others = group != one
+        margin[~others] = conformal_margin(observed[others], lower[others], upper[others], level)
+    fair_lower, fair_upper = _widened(lower, upper, margin)
     return {
         "check": check,
         "n": len(observed),
         "level": level,
-        "coverage": coverage(observed, lower, upper),
+        "coverage": float(np.mean((observed >= lower) & (observed <= upper))),
         "mean_width": float(np.mean(upper - lower)),
-        "recalibrated_coverage": coverage(observed, fair_lower, fair_upper),
+        "recalibrated_coverage": float(np.mean((observed >= fair_lower) & (observed <= fair_upper))),
         "recalibrated_mean_width": float(np.mean(fair_upper - fair_lower)),
         "margin": conformal_margin(observed, lower, upper, level),
     }
 
 
-def _predict(
-    grown: QuantileForest, encoded: NDArray[np.float32], levels: Sequence[float], oob_score: bool = False
-) -> NDArray[np.float64]:
-    # Weighted by leaf size, as Meinshausen defines it; the library's default counts large leaves more.
-    values = grown.estimator.predict(encoded, quantiles=list(levels), weighted_leaves=True, oob_score=oob_score)
-    return np.asarray(values, dtype=float).reshape(len(encoded), len(levels))
-
-
-def _check_levels(levels: Sequence[float]) -> None:
-    if not all(0 < level < 1 for level in levels):
-        raise ForestError(f"quantiles are {list(levels)}: expected numbers between 0 and 1, both excluded")
+def _widened(lower: NDArray, upper: NDArray, margin: float | NDArray) -> tuple[NDArray, NDArray]:
+    """Return intervals moved out by a margin; ends that a negative margin would cross meet in the middle."""
+    middle = (lower + upper) / 2
+    return np.minimum(lower - margin, middle), np.maximum(upper + margin, middle)
 
 
 def _checked(*columns: ArrayLike) -> list[NDArray[np.float64]]:

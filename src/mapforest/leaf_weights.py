@@ -54,22 +54,11 @@ from mapforest.traversal import (
 
 
 class Leaves(NamedTuple):
-    """The targets in the leaves of a forest, and their weights.
+    """The targets in the leaves of a forest, and their weights."""
 
-    Parameters
-    ----------
-    first : numpy.ndarray of int64, shape (n_leaves + 1,)
-        Where each leaf starts in ``members`` and ``weights``.
-    members : numpy.ndarray of int64, shape (n_members,)
-        Positions among the targets in ascending order. The last member of a leaf is none of them, but their number:
-        its weight is the number of draws in the leaf.
-    weights : numpy.ndarray of int64, shape (n_members,)
-        Draws of the target by the bootstrap, as a share of all draws in the leaf, in fixed point.
-    """
-
-    first: np.ndarray
-    members: np.ndarray
-    weights: np.ndarray
+    first: np.ndarray  # shape (n_leaves + 1,): where each leaf starts in members and weights
+    members: np.ndarray  # positions among the ascending targets; a leaf ends with their number, for its own draws
+    weights: np.ndarray  # a target's share of the draws in the leaf, in fixed point; at the end: draws in the leaf
 
 
 @dataclass(frozen=True)
@@ -162,9 +151,7 @@ class CompiledQuantileForest:
             For rows of another type or width, or with missing or infinite values; for other levels.
         """
         _check_rows(rows, len(self.trees.first) - 1)
-        levels = np.asarray(levels, dtype="float64")
-        if levels.ndim != 1 or not ((levels > 0) & (levels < 1)).all():
-            raise ForestError(f"the levels are {levels.tolist()}; expected numbers between 0 and 1, both excluded")
+        levels = checked_levels(levels)
         rows = np.ascontiguousarray(rows)
         quantiles = np.empty((len(rows), len(levels)))
         n_trees = len(self.trees.roots)
@@ -182,10 +169,18 @@ class CompiledQuantileForest:
         return quantiles
 
 
+def checked_levels(levels: Sequence[float]) -> np.ndarray:
+    """Return levels of quantiles as an array; raise ForestError if one is not between 0 and 1."""
+    checked = np.asarray(levels, dtype="float64")
+    if checked.ndim != 1 or not ((checked > 0) & (checked < 1)).all():
+        raise ForestError(f"the levels are {checked.tolist()}; expected numbers between 0 and 1, both excluded")
+    return checked
+
+
 def _leaves(leaf: np.ndarray, member: np.ndarray, n_targets: int, bits: int) -> Leaves:
     """Return the weights of the targets in each leaf, given the leaf and the target of each draw."""
     draws = np.bincount(leaf)
-    width = n_targets + 1
+    width = n_targets + 1  # one more than targets: the place of the leaf's number of draws
     key, repeats = np.unique(leaf * width + member, return_counts=True)
     weights = np.rint(np.ldexp(repeats / draws[key // width], bits)).astype("int64")
     last = np.flatnonzero(np.diff(key // width, append=len(draws))) + 1
@@ -233,7 +228,7 @@ def _prune(nodes, roots, low, high, leaves, shared, out_nodes, out_roots, pendin
     n_out, position = 0, 0
     for root in roots:
         end = _prune_tree(nodes, root, low, high, out_nodes, position, pending)
-        if end == position + 1:
+        if end == position + 1:  # a leaf alone: all rows of the group come to it
             _add_leaf(leaves, out_nodes[position] >> 1, shared)
         else:
             out_roots[n_out] = position
@@ -254,7 +249,7 @@ def _weigh(nodes, roots, ranks, low, high, leaves, shared, own, sets, pending):
         place, word, n_pending = root, everyone, 0
         while True:
             leaf, word, n_pending = _next_leaf(nodes, place, word, low, high, sets, pending, n_pending)
-            if word == everyone:
+            if word == everyone:  # added once, not 64 times
                 _add_leaf(leaves, leaf, shared)
             else:
                 for position in range(leaves.first[leaf], leaves.first[leaf + 1]):
@@ -275,6 +270,7 @@ def _add_leaf(leaves, leaf, weights):
 @njit(nogil=True, cache=True)
 def _accumulate(shared, own):
     """Turn the weights of the rows into cumulative weights, and the last line into the rows' numbers of draws."""
+    # Targets outside, rows inside: the rows' weights of one target lie next to each other in memory.
     running = np.zeros(SMALL, np.int64)
     for member in range(len(own) - 1):
         for row in range(SMALL):
@@ -287,16 +283,16 @@ def _accumulate(shared, own):
 def _quantiles(cumulative, targets, total, levels, quantiles):
     """Write the quantiles of one row; ``cumulative`` ends with the number of draws."""
     cumulative, draws = cumulative[:-1], cumulative[-1]
-    one = total / draws  # in units of the weights
+    one = total / draws  # the weight of one draw
     for place, level in enumerate(levels):
         wanted = np.int64((level * (draws - 1) + 1) * one)
         above = np.searchsorted(cumulative, wanted, side="right")
         reached = cumulative[above - 1] if above > 0 else 0
-        if reached == 0:
+        if reached == 0:  # below the first target with weight there is none to interpolate from
             quantiles[place] = targets[above]
             continue
         below = np.searchsorted(cumulative, reached)
-        if above == len(targets):
+        if above == len(targets):  # the same above the last
             quantiles[place] = targets[below]
         elif wanted - reached >= one:
             quantiles[place] = targets[above]

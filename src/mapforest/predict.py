@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal
 
 import dask
@@ -17,17 +16,16 @@ from dask.base import tokenize
 from sklearn.ensemble import RandomForestRegressor
 
 from mapforest.blocks import Block, BlockArrays, BlockStore, cluster, on_cluster, on_threads, split, with_progress
+from mapforest.cells import SPACE, chosen_cells
 from mapforest.errors import ForestError
-from mapforest.forest import Encoder, RandomForest
+from mapforest.forest import Encoder, RandomForest, refuse_ungrown
 from mapforest.traversal import CompiledForest
 
 if TYPE_CHECKING:
     from distributed import Client
 
 ENGINES = ("pruned", "scikit-learn")
-SPACE = ("latitude", "longitude")
 SAMPLED_CELLS, SAMPLED_BLOCKS = 10_000, 8  # that the ranges of the covariates are taken from
-TOLERANCE = 1e-5  # degrees: coordinates that were float32 once are the same
 
 
 def predict(
@@ -37,7 +35,6 @@ def predict(
     block_cells: int = 250_000,
     threads: int = 2,
     engine: Literal["pruned", "scikit-learn"] = "pruned",
-    spread: bool = False,
     store: str | os.PathLike | None = None,
     client: Client | None = None,
 ) -> xr.Dataset:
@@ -66,8 +63,6 @@ def predict(
     engine : {"pruned", "scikit-learn"}
         ``pruned`` is :class:`mapforest.traversal.CompiledForest`; it agrees with scikit-learn to 1e-9 before both are
         rounded to float32, and is several times faster.
-    spread : bool
-        Return the standard deviation over the trees, too, from the same pass.
     store : path-like, optional
         Zarr store (format 2, chunks of one block) that the result is written to. It appears when it is whole. Until
         then a folder beside it, ``<name>.partial``, holds the blocks that are done: a call that was killed, made
@@ -80,22 +75,19 @@ def predict(
     Returns
     -------
     xarray.Dataset
-        ``prediction`` and, if asked for, ``spread``, float32, dimensions (time, latitude, longitude), in the units of
-        the target; missing outside ``where`` and where a covariate is missing. Without ``time`` if no covariate has
-        it. Lazy if ``store`` is given.
+        ``prediction``, float32, dimensions (time, latitude, longitude), in the units of the target; missing outside
+        ``where`` and where a covariate is missing. Without ``time`` if no covariate has it. Lazy if ``store`` is given.
 
     Raises
     ------
     ForestError
-        Before any block is computed: if the forest is not grown; ``engine``, ``block_cells`` or ``threads`` is none
-        that there is; the cube lacks a predictor, or has it with other dimensions or not as numbers; ``where`` is not
-        boolean, on other coordinates, or chooses no cell; a covariate, or a combination of all, is missing at all
-        cells; or a covariate lies wholly outside the range of the training rows, as in other units. Later: if a
-        covariate is infinite at a cell to predict.
-    mapforest.errors.BlockError
+        Before any block is computed: if the forest is not grown, or not one that the pruned engine takes; there is no
+        such ``engine``, or ``block_cells`` or ``threads`` is below 1; the cube lacks a predictor, or has it with other
+        dimensions or not as numbers; ``where`` is not boolean, on other coordinates, or chooses no cell; a covariate,
+        or a combination of all, is missing at all cells; or a covariate lies wholly outside the range of the training
+        rows, as in other units. Later: if a covariate is infinite at a cell to predict.
+    BlockError
         If there is something else under the name ``store``, or no answer from the scheduler.
-    mapforest.errors.ForestError
-        If the pruned engine cannot take the forest.
 
     Examples
     --------
@@ -108,9 +100,11 @@ def predict(
     [[nan, 200.0], [300.0, nan]]
     """
     _check_call(forest, engine, block_cells, threads)
-    layers, mask = _layers(forest, cube), _mask(where, cube)
+    layers, mask = _layers(forest, cube), chosen_cells(where, cube)
+    if not mask.any():
+        raise ForestError("'where' chooses no cell: use the cube's own mask")
     block_shape = _block_shape(layers, block_cells)
-    template = _template(cube, layers, block_shape, spread)
+    template = _template(cube, layers, block_shape)
     if store is None:
         target = BlockArrays(template)
     else:
@@ -121,7 +115,9 @@ def predict(
     blocks = [block for block in split(mask.shape, block_shape) if mask[block.latitude, block.longitude].any()]
     _refuse_missing(forest, source, blocks)
     _refuse_other_ranges(forest, source, blocks)
-    model = _Model.of(forest, engine, spread)
+    pruned = engine == "pruned"
+    trees = CompiledForest.from_estimator(forest.estimator_) if pruned else forest.estimator_
+    model = _Model(forest.encoder_, trees)
     with cluster(client) as connected:
         left = target.left(blocks)
         with closing(_results(model, source, left, threads, connected)) as results:
@@ -140,13 +136,10 @@ class _Part:
     layers: tuple[np.ndarray | da.Array, ...]
     mask: np.ndarray
 
-    def read(self) -> tuple[np.ndarray, ...]:
-        """Return the covariates, read in the calling thread."""
-        return dask.compute(*self.layers, scheduler="synchronous")
-
     def columns(self) -> list[np.ndarray]:
         """Return each covariate at the cells to predict, of all years, shape (n_years, n_cells)."""
-        layers = self.read()
+        # In this thread: blocks are worked on side by side, and threads of Dask's own would come on top of them.
+        layers = dask.compute(*self.layers, scheduler="synchronous")
         shape = (max(layer.shape[0] if layer.ndim == 3 else 1 for layer in layers), int(self.mask.sum()))
         return [np.broadcast_to(layer[..., self.mask], shape) for layer in layers]
 
@@ -164,69 +157,36 @@ class _Source:
         return _Part(tuple(layer[cells] for layer in self.layers), self.mask[cells])
 
     def small_part(self, block: Block) -> _Part:
-        """Return a block, not read yet, that knows nothing of the others: small to send."""
+        """Return a block, not read yet, without the graph of the others: small to send."""
         part = self.part(block)
         return _Part(dask.optimize(*part.layers), part.mask)
 
 
 @dataclass(frozen=True)
 class _Model:
-    """A forest that knows nothing but how to predict: small to send."""
+    """What of a forest is needed to predict: small to send."""
 
     encoder: Encoder
     trees: CompiledForest | RandomForestRegressor
-    spread: bool
-
-    @classmethod
-    def of(cls, forest: RandomForest, engine: str, spread: bool) -> _Model:
-        """Return what of a grown forest an engine needs."""
-        pruned = engine == "pruned"
-        return cls(
-            forest.encoder, CompiledForest.from_estimator(forest.estimator) if pruned else forest.estimator, spread
-        )
 
     def evaluate(self, part: _Part) -> np.ndarray:
-        """Return prediction and, if asked for, spread: float32, shape (1 or 2, [time,] latitude, longitude)."""
+        """Return the prediction of a block: float32, shape ([time,] latitude, longitude)."""
         columns = part.columns()
         valid = np.logical_and.reduce([~np.isnan(column) for column in columns])
-        at_cells = np.full((1 + self.spread, *valid.shape), np.nan, dtype="float32")
+        at_cells = np.full(valid.shape, np.nan, dtype="float32")
         rows = self.encoder.encode([column[valid] for column in columns])
         if len(rows):
-            _refuse_infinite(rows, self.encoder.columns)
-            at_cells[:, valid] = self._at(rows)
-        block = np.full((1 + self.spread, len(valid), *part.mask.shape), np.nan, dtype="float32")
-        block[..., part.mask] = at_cells
-        return block if any(layer.ndim == 3 for layer in part.layers) else block[:, 0]
-
-    def _at(self, rows: np.ndarray) -> tuple[np.ndarray, ...]:
-        if not self.spread:
-            return (self.trees.predict(rows),)
-        if isinstance(self.trees, CompiledForest):
-            return self.trees.predict_with_spread(rows)
-        return _mean_and_spread(self.trees, rows)
+            _refuse_infinite(rows, self.encoder.sources)
+            at_cells[valid] = self.trees.predict(rows)
+        block = np.full((len(valid), *part.mask.shape), np.nan, dtype="float32")
+        block[:, part.mask] = at_cells
+        return block if any(layer.ndim == 3 for layer in part.layers) else block[0]
 
 
-def _evaluate(model: _Model, part: _Part) -> np.ndarray:
-    return model.evaluate(part)
-
-
-def _mean_and_spread(estimator: RandomForestRegressor, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and standard deviation over the trees of scikit-learn, from one pass; the mean is its own."""
-    total, apart, squares = (np.zeros(len(rows)) for _ in range(3))
-    first = estimator.estimators_[0].predict(rows, check_input=False)
-    for tree in estimator.estimators_:
-        value = tree.predict(rows, check_input=False)
-        total += value
-        apart += value - first  # small numbers: their squares lose no digits
-        squares += (value - first) ** 2
-    n_trees = len(estimator.estimators_)
-    return total / n_trees, np.sqrt(np.maximum(squares / n_trees - (apart / n_trees) ** 2, 0.0))
-
-
-def _refuse_infinite(rows: np.ndarray, columns: tuple[str, ...]) -> None:
+def _refuse_infinite(rows: np.ndarray, sources: tuple[str, ...]) -> None:
     infinite = ~np.isfinite(rows).all(axis=0)
     if infinite.any():
-        names = [name for name, bad in zip(columns, infinite, strict=True) if bad]
+        names = [name for name, bad in zip(sources, infinite, strict=True) if bad]
         raise ForestError(f"the cube's {', '.join(names)} is infinite at cells to predict: make them missing instead")
 
 
@@ -237,7 +197,7 @@ def _results(
     model: _Model, source: _Source, blocks: list[Block], threads: int, client: Client | None
 ) -> Iterator[tuple[Block, np.ndarray]]:
     if client is not None:
-        return on_cluster(client, _evaluate, model, source.small_part, blocks)
+        return on_cluster(client, _Model.evaluate, model, source.small_part, blocks)
     return on_threads(lambda block: model.evaluate(source.part(block)), blocks, threads)
 
 
@@ -258,36 +218,40 @@ def _block_shape(layers: list[xr.DataArray], block_cells: int) -> tuple[int, int
     return min(n_rows, max(1, block_cells // (n_columns * years))), n_columns
 
 
-def _template(cube: xr.Dataset, layers: list[xr.DataArray], block_shape: tuple[int, int], spread: bool) -> xr.Dataset:
-    """Return the result's coordinates, and its variables without values, chunked in blocks."""
+def _template(cube: xr.Dataset, layers: list[xr.DataArray], block_shape: tuple[int, int]) -> xr.DataArray:
+    """Return the result without values: its coordinates, and one Dask chunk per block."""
+    # A map without time if no covariate has it: the predictions of its years would all be the same.
     dims = max((layer.dims for layer in layers), key=len)
+    # Coordinates of two dimensions, as longitudes on a rotated grid, would be as large as the result itself; others, as
+    # the reference system that rioxarray keeps in a scalar, go along.
     coordinates = {
         name: values for name, values in cube.coords.items() if set(values.dims) <= set(dims) and values.ndim < 2
     }
+    # The values are lazy and never computed: a store takes its layout from them, and so does the fingerprint. All years
+    # of a block are one chunk, for they are written together, and no chunk is ever touched by two writers.
     shape = [cube.sizes[name] for name in dims]
     empty = da.full(shape, np.nan, dtype="float32", chunks=(*shape[:-2], *block_shape))
-    names = ("prediction", "spread") if spread else ("prediction",)
-    return xr.Dataset({name: (dims, empty) for name in names}, coordinates)
+    return xr.DataArray(empty, coordinates, dims, "prediction")
 
 
 def _fingerprint(
     forest: RandomForest,
     layers: list[xr.DataArray],
     mask: np.ndarray,
-    template: xr.Dataset,
+    template: xr.DataArray,
     engine: str,
 ) -> dict[str, str]:
     """Return a digest for each thing that a stored result depends on; the same in every process."""
-    trees = [tree.tree_ for tree in forest.estimator.estimators_]
+    trees = [tree.tree_ for tree in forest.estimator_.estimators_]
     arrays = ("feature", "threshold", "children_right", "value")
     grown = [np.concatenate([getattr(tree, name).ravel() for tree in trees]) for name in arrays]
-    encoder = [getattr(forest.encoder, name) for name in forest.encoder.__dataclass_fields__]
+    encoder = [getattr(forest.encoder_, field.name) for field in fields(forest.encoder_)]
     places = [(name, values.values) for name, values in template.coords.items()]
     return {
         "forest": tokenize(grown, encoder, engine),
         "cube": tokenize([(layer.dims, layer.data) for layer in layers], places),
         "where": tokenize(mask),
-        "layout of blocks": tokenize([(name, field.chunks) for name, field in template.items()]),
+        "layout of blocks": tokenize(template.chunks),
     }
 
 
@@ -295,26 +259,19 @@ def _fingerprint(
 
 
 def _check_call(forest: RandomForest, engine: str, block_cells: int, threads: int) -> None:
-    if not hasattr(forest, "estimator"):
-        raise ForestError("the forest is not grown yet: call fit first")
+    refuse_ungrown(forest)
     if engine not in ENGINES:
-        raise ForestError(f"engine is {engine!r}; expected one of {', '.join(ENGINES)}{_nearest(engine, ENGINES)}")
+        raise ForestError(f"engine is {engine!r}; expected one of {', '.join(ENGINES)}")
     for name, value in {"block_cells": block_cells, "threads": threads}.items():
         if value < 1:
             raise ForestError(f"{name} is {value}; expected 1 or more")
-
-
-def _nearest(name: str, names: tuple[str, ...]) -> str:
-    found = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return f" (did you mean {found[0]!r}?)" if found else ""
 
 
 def _layers(forest: RandomForest, cube: xr.Dataset) -> list[xr.DataArray]:
     """Return the covariates in the forest's order, each ([time,] latitude, longitude)."""
     missing = [name for name in forest.predictors if name not in cube]
     if missing:
-        near = "".join(_nearest(name, tuple(map(str, cube.data_vars))) for name in missing)
-        raise ForestError(f"the cube lacks the predictors {missing}; it has {list(cube.data_vars)}{near}")
+        raise ForestError(f"the cube lacks the predictors {missing}; it has {list(cube.data_vars)}")
     for name in forest.predictors:
         layer = cube[name]
         if not set(SPACE) <= set(layer.dims) <= {"time", *SPACE}:
@@ -327,27 +284,6 @@ def _layers(forest: RandomForest, cube: xr.Dataset) -> list[xr.DataArray]:
                 f"predictor {name!r} of the cube is of type {layer.dtype}; expected numbers: use .astype('float32')"
             )
     return [cube[name].transpose("time", *SPACE, missing_dims="ignore") for name in forest.predictors]
-
-
-def _mask(where: xr.DataArray, cube: xr.Dataset) -> np.ndarray:
-    """Return the cells to predict, shape (latitude, longitude)."""
-    advice = "use the cube's own mask"
-    if where.dtype != bool:
-        raise ForestError(f"'where' is of type {where.dtype}; expected bool, true at the cells to predict: {advice}")
-    if set(where.dims) != set(SPACE) or any(where.sizes[axis] != cube.sizes[axis] for axis in SPACE):
-        raise ForestError(f"'where' is of size {dict(where.sizes)}, the cube of {dict(cube.sizes)}: {advice}")
-    for axis in SPACE:
-        own, other = (given[axis].values.astype("float64") for given in (cube, where))
-        apart = np.abs(own - other).max(initial=0.0)
-        if not apart <= TOLERANCE:
-            raise ForestError(
-                f"the {axis} of 'where' is not the cube's: they run from {other[0]:g} to {other[-1]:g} and from "
-                f"{own[0]:g} to {own[-1]:g}, up to {apart:g} degrees apart: {advice}"
-            )
-    mask = where.transpose(*SPACE).values
-    if not mask.any():
-        raise ForestError(f"'where' chooses no cell: {advice}")
-    return mask
 
 
 def _refuse_missing(forest: RandomForest, source: _Source, blocks: list[Block]) -> None:
@@ -370,10 +306,10 @@ def _refuse_other_ranges(forest: RandomForest, source: _Source, blocks: list[Blo
     parts = [_sampled(source.part(blocks[number]), SAMPLED_CELLS // len(numbers)) for number in numbers]
     for name, *samples in zip(forest.predictors, *parts, strict=True):
         sample = np.concatenate(samples)
-        if name not in forest.training_range or not np.isfinite(sample).any():
+        if name not in forest.training_range_ or not np.isfinite(sample).any():
             continue
         low, high = np.nanmin(sample), np.nanmax(sample)
-        lowest, highest = forest.training_range[name]
+        lowest, highest = forest.training_range_[name]
         if low > np.float32(highest) or high < np.float32(lowest):
             raise ForestError(
                 f"{name} in the cube is {low:g} to {high:g}, the forest was trained on {lowest:g} to {highest:g}: "

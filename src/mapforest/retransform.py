@@ -21,8 +21,7 @@ def smearing_factor(log_residual: ArrayLike) -> float:
     Parameters
     ----------
     log_residual : array_like, shape (n,)
-        ln observed minus ln predicted, of trees that did not see the row; NaN (rows that every tree has seen) are
-        left out.
+        ln observed minus ln predicted, of trees that did not see the row; NaN where every tree has seen it.
 
     Returns
     -------
@@ -31,7 +30,7 @@ def smearing_factor(log_residual: ArrayLike) -> float:
     Raises
     ------
     ForestError
-        If no residual is left.
+        If a residual is infinite, or all are NaN.
 
     Examples
     --------
@@ -41,7 +40,13 @@ def smearing_factor(log_residual: ArrayLike) -> float:
     1.128
     """
     residual = np.asarray(log_residual, dtype=float)
-    residual = residual[np.isfinite(residual)]
+    infinite = np.flatnonzero(np.isinf(residual))
+    if infinite.size:
+        raise ForestError(
+            f"{infinite.size} residuals are infinite, as ln 0 is, the first at position {infinite[0]}: leave out rows "
+            "whose observation is not above zero"
+        )
+    residual = residual[~np.isnan(residual)]
     if not residual.size:
         raise ForestError("no residual to smear with: grow more trees, so that each row is out of bag in some")
     return float(np.mean(np.exp(residual)))
@@ -77,7 +82,7 @@ def back_transform(log_values: xr.DataArray, log_residual: ArrayLike, how: str) 
     550.0
     """
     if how not in {"exponential", "smearing"}:
-        raise ForestError(f"back_transformation is {how!r}; expected exponential or smearing")
+        raise ForestError(f"how is {how!r}; expected exponential or smearing")
     values = np.exp(log_values)
     if how == "smearing":
         values = values * smearing_factor(log_residual)

@@ -158,28 +158,16 @@ class CompiledForest:
         ForestError
             For rows of another type or width, or with missing or infinite values.
         """
-        return self._evaluate(rows, threads, spread=False)[0]
+        _check_rows(rows, len(self.first) - 1)
+        rows = np.ascontiguousarray(rows)
+        sums = np.zeros(len(rows), dtype="int64")
 
-    def predict_with_spread(self, rows: np.ndarray, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
-        """Return the mean and the standard deviation of the trees at each row, from one pass.
+        def add_up(block: slice, ranks: np.ndarray) -> None:
+            """Add up the leaves of one block of rows."""
+            _traverse(self.nodes, self.roots, self.crossings, self.first, self.depth, ranks, sums[block])
 
-        Parameters
-        ----------
-        rows, threads
-            As for :meth:`predict`.
-
-        Returns
-        -------
-        mean, spread : numpy.ndarray of float64, shape (n_rows,)
-            In the units of the target. The variance is divided by the number of trees. Its rounding error is about
-            1e-15 of the squared range of the leaf values: a spread below 1e-7 of that range is not told from zero.
-
-        Raises
-        ------
-        ForestError
-            As for :meth:`predict`.
-        """
-        return self._evaluate(rows, threads, spread=True)
+        self._over_blocks(rows, threads, add_up)
+        return self.centre + self.unit * (sums / len(self.roots))
 
     def _over_blocks(self, rows: np.ndarray, threads: int, walk: Callable[[slice, np.ndarray], None]) -> None:
         """Hand each block of rows and their ranks to ``walk``, on threads that work side by side."""
@@ -192,25 +180,6 @@ class CompiledForest:
 
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(ranked, _blocks(len(rows), threads)))
-
-    def _evaluate(self, rows: np.ndarray, threads: int, spread: bool) -> tuple[np.ndarray, np.ndarray]:
-        _check_rows(rows, len(self.first) - 1)
-        rows = np.ascontiguousarray(rows)
-        sums = np.zeros(len(rows), dtype="int64")
-        squares = np.zeros(len(rows) if spread else 0, dtype="int64")
-        bits = _bits(len(self.roots))
-
-        def add_up(block: slice, ranks: np.ndarray) -> None:
-            """Add up the leaves of one block of rows."""
-            _traverse(
-                *(self.nodes, self.roots, self.crossings, self.first, self.depth),
-                *(ranks, bits, sums[block], squares[block]),
-            )
-
-        self._over_blocks(rows, threads, add_up)
-        mean = sums / len(self.roots)
-        variance = np.ldexp(squares / len(self.roots), bits) - (mean[: len(squares)]) ** 2
-        return self.centre + self.unit * mean, self.unit * np.sqrt(np.maximum(variance, 0.0))
 
 
 def _check_estimator(estimator: RandomForestRegressor) -> None:
@@ -244,7 +213,7 @@ def _check_rows(rows: np.ndarray, n_features: int) -> None:
     if bad.any():
         raise ForestError(
             f"{int(bad.sum())} rows hold a missing or infinite value, first {np.flatnonzero(bad)[:5].tolist()}: "
-            "mask them, a cell without its covariates is not predicted"
+            "leave them out"
         )
 
 
@@ -289,38 +258,33 @@ def _rank(rows, thresholds, first, ranks):
 
 
 @njit(nogil=True, cache=True)
-def _traverse(nodes, roots, crossings, first, depth, ranks, bits, sums, squares):
-    """Add up, for each row of ranks, the leaves of all trees in ``sums`` and their squares in ``squares``.
-
-    ``ranks`` is reordered; ``squares`` may be empty.
-    """
+def _traverse(nodes, roots, crossings, first, depth, ranks, sums):
+    """Write for each row of ranks the sum of the leaves of all trees; ``ranks`` is reordered."""
     n_rows, n_features = ranks.shape
-    spread = len(squares) > 0
     order = np.arange(n_rows)
     low, high = np.empty(n_features, np.int64), np.empty(n_features, np.int64)
+    # All memory is taken here, once for a block and not for each of its thousands of groups.
     wide_nodes, narrow_nodes = np.empty_like(nodes), np.empty_like(nodes)
     wide_roots, narrow_roots = np.empty_like(roots), np.empty_like(roots)
     pending = np.empty((depth + 1, 2), np.int64)
     words = np.empty((depth + 1, 2), np.uint64)
     sets = np.empty((n_features, np.diff(first).max() + 2), np.uint64)
     begin = 0
+    # Each size of group prunes what the larger one left: to prune the whole forest for 512 rows, or for 64, would cost
+    # about as much as to send the rows down it.
     for wide_end in _groups(ranks, order, 0, n_rows, WIDE, crossings, first):
         _box(ranks, begin, wide_end, low, high)
-        n_wide, wide_sum, wide_square = _prune(nodes, roots, low, high, bits, wide_nodes, wide_roots, pending)
+        n_wide, wide_sum = _prune(nodes, roots, low, high, wide_nodes, wide_roots, pending)
         for narrow_end in _groups(ranks, order, begin, wide_end, NARROW, crossings, first):
             _box(ranks, begin, narrow_end, low, high)
-            n_narrow, narrow_sum, narrow_square = _prune(
-                wide_nodes, wide_roots[:n_wide], low, high, bits, narrow_nodes, narrow_roots, pending
-            )
+            left = wide_roots[:n_wide]
+            n_narrow, narrow_sum = _prune(wide_nodes, left, low, high, narrow_nodes, narrow_roots, pending)
             for end in _groups(ranks, order, begin, narrow_end, SMALL, crossings, first):
                 _box(ranks, begin, end, low, high)
                 rows, left = ranks[begin:end], narrow_roots[:n_narrow]
-                leaves, leaf_squares = _descend(narrow_nodes, left, rows, low, high, bits, spread, sets, words)
-                for row in range(begin, end):
-                    lane = (row - begin) % SMALL
-                    sums[order[row]] = wide_sum + narrow_sum + leaves[lane]
-                    if spread:
-                        squares[order[row]] = wide_square + narrow_square + leaf_squares[lane]
+                leaves = _descend(narrow_nodes, left, rows, low, high, sets, words)
+                for row in range(begin, end):  # more than 64 only if all are alike: then any lane will do
+                    sums[order[row]] = wide_sum + narrow_sum + leaves[(row - begin) % SMALL]
                 begin = end
 
 
@@ -338,7 +302,7 @@ def _groups(ranks, order, begin, end, size, crossings, first):
     n_groups, n_pending = 0, 1
     while n_pending > 0:
         end = pending[n_pending - 1]
-        feature = -1
+        feature = -1  # stays so where no test lies between the rows: then they are alike for every tree
         if end - begin > size:
             _box(ranks, begin, end, low, high)
             most = 0.0
@@ -392,19 +356,18 @@ def _box(ranks, begin, end, low, high):
 
 
 @njit(nogil=True, cache=True)
-def _prune(nodes, roots, low, high, bits, out_nodes, out_roots, pending):
-    """Copy the trees without the tests that the box decides; return how many are left and the sums over the others."""
-    n_out, position, leaves, squares = 0, 0, np.int64(0), np.int64(0)
+def _prune(nodes, roots, low, high, out_nodes, out_roots, pending):
+    """Copy the trees without the tests that the box decides; return how many are left and the sum over the others."""
+    n_out, position, leaves = 0, 0, np.int64(0)
     for root in roots:
         end = _prune_tree(nodes, root, low, high, out_nodes, position, pending)
-        if end == position + 1:
+        if end == position + 1:  # one node is a leaf: all rows of the group come to it, and the next tree overwrites it
             leaves += out_nodes[position] >> 1
-            squares += _square(out_nodes[position] >> 1, bits)
         else:
             out_roots[n_out] = position
             n_out += 1
             position = end
-    return n_out, leaves, squares
+    return n_out, leaves
 
 
 @njit(nogil=True, cache=True)
@@ -415,11 +378,13 @@ def _prune_tree(nodes, root, low, high, out_nodes, position, pending):
         node = nodes[place]
         while node & 1 == 0:
             feature, cut = (node >> 1) & 127, (node >> 8) & 0xFFFFFF
-            if cut >= high[feature]:
+            if cut >= high[feature]:  # every row of the group passes: go on as if the test were not there
                 place += 1
-            elif cut < low[feature]:
+            elif cut < low[feature]:  # no row passes
                 place = node >> 32
             else:
+                # The rows part here. The left child comes next, as in the original; where the right one will lie is
+                # known only when the left subtree is copied, so the test waits with an empty upper half.
                 out_nodes[position] = node & 0xFFFFFFFF
                 pending[n_pending, 0], pending[n_pending, 1] = node >> 32, position
                 n_pending += 1
@@ -436,37 +401,24 @@ def _prune_tree(nodes, root, low, high, out_nodes, position, pending):
 
 
 @njit(nogil=True, cache=True)
-def _square(leaf, bits):
-    """Return the square of a leaf's integer, in units of 2**bits."""
-    return np.int64(np.rint(float(leaf) * float(leaf) * 0.5**bits))
-
-
-@njit(nogil=True, cache=True)
-def _descend(nodes, roots, ranks, low, high, bits, spread, sets, pending):
-    """Return sums of leaves, and of their squares, for up to 64 rows, which go down each tree as the bits of a word.
+def _descend(nodes, roots, ranks, low, high, sets, pending):
+    """Return sums of leaves for up to 64 rows, which go down each tree as the bits of a word.
 
     More than 64 rows are alike in every test: the first stands for all of them, in every place.
     """
     everyone = _sets(ranks, low, high, sets)
-    sums, squares = np.zeros(SMALL, np.int64), np.zeros(SMALL, np.int64)
-    shared, shared_square = np.int64(0), np.int64(0)
+    sums, shared = np.zeros(SMALL, np.int64), np.int64(0)
     for root in roots:
-        place, word, n_pending, leftmost, first = root, everyone, 0, True, np.int64(0)
-        while True:
-            leaf, word, n_pending = _next_leaf(nodes, place, word, low, high, sets, pending, n_pending)
-            if leftmost:  # every row starts from here, those that come to another leaf get the difference
-                leftmost, first = False, leaf
-                shared += leaf
-                shared_square += _square(leaf, bits)
-            else:
-                _add(sums, word, leaf - first)
-                if spread:
-                    _add(squares, word, _square(leaf, bits) - _square(first, bits))
-            if n_pending == 0:
-                break
+        # Every row gets the value of the leftmost leaf, in one addition, and a row that comes to another leaf gets the
+        # difference: so one leaf per tree costs nothing per row.
+        first, word, n_pending = _next_leaf(nodes, root, everyone, low, high, sets, pending, 0)
+        shared += first
+        while n_pending > 0:
             n_pending -= 1
             place, word = np.int64(pending[n_pending, 0]), pending[n_pending, 1]
-    return sums + shared, squares + shared_square
+            leaf, word, n_pending = _next_leaf(nodes, place, word, low, high, sets, pending, n_pending)
+            _add(sums, word, leaf - first)
+    return sums + shared
 
 
 @njit(nogil=True, cache=True)
@@ -484,7 +436,7 @@ def _next_leaf(nodes, place, word, low, high, sets, pending, n_pending):
             place = node >> 32
         else:
             left = word & sets[feature, cut - low[feature]]
-            if left == 0:
+            if left == 0:  # the box of the group straddles the test, but the rows that came this far do not
                 place = node >> 32
             else:
                 if left != word:
@@ -511,5 +463,6 @@ def _sets(ranks, low, high, sets):
 @njit(nogil=True, cache=True)
 def _add(sums, word, value):
     """Add a value to the sums of the rows of a word."""
+    # Without a branch, so that the compiler adds several rows at once: value & -1 is the value, value & 0 is none.
     for row in range(SMALL):
         sums[row] += value & -np.int64((word >> np.uint64(row)) & np.uint64(1))

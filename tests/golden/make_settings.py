@@ -95,7 +95,9 @@ def main(folder: Path) -> None:
             runs = r_scores[(r_scores.table == name) & (r_scores.coding == coding)]
             rows.append(_row(f"R randomForest, nodesize 5, {coding}", runs, maps[coding]))
         for setting, (encoding, changed) in CHOICES.items():
-            encoder = RandomForest(list(training), 1, mtry, land_cover_encoding=encoding).fit(training, y)
+            encoder = RandomForest(list(training), 1, mtry, categorical=["land_cover"], encoding=encoding).fit(
+                training, y
+            )
             x, grid = encoder.encode(training), encoder.encode(cells)
             options = {"max_features": mtry, **BASE, **changed}
             fitted = [

@@ -98,7 +98,7 @@ def test_nothing_left_to_train_on_shows_where_the_rows_went(cube, used):
 
 def test_map_table_holds_the_plateaus_complete_cells_with_their_means(cube):
     cube["elevation"][0, 0] = np.nan
-    table = map_table(cube, PREDICTORS)
+    table = map_table(cube, PREDICTORS, cube["plateau"])
     assert table["longitude"].tolist() == [91.0, 90.0, 91.0] and set(table["temperature"]) == {2.0}
 
 

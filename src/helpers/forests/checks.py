@@ -20,7 +20,7 @@ from helpers.sites import training
 from mapforest import applicability, effects, folds, intervals, validation
 from mapforest.applicability import TrainingSpace
 from mapforest.cells import cell_map
-from mapforest.forest import LAND_COVER, RandomForest
+from mapforest.forest import RandomForest
 from mapforest.intervals import QuantileForest
 
 #: Schemes that distances and applicability are shown for, from the kindest to the strictest. The last draws the maps.
@@ -169,7 +169,7 @@ def local_effects(forest: Grown, cube: xr.Dataset) -> pd.DataFrame:
     pandas.DataFrame
         The columns of :func:`mapforest.effects.accumulated_local_effects`, then ``units``.
     """
-    continuous = [name for name in forest.model.predictors if name != LAND_COVER]
+    continuous = [name for name in forest.model.predictors if name not in forest.model.categorical]
     found = effects.accumulated_local_effects(forest.model, forest.table, continuous)
     return found.assign(units=[cube[name].attrs["units"] for name in found["predictor"]])
 
@@ -205,7 +205,7 @@ def applicability_by_scheme(
     for name, forest in forests.items():
         weights = forest.model.importance.set_index("predictor")["importance"]
         for scheme, fold in forest.folds.items():
-            space = applicability.training_space(forest.table, weights, fold, [LAND_COVER])
+            space = applicability.training_space(forest.table, weights, fold, forest.model.categorical)
             inside = applicability.inside(space, applicability.dissimilarity(space, cells, threads=threads))
             density = pd.Series(applicability.local_point_density(space, cells, threads=threads))
             unseen = applicability.unseen_classes(space, cells)
@@ -290,7 +290,7 @@ def check_intervals(settings: Settings, forest: Grown) -> tuple[pd.DataFrame, Qu
     """
     table, target, level, ends = forest.table, forest.target, settings.interval_level, interval_ends(settings)
     grower = partial(training.from_settings, settings, forest.name, settings.validation_trees)
-    grown = intervals.grow(grower(settings.seed).fit(table, target), table, target)
+    grown = intervals.grow(grower(settings.seed).fit(table, target))
     fold = forest.folds["knndm"]
     crossed = intervals.cross_quantiles(grower, table, target, fold, ends, settings.seed)
     out_of_bag = intervals.out_of_bag_quantiles(grown, ends)
@@ -332,7 +332,9 @@ def interval_limits(
     margin = coverage.set_index(["model", "check"])["margin"]
     limits = xr.Dataset()
     for name, forest in grown.items():
-        interval = intervals.interval_map(forest, cube, interval_ends(settings), margin[TARGETS[name].label, MATCHED])
+        interval = intervals.interval_map(
+            forest, cube, cube["plateau"], interval_ends(settings), margin[TARGETS[name].label, MATCHED]
+        )
         limits = limits.merge(interval.rename(lower=f"{name}_lower", upper=f"{name}_upper"))
     return limits
 

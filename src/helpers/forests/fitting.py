@@ -130,7 +130,8 @@ def validate(settings: Settings, name: str, table: pd.DataFrame, cube: xr.Datase
         As :func:`mapforest.validation.summarise` returns it, with the columns ``model`` and ``unit`` in front.
     """
     target = TARGETS[name]
-    cells = map_table(thinned(cube), training.predictors(settings, name))
+    sampled = thinned(cube)
+    cells = map_table(sampled, training.predictors(settings, name), sampled["plateau"])
     places = (table["longitude"], table["latitude"], cells["longitude"], cells["latitude"])
     predictions = validation.validate(
         partial(training.from_settings, settings, name, settings.validation_trees),
@@ -208,8 +209,8 @@ def applicable_cells(
     """
     importance = forest.importance.set_index("predictor")["importance"]
     folds_of_map = fold_numbers(predictions, "knndm", settings.seed)
-    space = applicability.training_space(table, importance, folds_of_map, ["land_cover"])
-    return applicability.applicable_cells(space, cube, settings.threads)
+    space = applicability.training_space(table, importance, folds_of_map, forest.categorical)
+    return applicability.applicable_cells(space, cube, cube["plateau"], settings.threads)
 
 
 def area_share(cells: xr.DataArray, cube: xr.Dataset) -> float:

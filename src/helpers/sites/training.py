@@ -185,4 +185,13 @@ def from_settings(settings: Settings, variable: str, n_trees: int, seed: int) ->
     """
     seen = predictors(settings, variable)
     mtry = min({"npp": settings.npp_mtry, "rs": settings.rs_mtry}[variable], len(seen))
-    return RandomForest(seen, n_trees, mtry, settings.nodesize, settings.land_cover_encoding, seed, settings.threads)
+    return RandomForest(
+        seen,
+        n_trees,
+        mtry,
+        settings.nodesize,
+        categorical=[name for name in ("land_cover",) if name in seen],
+        encoding=settings.land_cover_encoding,
+        seed=seed,
+        threads=settings.threads,
+    )
