@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from helpers.balance.budgets import mean_map
-from helpers.data.cube import _cell_edges, sample
+from helpers.data.cube import cell_edges, sample
 from helpers.errors import DataError
 from mapforest import metrics
 
@@ -158,8 +158,8 @@ def modis_check(cube: xr.Dataset, site_years: pd.DataFrame) -> pd.DataFrame:
         Columns ``longitude``, ``latitude``, ``mod17a3`` and ``npp_modis`` [g C m-2 yr-1], ``on_plateau``; a row a site
         that has both.
     """
-    west, east = _cell_edges(cube, "longitude")
-    south, north = _cell_edges(cube, "latitude")
+    west, east = cell_edges(cube, "longitude")
+    south, north = cell_edges(cube, "latitude")
     inside = site_years["longitude"].between(west, east) & site_years["latitude"].between(south, north)
     sites = site_years[inside].groupby(["longitude", "latitude"], as_index=False)["npp"].mean()
     found = sample(cube.assign(on_plateau=cube["plateau"]), sites, ["npp_modis", "on_plateau"])
