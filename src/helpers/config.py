@@ -1,4 +1,4 @@
-"""The parameters of a run, checked once, at the door.
+"""The parameters of a run, validated when it starts.
 
 A configuration is a flat YAML file in ``config/``: flat, because papermill hands each key to a notebook as a variable
 (``papermill notebooks/02_npp_random_forest.ipynb out.ipynb -f config/open.yml -p n_trees 100``). A notebook's
@@ -124,7 +124,7 @@ class Settings(BaseModel):
         if self.world != "open":
             for key, only in (("rs_filter", "paper"), ("soc_depth", 30)):
                 if getattr(self, key) != only:
-                    raise ValueError(f"{key} is {getattr(self, key)!r}, which only world: open knows; here {only!r}")
+                    raise ValueError(f"{key} is {getattr(self, key)!r}, which only world: open has; expected {only!r}")
         for key, most in (("npp_mtry", 7), ("rs_mtry", 8)):
             if getattr(self, key) > most:
                 raise ValueError(f"{key} is {getattr(self, key)}, but this forest has {most} predictors")
@@ -132,7 +132,7 @@ class Settings(BaseModel):
 
 
 def project_root() -> Path:
-    """Return the folder that holds ``config/`` and ``notebooks/``, seen from the working directory or the package.
+    """Return the folder that holds ``config/`` and ``notebooks/``.
 
     Returns
     -------
@@ -191,17 +191,7 @@ def resolve(values: Mapping[str, Any], where: str = "the parameters") -> Setting
     try:
         return Settings(**values)
     except ValidationError as error:
-        problems = []
-        for problem in error.errors():
-            key = ".".join(str(part) for part in problem["loc"]) or "values"
-            given = "" if problem["type"] == "missing" else f" (given: {problem['input']!r})"
-            if not problem["loc"]:
-                given = ""
-            if problem["type"] == "literal_error":
-                valid = re.findall(r"'([^']*)'", problem["ctx"]["expected"])
-                given += _did_you_mean(str(problem["input"]), valid)
-            problems.append(f"{key}: {problem['msg']}{given}")
-        raise ConfigError(f"{where}: " + "; ".join(problems)) from None
+        raise ConfigError(f"{where}: " + "; ".join(_problem(item) for item in error.errors())) from None
 
 
 def load_config(config: str | Path, overrides: Mapping[str, Any] | None = None) -> Settings:
@@ -221,7 +211,7 @@ def load_config(config: str | Path, overrides: Mapping[str, Any] | None = None) 
     Raises
     ------
     ConfigError
-        If there is no such file, it is no flat mapping, or a parameter is not valid.
+        If there is no such file, it is not a flat mapping, or a parameter is not valid.
     """
     path = Path(config)
     if path.suffix not in {".yml", ".yaml"}:
@@ -234,7 +224,7 @@ def load_config(config: str | Path, overrides: Mapping[str, Any] | None = None) 
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: not readable as YAML: {error}") from None
     if not isinstance(values, dict):
-        raise ConfigError(f"{path}: expected one 'key: value' a line")
+        raise ConfigError(f"{path}: expected one 'key: value' per line")
     values = {"config": path.stem} | values
     _refuse_unknown(values, str(path))
     values |= {key: value for key, value in (overrides or {}).items() if value is not None}
@@ -248,7 +238,7 @@ def from_notebook(names: Mapping[str, Any]) -> Settings:
     ----------
     names : mapping
         The notebook's ``globals()``. Names that are parameters count when they are not ``None``; ``config`` names the
-        base configuration. Names that papermill injected but that are no parameter are refused.
+        base configuration. Names that papermill injected but that are not parameters are refused.
 
     Returns
     -------
@@ -257,7 +247,7 @@ def from_notebook(names: Mapping[str, Any]) -> Settings:
     Raises
     ------
     ConfigError
-        As :func:`load_config`; also for an injected name that is no parameter.
+        As :func:`load_config`; also for an injected name that is not a parameter.
     """
     _refuse_unknown(_injected_names(names.get("In", ())), "papermill")
     given = {key: names[key] for key in Settings.model_fields if names.get(key) is not None}
@@ -274,13 +264,29 @@ def _injected_names(cells: Sequence[str]) -> dict[str, None]:
     return injected
 
 
-def _refuse_unknown(values: Mapping[str, Any], where: str) -> None:
+def nearest_name(given: str, valid: Iterable[str]) -> str:
+    """Return the hint for a message about a name that is not valid: the nearest one, or nothing if none is near.
+
+    Examples
+    --------
+    >>> nearest_name("n_tres", ["n_trees", "nodesize"]), nearest_name("xyz", ["n_trees", "nodesize"])
+    ("; did you mean 'n_trees'?", '')
+    """
+    near = difflib.get_close_matches(str(given), list(valid), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _refuse_unknown(values: Iterable[str], where: str) -> None:
     for key in values:
         if key not in Settings.model_fields:
-            hint = _did_you_mean(str(key), Settings.model_fields) or "; known keys: " + ", ".join(Settings.model_fields)
+            hint = nearest_name(key, Settings.model_fields) or "; known keys: " + ", ".join(Settings.model_fields)
             raise ConfigError(f"{where}: unknown key {key!r}{hint}")
 
 
-def _did_you_mean(given: str, valid: Iterable[str]) -> str:
-    near = difflib.get_close_matches(given, list(valid), n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""
+def _problem(item: Mapping[str, Any]) -> str:
+    """Return what pydantic found wrong with one parameter, with the value given and the nearest valid one."""
+    if not item["loc"]:
+        return f"values: {item['msg']}"
+    given = "" if item["type"] == "missing" else f" (given: {item['input']!r})"
+    valid = re.findall(r"'([^']*)'", item["ctx"]["expected"]) if item["type"] == "literal_error" else []
+    return f"{'.'.join(map(str, item['loc']))}: {item['msg']}{given}{nearest_name(item['input'], valid)}"

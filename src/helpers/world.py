@@ -1,39 +1,41 @@
-"""One door to both worlds: the same names come out, whether measured or simulated."""
+"""Load a run's inputs, real or simulated, under the same names."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 from shapely.geometry.base import BaseGeometry
 
 from helpers.config import Settings, project_root
-from helpers.data import catalog, cube, grid, readers, region
+from helpers.data import catalog, cube, grid, region
+from helpers.data.readers import open_source
 from helpers.sites import databases, tables
 from helpers.virtual import world
+from helpers.virtual.geography import plateau_outline
 
 
 @dataclass(frozen=True)
 class World:
     """What a run starts from.
 
-    Parameters
+    Attributes
     ----------
     cube : xarray.Dataset
         Covariates, plateau mask and cell areas on the target grid.
     products : xarray.Dataset
         What others estimated, on the target grid: variables ``npp_…``, ``rs_…`` and ``rh_…``, g C m-2 yr-1.
     observations : pandas.DataFrame
-        Site observations before quality control, in the schema of :mod:`helpers.sites.quality`.
+        Site observations before quality control, in the schema of :mod:`helpers.sites.schema`.
     rs_rh_pairs : pandas.DataFrame
         Sites where Rs and Rh were both measured: ``site``, ``longitude``, ``latitude``, ``year``, ``rs``, ``rh``.
     boundary : shapely geometry
         Outline of the plateau, EPSG:4326.
     truth : xarray.Dataset or None
-        The fluxes that the observations were drawn from; only a simulated world knows them.
+        The fluxes that the observations were drawn from; only a simulated world has them.
     modis_at_sites : pandas.DataFrame or None
         Yearly MODIS NPP at observation sites, to check ``npp_modis`` with; only of the real world.
     """
@@ -43,8 +45,8 @@ class World:
     observations: pd.DataFrame
     rs_rh_pairs: pd.DataFrame
     boundary: BaseGeometry
-    truth: xr.Dataset | None
-    modis_at_sites: pd.DataFrame | None
+    truth: xr.Dataset | None = None
+    modis_at_sites: pd.DataFrame | None = None
 
 
 def open_world(settings: Settings) -> World:
@@ -62,59 +64,56 @@ def open_world(settings: Settings) -> World:
     Raises
     ------
     DataError
-        If a file of the open world cannot be had.
-    helpers.errors.DataError
-        If a table of ``extra_observations`` is not in the schema.
+        If a file of the open world cannot be obtained, the grid reaches beyond the virtual world, or a table of
+        ``extra_observations`` is not in the schema.
     """
-    opened = _virtual(settings) if settings.world == "virtual" else _open(settings)
-    opened = replace(opened, cube=cube.replace_plateau(opened.cube, settings.plateau_mask))
-    if not settings.extra_observations:
-        return opened
-
-    def contains(longitude: np.ndarray, latitude: np.ndarray) -> np.ndarray:
-        """Tell for each pair of coordinates whether it lies on the plateau."""
-        return region.contains(opened.boundary, longitude, latitude)
-
-    own = [tables.read_table(_from_root(path), contains) for path in settings.extra_observations]
-    return replace(opened, observations=pd.concat([opened.observations, *own], ignore_index=True))
-
-
-def _virtual(settings: Settings) -> World:
-    """Open the simulated world, made from the seed."""
-    made = world.world(settings)
-    return World(
-        cube=made.cube,
-        products=xr.Dataset(made.products),
-        observations=pd.concat([made.observations["npp"], made.observations["rs"]], ignore_index=True),
-        rs_rh_pairs=made.observations["rs_rh"],
-        boundary=made.boundary,
-        truth=made.truth,
-        modis_at_sites=None,
+    simulated = settings.world == "virtual"
+    boundary = plateau_outline() if simulated else open_source("boundary")
+    inside = partial(region.contains, boundary)
+    # The user's tables come first: what is wrong with them is told before a world is made.
+    own = [tables.read_table(_from_root(path), inside) for path in settings.extra_observations]
+    opened = (_virtual if simulated else _open)(settings, boundary)
+    return replace(
+        opened,
+        cube=cube.replace_plateau(opened.cube, settings.plateau_mask),
+        observations=pd.concat([opened.observations, *own], ignore_index=True),
     )
 
 
-def _open(settings: Settings) -> World:
+def _virtual(settings: Settings, boundary: BaseGeometry) -> World:
+    """Open the simulated world, made from the seed."""
+    fields = world.virtual_fields(settings)
+    observations, _ = world.observe(settings)
+    return World(
+        cube=fields.cube,
+        products=fields.products,
+        observations=pd.concat([observations["npp"], observations["rs"]], ignore_index=True),
+        rs_rh_pairs=observations["rs_rh"],
+        boundary=boundary,
+        truth=fields.truth,
+    )
+
+
+def _open(settings: Settings, boundary: BaseGeometry) -> World:
     """Open the real world, from the files of the catalogue."""
-    boundary = region.read_boundary(catalog.fetch("boundary")["DBATP_Polygon.shp"])
     target = grid.target_grid(settings.west, settings.south, settings.east, settings.north, settings.resolution)
     layers = cube.open_cube(target, region.mask_from_polygon(boundary, target), settings.soc_depth)
-    products = xr.Dataset({"npp_modis": layers["npp_modis"].mean("time"), **cube.open_products(target)})
-    srdb = catalog.fetch("srdb")["srdb-data.csv"]
-    records = tables.read_open(
-        srdb=srdb,
-        michaletz=catalog.fetch("michaletz2014")["Michaletz2014.csv"],
-        sun=project_root() / "data" / "observations" / "sun2022_grassland_npp.csv",
-        contains=lambda longitude, latitude: region.contains(boundary, longitude, latitude),
-    )
+    srdb, michaletz, sun = (_only_file(key) for key in ("srdb", "michaletz2014", "sun2022"))
+    inside = partial(region.contains, boundary)
     return World(
         cube=layers,
-        products=products,
-        observations=records,
+        products=xr.Dataset({"npp_modis": layers["npp_modis"].mean("time"), **cube.open_products(target)}),
+        observations=tables.read_open(srdb=srdb, michaletz=michaletz, sun=sun, contains=inside),
         rs_rh_pairs=databases.rs_rh_pairs(srdb),
         boundary=boundary,
-        truth=None,
-        modis_at_sites=readers.open_source("modis_npp_sites"),
+        modis_at_sites=open_source("modis_npp_sites"),
     )
+
+
+def _only_file(key: str) -> Path:
+    """Return the file of a product that has one."""
+    (path,) = catalog.fetch(key).values()
+    return path
 
 
 def _from_root(path: str) -> Path:

@@ -1,7 +1,7 @@
-"""What each product is, where it comes from, and getting it: the catalogue of the ``open`` configuration.
+"""The catalogue of the ``open`` configuration: what each product is, where it comes from, and its files.
 
 The catalogue is ``data/catalog.yml``. Files are fetched with pooch into one cache folder and are used only when their
-SHA-256 agrees. Two environment variables steer it:
+SHA-256 agrees. Two environment variables steer this:
 
 ``QTP_DATA_DIR``
     the cache folder; without it, the operating system's cache folder for ``qtp-carbon-book``.
@@ -12,19 +12,19 @@ SHA-256 agrees. Two environment variables steer it:
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import shutil
 import sys
-import tempfile
 import warnings
-from collections.abc import Iterable
-from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
 import requests
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from helpers.config import project_root
 from helpers.errors import DataError
@@ -39,17 +39,12 @@ class File(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(description="file name, also in a mirror and in the cache")
+    name: str = Field(
+        pattern=r"^\w[\w.-]*$", description="file name without folders, also in a mirror and in the cache"
+    )
     bytes: int = Field(gt=0, description="size")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="checksum")
     url: str = Field(pattern=r"^https://", description="public address, pinned to a version")
-
-    @field_validator("name")
-    @classmethod
-    def _plain_name(cls, value: str) -> str:
-        if PurePosixPath(value).name != value or "\\" in value:
-            raise ValueError("expected a plain file name without folders")
-        return value
 
 
 class Entry(BaseModel):
@@ -63,9 +58,12 @@ class Entry(BaseModel):
     licence: str
     citation: list[str] = Field(min_length=1, description="keys in references.bib")
     reference: str = Field(description="the same, for people")
-    reader: str = Field(pattern=r"^[a-z_]+\.[a-z_]+\.[a-z_0-9]+$", description="module and function that read it")
+    reader: str = Field(
+        pattern=r"^[a-z_]+\.[a-z_0-9]+\.[a-z_0-9]+$", description="function that reads it, by its name in src/helpers"
+    )
     notes: str
     origin: str = Field("", description="where it comes from when there is nothing to download")
+    in_repository: list[str] = Field([], description="files of this repository that the reader takes, by their path")
     files: list[File]
 
     @model_validator(mode="after")
@@ -80,13 +78,8 @@ def catalogue_path() -> Path:
     return project_root() / "data" / "catalog.yml"
 
 
-def load_catalog(path: Path | None = None) -> dict[str, Entry]:
+def load_catalog() -> dict[str, Entry]:
     """Read and check the catalogue.
-
-    Parameters
-    ----------
-    path : pathlib.Path, optional
-        Catalogue file; without it, the project's own.
 
     Returns
     -------
@@ -96,9 +89,9 @@ def load_catalog(path: Path | None = None) -> dict[str, Entry]:
     Raises
     ------
     DataError
-        If the file is missing, is no YAML mapping, or an entry is not valid; the message names entry and field.
+        If the file is missing, is not a YAML mapping, or an entry is not valid; the message names entry and field.
     """
-    path = path or catalogue_path()
+    path = catalogue_path()
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -106,10 +99,48 @@ def load_catalog(path: Path | None = None) -> dict[str, Entry]:
     except yaml.YAMLError as error:
         raise DataError(f"catalogue {path} is not readable as YAML: {error}") from None
     if not isinstance(raw, dict) or not all(isinstance(value, dict) for value in raw.values()):
-        raise DataError(f"catalogue {path}: expected one mapping a product, 'key: {{title: …}}'")
+        raise DataError(f"catalogue {path}: expected one mapping per product, 'key: {{title: …}}'")
     entries = {key: _entry(key, value, path) for key, value in raw.items()}
-    _refuse_shared_names(entries, path)
+    names = Counter(file.name for entry in entries.values() for file in entry.files)
+    shared = [name for name, times in names.items() if times > 1]
+    if shared:  # the cache has one folder for all
+        raise DataError(
+            f"catalogue {path}: {', '.join(shared)}: named by more than one entry; expected names of its own"
+        )
     return entries
+
+
+def reader(key: str) -> Callable:
+    """Return the function that reads a product, imported by the name that the catalogue gives it.
+
+    Parameters
+    ----------
+    key : str
+        Key of the catalogue.
+
+    Returns
+    -------
+    callable
+        It takes the product's files, in the order of the catalogue. A reader may want more; its docstring tells.
+
+    Raises
+    ------
+    DataError
+        If there is no such product, or no function of that name in ``src/helpers``.
+    """
+    name = _product(key).reader
+    module, function = name.rsplit(".", 1)
+    try:
+        found = getattr(importlib.import_module(f"helpers.{module}"), function, None)
+        problem = "" if callable(found) else f"{module} has no such function"
+    except ModuleNotFoundError as error:
+        problem = str(error)
+    if problem:
+        raise DataError(
+            f"catalogue {catalogue_path()}, entry {key!r}: reader {name!r}: {problem}; "
+            "expected folder.module.function below src/helpers, as data.readers.read_soc"
+        )
+    return found
 
 
 def fetch(key: str) -> dict[str, Path]:
@@ -126,66 +157,45 @@ def fetch(key: str) -> dict[str, Path]:
     Returns
     -------
     dict of str to pathlib.Path
-        Local path of each file by its name; empty for a product without files.
+        Local path of each file by its name, in the order of the catalogue; empty for a product without files.
 
     Raises
     ------
     DataError
-        If there is no such product, or a file cannot be had.
+        If there is no such product, or a file cannot be obtained.
     """
-    catalog = load_catalog()
-    if key not in catalog:
-        raise DataError(f"no product {key!r} in the catalogue; there are: {', '.join(catalog)}")
-    return {file.name: _fetch_file(file) for file in catalog[key].files}
+    product = _product(key)
+    kept = [project_root() / path for path in product.in_repository]
+    return {file.name: _fetch_file(file) for file in product.files} | {path.name: path for path in kept}
 
 
-def cached_or_mirrored(keys: Iterable[str] | None = None) -> bool:
-    """Tell whether all files of some products are at hand without network.
-
-    Parameters
-    ----------
-    keys : iterable of str, optional
-        Keys of the catalogue; without them, all.
-
-    Returns
-    -------
-    bool
-        True if each file lies, with the right checksum, in the cache or in a mirror folder. A mirror that is an
-        address counts as network.
-    """
-    catalog = load_catalog()
+def cached_or_mirrored() -> bool:
+    """Tell whether the cache, or a mirror folder, has all files of the catalogue with the right checksums."""
     folders = [cache_folder()]
-    mirror = _mirror()
-    if mirror and not _is_address(mirror):
-        folders.append(Path(mirror))
-    files = [file for key in (catalog if keys is None else keys) for file in catalog[key].files]
-    return all(any(_is_good(folder / file.name, file.sha256) for folder in folders) for file in files)
+    if _mirror() and not _is_address(_mirror()):
+        folders.append(Path(_mirror()).expanduser())
+    return all(
+        any(_is_good(folder / file.name, file.sha256) for folder in folders)
+        for entry in load_catalog().values()
+        for file in entry.files
+    )
 
 
 def catalogue_table() -> pd.DataFrame:
-    """Return the catalogue as a table for people, one row a product.
+    """Return the catalogue as a table for people, one row per product.
 
     Returns
     -------
     pandas.DataFrame
-        Index ``key``; columns title, variable, files, megabytes, licence, reference, citation, origin, notes.
+        Index ``key``; the fields of :class:`Entry`, with the number of ``files`` and their ``megabytes``.
     """
-    rows = [
-        {
-            "key": entry.key,
-            "title": entry.title,
-            "variable": entry.variable,
-            "files": len(entry.files),
-            "megabytes": round(sum(file.bytes for file in entry.files) / 1e6, 2),
-            "licence": entry.licence,
-            "reference": entry.reference,
-            "citation": ", ".join(entry.citation),
-            "origin": entry.origin or "download",
-            "notes": entry.notes,
-        }
-        for entry in load_catalog().values()
-    ]
-    return pd.DataFrame(rows).set_index("key")
+    table = pd.DataFrame([entry.model_dump() for entry in load_catalog().values()]).set_index("key")
+    return table.assign(
+        files=table["files"].str.len(),
+        megabytes=[round(sum(file["bytes"] for file in files) / 1e6, 2) for files in table["files"]],
+        citation=table["citation"].str.join(", "),
+        origin=table["origin"].replace("", "download"),
+    )
 
 
 def cache_folder() -> Path:
@@ -194,123 +204,80 @@ def cache_folder() -> Path:
     return Path(named).expanduser() if named else Path(pooch.os_cache("qtp-carbon-book"))
 
 
+def _product(key: str) -> Entry:
+    catalog = load_catalog()
+    if key not in catalog:
+        raise DataError(f"no product {key!r} in the catalogue; there are: {', '.join(catalog)}")
+    return catalog[key]
+
+
 def _entry(key: str, value: dict, path: Path) -> Entry:
     try:
-        return Entry(key=key, **value)
-    except (ValidationError, TypeError) as error:
-        if isinstance(error, TypeError):
-            raise DataError(f"catalogue {path}, entry {key!r}: 'key' is the name of the entry, not a field") from None
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc']) or 'entry'}: {problem['msg']}"
-            for problem in error.errors()
-        )
-        raise DataError(f"catalogue {path}, entry {key!r}: {problems}") from None
-
-
-def _refuse_shared_names(entries: dict[str, Entry], path: Path) -> None:
-    owners: dict[str, str] = {}
-    for key, entry in entries.items():
-        for file in entry.files:
-            if file.name in owners:
-                raise DataError(f"catalogue {path}: {owners[file.name]!r} and {key!r} both have a file {file.name}")
-            owners[file.name] = key
+        return Entry.model_validate({**value, "key": key})
+    except ValidationError as error:
+        problems = (f"{'.'.join(map(str, item['loc'])) or 'entry'}: {item['msg']}" for item in error.errors())
+        raise DataError(f"catalogue {path}, entry {key!r}: {'; '.join(problems)}") from None
 
 
 def _mirror() -> str:
     return os.environ.get("QTP_DATA_MIRROR", "").strip()
 
 
-def _is_address(mirror: str) -> bool:
-    return "://" in mirror
+def _is_address(place: str) -> bool:
+    return "://" in place
 
 
 def _is_good(path: Path, sha256: str) -> bool:
     """Tell whether a file exists and has this checksum."""
-    try:
-        state = path.stat()
-    except OSError:
-        return False
-    return _checksum(path, state.st_size, state.st_mtime_ns) == sha256
-
-
-@lru_cache(maxsize=256)
-def _checksum(path: Path, size: int, modified: int) -> str:
-    """Return the checksum of a file; size and time of change are there so that a changed file is read anew."""
-    return pooch.file_hash(str(path), alg="sha256")
+    return path.is_file() and pooch.file_hash(str(path), alg="sha256") == sha256
 
 
 def _fetch_file(file: File) -> Path:
     """Return the path of one file in the cache, putting it there first if need be."""
-    target = cache_folder() / file.name
-    if _is_good(target, file.sha256):
-        return target
-    _make_cache_folder()
+    places = [f"{_mirror().rstrip('/')}/{file.name}"] if _mirror() else []
     attempts = []
-    mirror = _mirror()
-    if mirror:
-        place = f"{mirror.rstrip('/')}/{file.name}"
-        problem = _download(file, place) if _is_address(mirror) else _copy(file, Path(mirror).expanduser() / file.name)
+    for place in [*places, file.url]:
+        problem = _put_into_cache(file, place)
         if not problem:
-            return target
-        attempts.append(f"mirror {place}: {problem}")
-    problem = _download(file, file.url)
-    if not problem:
-        return target
-    attempts.append(f"{file.url}: {problem}")
+            return cache_folder() / file.name
+        attempts.append(f"  - {place}: {problem}\n")
     raise DataError(
-        f"cannot get {file.name} ({file.bytes / 1e6:.1f} MB). Tried:\n"
-        + "".join(f"  - {attempt}\n" for attempt in attempts)
-        + "What to do: set QTP_DATA_MIRROR to a folder or address that holds it, or download it by hand from\n"
-        f"  {file.url}\ninto {cache_folder()}\nExpected sha256: {file.sha256}"
+        f"cannot get {file.name} ({file.bytes / 1e6:.1f} MB). Tried:\n" + "".join(attempts) + "What to do: "
+        "set QTP_DATA_MIRROR to a folder or address that holds it, or download it by hand from\n"
+        f"  {file.url}\ninto {cache_folder()}\n(set QTP_DATA_DIR to another folder if you may not write there). "
+        f"Expected sha256: {file.sha256}"
     )
 
 
-def _make_cache_folder() -> None:
-    try:
-        cache_folder().mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(
-            f"cache folder {cache_folder()} cannot be made ({error.strerror}): "
-            "set QTP_DATA_DIR to a folder you may write to"
-        ) from None
-
-
-def _copy(file: File, source: Path) -> str:
-    """Copy one file from a mirror folder into the cache; return what went wrong, or an empty string."""
-    if not source.is_file():
-        return "no such file"
-    try:
-        with tempfile.TemporaryDirectory(dir=cache_folder(), prefix=".part-") as folder:
-            part = Path(shutil.copyfile(source, Path(folder) / file.name))
-            found = pooch.file_hash(str(part), alg="sha256")
-            if found != file.sha256:
-                return f"wrong checksum, sha256 {found}"
-            part.replace(cache_folder() / file.name)
-    except OSError as error:
-        return f"cannot be copied ({error.strerror})"
-    return ""
-
-
-def _download(file: File, url: str) -> str:
-    """Download one file into the cache with pooch; return what went wrong, or an empty string."""
-    registry = pooch.create(
+def _put_into_cache(file: File, place: str) -> str:
+    """Get a file from a folder or an address unless the cache has it; return what went wrong, or an empty string."""
+    address = _is_address(place)
+    # pooch copies or downloads beside the target, and moves the file there when its checksum agrees.
+    store = pooch.create(
         path=cache_folder(),
         base_url="",
         registry={file.name: f"sha256:{file.sha256}"},
-        urls={file.name: url},
-        retry_if_failed=1,
+        urls={file.name: place},
+        retry_if_failed=int(address),
     )
     try:
-        registry.fetch(file.name, downloader=pooch.HTTPDownloader(progressbar=True))
+        store.fetch(file.name, downloader=pooch.HTTPDownloader(progressbar=True) if address else _copy)
     except requests.HTTPError as error:
         return f"the server answered {error.response.status_code}"
     except requests.RequestException as error:
         return f"no connection ({type(error).__name__})"
+    except FileNotFoundError:
+        return "no such file"
     except OSError as error:
-        return f"cannot be written ({error.strerror})"
+        return f"cannot be written to {cache_folder()} ({error.strerror or error})"
     except ValueError:
-        return "wrong checksum: the file there is not the one the catalogue means"
+        return "wrong checksum: the file there is not the one that the catalogue names"
     return ""
+
+
+def _copy(source: str, target: str, _: pooch.Pooch) -> None:
+    """Copy a file as pooch wants a download done."""
+    shutil.copyfile(Path(source).expanduser(), target)
 
 
 def main(arguments: list[str] | None = None) -> int:

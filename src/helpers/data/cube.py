@@ -3,58 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from helpers.data import derived, readers
-from helpers.data import grid as grids
+from helpers.data import derived
+from helpers.data.grid import cell_area, cell_edges, resample_nearest
+from helpers.data.readers import open_source
 from helpers.data.region import PAPER_BOX
+from helpers.data.variables import VARIABLES
 from helpers.errors import DataError
 
 NPP_PREDICTORS = ("precipitation", "temperature", "srad", "land_cover", "elevation", "lai", "npp_modis")
 RS_PREDICTORS = (*NPP_PREDICTORS, "soc")
 
 
-class Bounds(NamedTuple):
-    """Plausible physical range of a variable, and its unit."""
-
-    low: float
-    high: float
-    units: str
-
-
-#: Values outside these ranges are taken for a mistake in units, not for nature.
-BOUNDS: Mapping[str, Bounds] = {
-    "precipitation": Bounds(0, 13_000, "mm yr-1"),
-    "temperature": Bounds(-60, 40, "degC"),
-    "srad": Bounds(20, 400, "W m-2"),
-    "land_cover": Bounds(0, 17, "1"),
-    "elevation": Bounds(-500, 9000, "m"),
-    "lai": Bounds(0, 12, "1"),
-    "npp_modis": Bounds(0, 4000, "g m-2 yr-1"),
-    "soc": Bounds(0, 300, "kg m-2"),
-}
-
-
 def check_bounds(cube: xr.Dataset) -> None:
-    """Refuse a cube with a covariate outside its physical range.
+    """Refuse a cube with a covariate outside its plausible range, which tells of a mistake in units.
 
     Parameters
     ----------
     cube : xarray.Dataset
-        Variables named in ``BOUNDS`` are checked, others are not.
+        Variables of ``RS_PREDICTORS`` are checked against :data:`helpers.data.variables.VARIABLES`, others are not.
 
     Raises
     ------
     DataError
         Naming the variable, the range found and expected, and the first cell that is outside.
     """
-    for name, bounds in BOUNDS.items():
-        if name in cube:
-            _check_one(cube[name], bounds)
+    for name in RS_PREDICTORS:
+        if name not in cube:
+            continue
+        field, expected = cube[name], VARIABLES[name]
+        values = field.values
+        outside = (values < expected.low) | (values > expected.high)
+        if outside.any():
+            first = dict(zip(field.dims, (int(index[0]) for index in np.nonzero(outside)), strict=True))
+            where = ", ".join(f"{dim} {_readable(field[dim].values[index])}" for dim, index in first.items())
+            raise DataError(
+                f"{name}: {int(outside.sum())} of {values.size} values lie outside {expected.low:g} to "
+                f"{expected.high:g} {expected.units} (found {np.nanmin(values):g} to {np.nanmax(values):g}); "
+                f"the first at {where}. Check units?"
+            )
 
 
 def assemble(layers: dict[str, xr.DataArray], grid: xr.Dataset, plateau: xr.DataArray) -> xr.Dataset:
@@ -80,14 +71,12 @@ def assemble(layers: dict[str, xr.DataArray], grid: xr.Dataset, plateau: xr.Data
     DataError
         If a layer is missing, unknown, not on the grid, or outside its physical range.
     """
-    missing, unknown = set(RS_PREDICTORS) - set(layers), set(layers) - set(RS_PREDICTORS)
+    missing, unknown = sorted(set(RS_PREDICTORS) - set(layers)), sorted(set(layers) - set(RS_PREDICTORS))
     if missing or unknown:
-        parts = [
-            f"{word}: {', '.join(sorted(names))}"
-            for word, names in (("missing", missing), ("unknown", unknown))
-            if names
-        ]
-        raise DataError(f"a cube has the layers {', '.join(RS_PREDICTORS)}; {'; '.join(parts)}")
+        raise DataError(
+            f"a cube has the layers {', '.join(RS_PREDICTORS)}; missing: {', '.join(missing) or 'none'}; "
+            f"unknown: {', '.join(unknown) or 'none'}"
+        )
     _refuse_misplaced({**layers, "plateau": plateau}, grid)
     fields = {
         name: layers[name]
@@ -97,8 +86,13 @@ def assemble(layers: dict[str, xr.DataArray], grid: xr.Dataset, plateau: xr.Data
         for name in RS_PREDICTORS
     }
     fields["plateau"] = plateau.astype(bool)
-    fields["cell_area"] = grids.cell_area(grid["latitude"].values, grid["longitude"].values)
-    cube = xr.Dataset({name: _on_grid(field, grid) for name, field in fields.items()}, attrs=dict(grid.attrs))
+    fields["cell_area"] = cell_area(grid["latitude"], grid["longitude"])
+    # Exactly the grid's coordinates: rounding must not separate the cells of two layers.
+    axes = {"latitude": grid["latitude"], "longitude": grid["longitude"]}
+    placed = {
+        name: field.assign_coords(axes).drop_vars("spatial_ref", errors="ignore") for name, field in fields.items()
+    }
+    cube = xr.Dataset(placed, attrs=dict(grid.attrs))
     check_bounds(cube)
     return cube.rio.write_crs("EPSG:4326")
 
@@ -118,39 +112,34 @@ def sample(cube: xr.Dataset, sites: pd.DataFrame, names: Sequence[str] | None = 
     Returns
     -------
     pandas.DataFrame
-        One row a site, with the sites' index; one column for each name: the value of the
-        cell that the site lies in. A yearly covariate is that of the site's year; of the nearest year where the cube
-        has not that one; the mean over the years where the year is unknown. NaN where the cube has no data.
+        One row per site, with the sites' index; one column for each name: the value of the cell that the site lies
+        in. A yearly covariate is that of the site's year; of the nearest year where the cube does not have that one;
+        the mean over the years where the year is unknown. NaN where the cube has no data.
 
     Raises
     ------
     DataError
         If a column or a coordinate is missing, or a site lies outside the cube; rows are named.
     """
-    needed = ["longitude", "latitude"]
-    absent = [column for column in needed if column not in sites]
+    absent = [column for column in ("longitude", "latitude") if column not in sites]
     if absent:
         raise DataError(
             f"sites: column {', '.join(absent)} is missing; there are: {', '.join(map(str, sites.columns))}"
         )
-    place = sites[needed].astype("float64")
+    place = sites[["longitude", "latitude"]].astype("float64")
     unknown = place.index[place.isna().any(axis=1)]
     if len(unknown):
         raise DataError(f"sites: row {_rows(unknown)}: longitude or latitude is missing; leave such sites out")
     _refuse_outside(cube, place)
-    columns, rows = _cell_index(cube, "longitude", place), _cell_index(cube, "latitude", place)
-    at = {"latitude": xr.DataArray(rows, dims="site"), "longitude": xr.DataArray(columns, dims="site")}
-    year = sites["year"] if "year" in sites else pd.Series(np.nan, sites.index)
     names = [name for name in RS_PREDICTORS if name in cube] if names is None else list(names)
-    found = cube[names].isel(at).load()
-    return pd.DataFrame(
-        {name: _in_year(found[name], year.to_numpy("float64")) for name in names},
-        index=sites.index,
-    )
+    at = {axis: xr.DataArray(place[axis].to_numpy(), dims="site") for axis in place}
+    found = cube[names].sel(at, method="nearest").load()
+    year = sites["year"].to_numpy("float64") if "year" in sites else np.full(len(sites), np.nan)
+    return pd.DataFrame({name: _in_year(found[name], year) for name in names}, index=sites.index)
 
 
-#: Lowest elevation of the plateau, m, by the values of the parameter ``plateau_mask``; ``boundary`` has none.
-_LOWEST = {"boundary": None, "above_2500m": 2500.0, "above_3000m": 3000.0}
+_LOWEST: Mapping[str, float] = {"above_2500m": 2500.0, "above_3000m": 3000.0}
+"""Lowest elevation of the plateau, m, by the values of the parameter ``plateau_mask`` that are not ``boundary``."""
 
 
 def replace_plateau(cube: xr.Dataset, mask: str) -> xr.Dataset:
@@ -162,7 +151,7 @@ def replace_plateau(cube: xr.Dataset, mask: str) -> xr.Dataset:
         With ``elevation`` and, as ``plateau``, the cells inside the boundary.
     mask : {"boundary", "above_2500m", "above_3000m"}
         ``boundary`` leaves the cube as it is. The others take the cells of
-        :data:`helpers.sites.databases.PAPER_BOX` at that elevation or higher, wherever the boundary runs.
+        :data:`helpers.data.region.PAPER_BOX` at that elevation or higher, wherever the boundary runs.
 
     Returns
     -------
@@ -173,15 +162,14 @@ def replace_plateau(cube: xr.Dataset, mask: str) -> xr.Dataset:
     DataError
         If there is no such mask.
     """
-    if mask not in _LOWEST:
-        raise DataError(f"plateau_mask is {mask!r}; expected one of {', '.join(_LOWEST)}")
-    lowest = _LOWEST[mask]
-    if lowest is None:
+    if mask == "boundary":
         return cube
+    if mask not in _LOWEST:
+        raise DataError(f"plateau_mask is {mask!r}; expected one of boundary, {', '.join(_LOWEST)}")
     west, south, east, north = PAPER_BOX
     longitude, latitude = cube["longitude"], cube["latitude"]
     in_box = (longitude >= west) & (longitude <= east) & (latitude >= south) & (latitude <= north)
-    high = (cube["elevation"] >= lowest) & in_box
+    high = (cube["elevation"] >= _LOWEST[mask]) & in_box
     return cube.assign(plateau=high.transpose(*cube["plateau"].dims).assign_attrs(cube["plateau"].attrs))
 
 
@@ -209,23 +197,20 @@ def open_cube(grid: xr.Dataset, plateau: xr.DataArray, soc_depth: int = 30) -> x
     where sunshine (0.5 degree) meets elevation (1/12 degree).
     """
 
-    def on_grid(field: xr.DataArray) -> xr.DataArray:
-        """Return the nearest source value at each cell centre."""
-        return grids.resample_nearest(field, grid)
+    def layer(key: str, name: str | None = None) -> xr.DataArray:
+        """Return a product, or one variable of it, on the grid."""
+        product = open_source(key)
+        return resample_nearest(product if name is None else product[name], grid)
 
-    elevation = on_grid(readers.open_source("elevation"))
+    elevation = layer("elevation")
     yearly = {
-        "precipitation": on_grid(readers.open_source("worldclim_precipitation")),
-        "temperature": on_grid(readers.open_source("worldclim_temperature")),
-        "srad": derived.srad_from_sunshine(on_grid(readers.open_source("biome4_sunshine")), elevation),
-        "lai": derived.lai_from_fapar(on_grid(readers.open_source("fapar_max"))),
-        "npp_modis": derived.npp_from_psnnet(on_grid(readers.open_source("psnnet_2015"))),
+        "precipitation": layer("worldclim_precipitation"),
+        "temperature": layer("worldclim_temperature"),
+        "srad": derived.srad_from_sunshine(layer("biome4_sunshine", "sunshine"), elevation),
+        "lai": derived.lai_from_fapar(layer("fapar_max")),
+        "npp_modis": derived.npp_from_psnnet(layer("psnnet_2015")),
     }
-    static = {
-        "land_cover": on_grid(readers.open_source("land_cover")),
-        "elevation": elevation,
-        "soc": on_grid(readers.open_source(f"soc_0_{soc_depth}cm")),
-    }
+    static = {"land_cover": layer("land_cover"), "elevation": elevation, "soc": layer(f"soc_0_{soc_depth}cm")}
     step = pd.DatetimeIndex(["2010-01-01"], name="time")
     cube = assemble({name: field.expand_dims(time=step) for name, field in yearly.items()} | static, grid, plateau)
     cube.attrs["climatology"] = (
@@ -235,7 +220,7 @@ def open_cube(grid: xr.Dataset, plateau: xr.DataArray, soc_depth: int = 30) -> x
     return cube
 
 
-def open_products(grid: xr.Dataset) -> dict[str, xr.DataArray]:
+def open_products(grid: xr.Dataset) -> xr.Dataset:
     """Return the products that the ``open`` configuration is compared with, on the target grid.
 
     Parameters
@@ -245,35 +230,32 @@ def open_products(grid: xr.Dataset) -> dict[str, xr.DataArray]:
 
     Returns
     -------
-    dict of str to xarray.DataArray
+    xarray.Dataset
         ``npp_casa_cnp``, ``npp_miami``, ``rh_casa_cnp``, ``rh_mimics``, ``rh_corpse``, ``rs_raich``, g C m-2 yr-1;
         dimensions latitude, longitude.
     """
-    casa = readers.open_source("casa_cnp")
-    monthly = readers.read_monthly_climate(*readers.catalog.fetch("biome4_sunshine").values())
+    casa, monthly = open_source("casa_cnp"), open_source("biome4_sunshine")
     fields = {
         "npp_casa_cnp": casa["npp"],
-        "npp_miami": derived.miami_npp(
-            readers.open_source("worldclim_precipitation"), readers.open_source("worldclim_temperature")
-        ),
+        "npp_miami": derived.miami_npp(open_source("worldclim_precipitation"), open_source("worldclim_temperature")),
         "rh_casa_cnp": casa["rh"],
-        "rh_mimics": readers.open_source("mimics"),
-        "rh_corpse": readers.open_source("corpse"),
+        "rh_mimics": open_source("mimics"),
+        "rh_corpse": open_source("corpse"),
         "rs_raich": derived.raich_rs(monthly["precipitation"], monthly["temperature"]),
     }
-    return {name: grids.resample_nearest(field, grid).rename(name) for name, field in fields.items()}
+    return xr.Dataset({name: resample_nearest(field, grid).rename(name) for name, field in fields.items()})
 
 
-#: Cells of the plateau that stand for all where each cell would only repeat its neighbours: folds, intervals, draws.
-#: The plateau has 25,000 cells of 0.1 degree and 2.5 million of 0.01 degree.
 SAMPLE_CELLS = 30_000
+"""Cells of the plateau that stand for all where each cell would only repeat its neighbours: folds, intervals, draws.
+The plateau has 25,000 cells of 0.1 degree and 2.5 million of 0.01 degree."""
 
 
 def thinned(cube: xr.Dataset, most: int = SAMPLE_CELLS) -> xr.Dataset:
     """Return a systematic sample of the cells: every k-th row and column, each standing for the area of k x k cells.
 
     Distances between sites and map, dissimilarity and the draws of a budget are statistics over the plateau. A cell of
-    1 km tells what its neighbours tell, so that a sample of them gives the same statistics at a part of the cost.
+    1 km is like its neighbours, so that a sample of the cells gives the same statistics at a part of the cost.
 
     Parameters
     ----------
@@ -334,19 +316,6 @@ def summary(cube: xr.Dataset) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _check_one(field: xr.DataArray, bounds: Bounds) -> None:
-    values = field.values
-    outside = (values < bounds.low) | (values > bounds.high)
-    if not outside.any():
-        return
-    first = dict(zip(field.dims, (int(index[0]) for index in np.nonzero(outside)), strict=True))
-    where = ", ".join(f"{dim} {_readable(field[dim].values[index])}" for dim, index in first.items())
-    raise DataError(
-        f"{field.name}: {int(outside.sum())} of {values.size} values lie outside {bounds.low:g} to {bounds.high:g} "
-        f"{bounds.units} (found {np.nanmin(values):g} to {np.nanmax(values):g}); the first at {where}. Check units?"
-    )
-
-
 def _readable(value: np.generic) -> str:
     return str(value.astype("datetime64[D]")) if np.issubdtype(value.dtype, np.datetime64) else f"{float(value):g}"
 
@@ -362,24 +331,9 @@ def _refuse_misplaced(layers: dict[str, xr.DataArray], grid: xr.Dataset) -> None
                 )
 
 
-def _on_grid(field: xr.DataArray, grid: xr.Dataset) -> xr.DataArray:
-    """Return a field with exactly the grid's coordinates, so that rounding does not part the cells."""
-    return field.assign_coords(latitude=grid["latitude"], longitude=grid["longitude"]).drop_vars(
-        "spatial_ref", errors="ignore"
-    )
-
-
-def cell_edges(cube: xr.Dataset, axis: str) -> tuple[float, float]:
-    """Return the outer edges of a cube along an axis, ``longitude`` or ``latitude``: lower, upper [degrees]."""
-    centres = np.sort(cube[axis].values.astype("float64"))
-    half = (centres[-1] - centres[0]) / (centres.size - 1) / 2
-    return centres[0] - half, centres[-1] + half
-
-
 def _refuse_outside(cube: xr.Dataset, place: pd.DataFrame) -> None:
     """Raise if a site lies outside the cube, and say so if its coordinates are swapped."""
-    west, east = cell_edges(cube, "longitude")
-    south, north = cell_edges(cube, "latitude")
+    (west, east), (south, north) = cell_edges(cube, "longitude"), cell_edges(cube, "latitude")
 
     def inside(longitude: pd.Series, latitude: pd.Series) -> pd.Series:
         """Tell for each pair of coordinates whether it lies in the cube's box."""
@@ -395,6 +349,9 @@ def _refuse_outside(cube: xr.Dataset, place: pd.DataFrame) -> None:
             f"sites: row {_rows(swapped)}: outside {box}, but inside with longitude and latitude swapped: swap them"
         )
     raise DataError(
+        f"sites: row {_rows(swapped)}: outside {box}, but inside with longitude and latitude swapped: swap them"
+    )
+    raise DataError(
         f"sites: row {_rows(place.index[outside])}: outside the cube, {box}; leave such sites out or widen the grid"
     )
 
@@ -405,12 +362,8 @@ def _rows(labels: pd.Index) -> str:
     return f"{shown} and {len(labels) - 10} more" if len(labels) > 10 else shown
 
 
-def _cell_index(cube: xr.Dataset, axis: str, place: pd.DataFrame) -> np.ndarray:
-    return cube.indexes[axis].get_indexer(pd.Index(place[axis]), method="nearest")
-
-
 def _in_year(values: xr.DataArray, year: np.ndarray) -> np.ndarray:
-    """Return one value a site: of its year, of the nearest year, or the mean over the years if its year is unknown."""
+    """Return one value per site: of its year or the nearest one, or the mean over the years if its year is unknown."""
     if "time" not in values.dims:
         return values.values
     by_site = values.transpose("site", "time").values

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from helpers.data.readers import _described
+from helpers.data.variables import described
 from helpers.errors import DataError
 
 #: Largest leaf area index that fAPAR can tell: beyond it the canopy absorbs nearly all light and fAPAR is flat.
@@ -80,63 +80,47 @@ def srad_from_sunshine(sunshine: xr.DataArray, elevation: xr.DataArray) -> xr.Da
     stations count (Maduo 0.56 against 2838 hours, or 0.65; Lhasa 0.51 against 3000 hours, or 0.68), so the result
     stays below measured radiation (Gaize: 205 against 21 MJ m-2 d-1, or 243 W m-2, Liu et al. 2012).
     """
-    if sunshine.sizes.get("month") != 12:
-        raise DataError(f"sunshine: expected 12 months, got dimensions {dict(sunshine.sizes)}")
-    if float(sunshine.max()) > 1.0 or float(sunshine.min()) < 0.0:
-        raise DataError(
-            f"sunshine: expected a fraction of 0 to 1, found {float(sunshine.min())} to {float(sunshine.max())}"
-        )
+    _require_months(sunshine, "sunshine")
+    _require_fraction(sunshine, "sunshine")
     radiation = extraterrestrial_radiation(sunshine["latitude"])
     transmitted = 0.25 + (0.50 + 2e-5 * elevation.clip(min=0)) * sunshine
     mean = (transmitted * radiation).weighted(_DAYS).mean("month", skipna=False)
-    return _described(
-        mean,
-        name="srad",
-        units="W m-2",
-        long_name="mean downward shortwave radiation",
-        standard_name="surface_downwelling_shortwave_flux_in_air",
-        source="biome4_sunshine, elevation",
-    )
+    return described(mean, "srad", source=_sources(sunshine, elevation))
 
 
-def lai_from_fapar(fapar: xr.DataArray, extinction: float = 0.5) -> xr.DataArray:
+def lai_from_fapar(fapar: xr.DataArray) -> xr.DataArray:
     r"""Derive leaf area index from the fraction of light that the canopy absorbs.
 
     Parameters
     ----------
     fapar : xarray.DataArray
         Fraction, 0 to 1.
-    extinction : float
-        Extinction coefficient k; 0.5 is that of leaves without a preferred angle.
 
     Returns
     -------
     xarray.DataArray
         Leaf area index, 1, at most ``LAI_CAP``.
 
+    Raises
+    ------
+    DataError
+        If fAPAR is not a fraction.
+
     Notes
     -----
-    Beer-Lambert law (Monsi & Saeki 1953; used so by Fisher, Tu & Baldocchi 2008):
-    :math:`LAI = -\ln(1 - f) / k`. It steepens without bound as f nears 1, so it is capped. From a yearly maximum
-    of f follows the leaf area of the season's peak.
+    Beer-Lambert law (Monsi & Saeki 1953; used so by Fisher, Tu & Baldocchi 2008): :math:`LAI = -\ln(1 - f) / k`
+    with k = 0.5, the extinction of leaves without a preferred angle. It steepens without bound as f nears 1, so it is
+    capped. From a yearly maximum of f follows the leaf area of the season's peak.
 
     Examples
     --------
     >>> [round(float(lai_from_fapar(xr.DataArray(f))), 3) for f in (0.0, 0.3, 1.0)]
     [0.0, 0.713, 7.0]
     """
-    if float(fapar.max()) > 1.0 or float(fapar.min()) < 0.0:
-        raise DataError(f"fapar: expected a fraction of 0 to 1, found {float(fapar.min())} to {float(fapar.max())}")
+    _require_fraction(fapar, "fapar")
     with np.errstate(divide="ignore"):
-        lai = (-np.log1p(-fapar) / extinction).clip(max=LAI_CAP)
-    return _described(
-        lai,
-        name="lai",
-        units="1",
-        long_name="leaf area index at the season's peak",
-        standard_name="leaf_area_index",
-        source=fapar.attrs.get("source", ""),
-    )
+        lai = (-np.log1p(-fapar) / 0.5).clip(max=LAI_CAP)
+    return described(lai, "lai", long_name="leaf area index at the season's peak", source=_sources(fapar))
 
 
 def npp_from_psnnet(psnnet: xr.DataArray) -> xr.DataArray:
@@ -152,6 +136,11 @@ def npp_from_psnnet(psnnet: xr.DataArray) -> xr.DataArray:
     xarray.DataArray
         g C m-2 yr-1, not below 0.
 
+    Raises
+    ------
+    DataError
+        If the months are not twelve.
+
     Notes
     -----
     :math:`NPP = 0.8 \sum (GPP - R_m)`: growth respiration is a quarter of NPP in MOD17 (Running & Zhao 2015).
@@ -159,17 +148,10 @@ def npp_from_psnnet(psnnet: xr.DataArray) -> xr.DataArray:
     without a value makes the year missing. On the plateau a cell misses all twelve months (14 % of the area, nearly
     all barren ground, which MOD17 does not model) or none; no value there is not the same as no growth.
     """
-    if psnnet.sizes.get("month") != 12:
-        raise DataError(f"net photosynthesis: expected 12 months, got dimensions {dict(psnnet.sizes)}")
+    _require_months(psnnet, "net photosynthesis")
     npp = 0.8 * (psnnet * _DAYS).sum("month", skipna=False)
-    return _described(
-        npp.clip(min=0),
-        name="npp_modis",
-        units="g m-2 yr-1",
-        long_name="net primary productivity as carbon, stand-in for MOD17A3",
-        standard_name="net_primary_productivity_of_biomass_expressed_as_carbon",
-        source=psnnet.attrs.get("source", ""),
-    )
+    long_name = "net primary productivity as carbon, stand-in for MOD17A3"
+    return described(npp.clip(min=0), "npp_modis", long_name=long_name, source=_sources(psnnet))
 
 
 def miami_npp(precipitation: xr.DataArray, temperature: xr.DataArray) -> xr.DataArray:
@@ -199,15 +181,8 @@ def miami_npp(precipitation: xr.DataArray, temperature: xr.DataArray) -> xr.Data
     """
     warmth = 3000 / (1 + np.exp(1.315 - 0.119 * temperature))
     water = 3000 * (1 - np.exp(-0.000664 * precipitation))
-    npp = 0.45 * np.minimum(warmth, water)
-    return _described(
-        npp,
-        name="npp_miami",
-        units="g m-2 yr-1",
-        long_name="net primary productivity as carbon, Miami model",
-        standard_name="net_primary_productivity_of_biomass_expressed_as_carbon",
-        source="Lieth 1975",
-    )
+    long_name = "net primary productivity as carbon, Miami model"
+    return described(0.45 * np.minimum(warmth, water), "npp", long_name=long_name, source="Lieth 1975")
 
 
 def raich_rs(precipitation: xr.DataArray, temperature: xr.DataArray) -> xr.DataArray:
@@ -242,15 +217,26 @@ def raich_rs(precipitation: xr.DataArray, temperature: xr.DataArray) -> xr.DataA
     >>> round(float(raich_rs(rain, 0 * rain)), 1)
     228.1
     """
-    for name, field in {"precipitation": precipitation, "temperature": temperature}.items():
-        if field.sizes.get("month") != 12:
-            raise DataError(f"{name}: expected 12 months, got dimensions {dict(field.sizes)}")
+    _require_months(precipitation, "precipitation")
+    _require_months(temperature, "temperature")
     centimetres = precipitation / 10
     daily = 1.250 * np.exp(0.05452 * temperature) * centimetres / (4.259 + centimetres)
-    return _described(
-        (daily * _DAYS).sum("month", skipna=False).astype("float32"),
-        name="rs_raich",
-        units="g m-2 yr-1",
-        long_name="soil respiration as carbon, climate model of Raich et al. 2002",
-        source="Raich 2002, biome4_sunshine",
-    )
+    yearly = (daily * _DAYS).sum("month", skipna=False).astype("float32")
+    long_name = "soil respiration as carbon, climate model of Raich et al. 2002"
+    return described(yearly, "rs", long_name=long_name, source=f"Raich 2002, {_sources(precipitation, temperature)}")
+
+
+def _sources(*fields: xr.DataArray) -> str:
+    """Return the products that fields come from, each once."""
+    return ", ".join(dict.fromkeys(field.attrs["source"] for field in fields if "source" in field.attrs))
+
+
+def _require_months(field: xr.DataArray, name: str) -> None:
+    if field.sizes.get("month") != 12:
+        raise DataError(f"{name}: expected 12 months, got dimensions {dict(field.sizes)}")
+
+
+def _require_fraction(field: xr.DataArray, name: str) -> None:
+    low, high = float(field.min()), float(field.max())
+    if low < 0.0 or high > 1.0:
+        raise DataError(f"{name}: expected a fraction of 0 to 1, found {low} to {high}; divide per cents by 100")

@@ -1,4 +1,4 @@
-"""The target grid, cell areas, the plateau polygon and its mask, and nearest resampling."""
+"""The target grid, the areas of its cells, and nearest resampling to it."""
 
 from __future__ import annotations
 
@@ -50,22 +50,11 @@ def target_grid(west: float, south: float, east: float, north: float, resolution
     last_column, first_row = (int(np.ceil(round(edge / resolution, 6))) for edge in (east, north))
     longitude = np.round((np.arange(first_column, last_column) + 0.5) * resolution, 9)
     latitude = np.round((np.arange(first_row, last_row, -1) - 0.5) * resolution, 9)
-    grid = xr.Dataset(
-        coords={
-            "latitude": (
-                "latitude",
-                latitude,
-                {"units": "degrees_north", "standard_name": "latitude", "axis": "Y"},
-            ),
-            "longitude": (
-                "longitude",
-                longitude,
-                {"units": "degrees_east", "standard_name": "longitude", "axis": "X"},
-            ),
-        },
-        attrs={"resolution": float(resolution)},
-    )
-    return grid.rio.write_crs("EPSG:4326")
+    coords = {
+        "latitude": ("latitude", latitude, {"units": "degrees_north", "standard_name": "latitude", "axis": "Y"}),
+        "longitude": ("longitude", longitude, {"units": "degrees_east", "standard_name": "longitude", "axis": "X"}),
+    }
+    return xr.Dataset(coords=coords, attrs={"resolution": float(resolution)}).rio.write_crs("EPSG:4326")
 
 
 def cell_area(latitude: xr.DataArray | np.ndarray, longitude: xr.DataArray | np.ndarray) -> xr.DataArray:
@@ -80,6 +69,11 @@ def cell_area(latitude: xr.DataArray | np.ndarray, longitude: xr.DataArray | np.
     -------
     xarray.DataArray
         km2; dimensions latitude, longitude.
+
+    Raises
+    ------
+    DataError
+        If the centres are not evenly spaced, or fewer than two.
 
     Notes
     -----
@@ -97,16 +91,13 @@ def cell_area(latitude: xr.DataArray | np.ndarray, longitude: xr.DataArray | np.
     height, width = abs(_step(rows, "latitude")), abs(_step(columns, "longitude"))
     north, south = np.minimum(rows + height / 2, 90), np.maximum(rows - height / 2, -90)
     strip = (_area_from_equator(north) - _area_from_equator(south)) * np.deg2rad(width)
+    attributes = {"long_name": "area of the cell on the WGS84 ellipsoid", "standard_name": "cell_area", "units": "km2"}
     return xr.DataArray(
-        np.broadcast_to(strip[:, None], (rows.size, columns.size)).copy(),
-        coords={"latitude": rows, "longitude": columns},
-        dims=("latitude", "longitude"),
-        name="cell_area",
-        attrs={
-            "units": "km2",
-            "long_name": "area of the cell on the WGS84 ellipsoid",
-            "standard_name": "cell_area",
-        },
+        np.repeat(strip[:, None], columns.size, axis=1),
+        {"latitude": rows, "longitude": columns},
+        ("latitude", "longitude"),
+        "cell_area",
+        attributes,
     )
 
 
@@ -138,22 +129,36 @@ def resample_nearest(source: xr.DataArray, grid: xr.Dataset) -> xr.DataArray:
         raise DataError(
             f"{name} has no CRS: write it with .rio.write_crs('EPSG:4326') if it is in longitude and latitude"
         )
-    if not source.rio.crs == "EPSG:4326":
+    if source.rio.crs != "EPSG:4326":
         raise DataError(
             f"{name} is in {source.rio.crs}, expected EPSG:4326: reproject it with .rio.reproject('EPSG:4326')"
         )
-    picked = source.isel(
-        latitude=_nearest_index(source["latitude"].values, grid["latitude"].values, f"{name}, latitude"),
-        longitude=_nearest_index(source["longitude"].values, grid["longitude"].values, f"{name}, longitude"),
-    )
+    # A millionth of a cell decides ties one way, whatever the rounding of the coordinates.
+    tie = {"latitude": -1e-6, "longitude": 1e-6}
+    nudged = {axis: grid[axis].values + share * _covering_step(source, grid, axis) for axis, share in tie.items()}
+    picked = source.sel(nudged, method="nearest")
     return picked.assign_coords(latitude=grid["latitude"], longitude=grid["longitude"])
 
 
-def _nearest_index(source: np.ndarray, target: np.ndarray, name: str) -> np.ndarray:
-    """Return for each target centre the index of the evenly spaced source cell that it lies in."""
-    step = _step(source, name)
-    low, high = np.sort(source[[0, -1]].astype("float64")) + np.array([-0.5, 0.5]) * abs(step)
-    sides = ("southern", "northern") if "latitude" in name else ("western", "eastern")
+def cell_edges(field: xr.DataArray | xr.Dataset, axis: str) -> tuple[float, float]:
+    """Return the outer edges [degrees] of evenly spaced cells along ``longitude`` or ``latitude``, the lower one first.
+
+    Examples
+    --------
+    >>> cell_edges(target_grid(90, 30, 92, 31, 0.5), "latitude")
+    (30.0, 31.0)
+    """
+    ends = np.sort(field[axis].values[[0, -1]].astype("float64"))
+    half = (ends[1] - ends[0]) / (field.sizes[axis] - 1) / 2
+    return float(ends[0] - half), float(ends[1] + half)
+
+
+def _covering_step(source: xr.DataArray, grid: xr.Dataset, axis: str) -> float:
+    """Return the size of the source's cells along an axis, after checking that they cover the grid."""
+    name, target = f"{source.name or 'the raster'}, {axis}", grid[axis].values
+    step = abs(_step(source[axis].values, name))
+    low, high = cell_edges(source, axis)
+    sides = ("southern", "northern") if axis == "latitude" else ("western", "eastern")
     for side, short, at, edge in (
         (sides[0], target.min() < low, target.min(), low),
         (sides[1], target.max() > high, target.max(), high),
@@ -161,12 +166,9 @@ def _nearest_index(source: np.ndarray, target: np.ndarray, name: str) -> np.ndar
         if short:
             raise DataError(
                 f"{name}: does not cover the target grid at its {side} edge: "
-                f"cells at {at:g} degrees, the raster ends at {edge:g}"
+                f"cells at {at:g} degrees, the raster ends at {edge:g}; choose a smaller box"
             )
-    position = (target - float(source[0])) / step
-    # A millionth of a cell decides ties one way, whatever the rounding of the coordinates.
-    nudge = 1e-6 * np.sign(step if "longitude" in name else -step)
-    return np.clip(np.floor(position + 0.5 + nudge), 0, source.size - 1).astype("int64")
+    return step
 
 
 def _step(centres: np.ndarray, name: str) -> float:

@@ -1,7 +1,8 @@
-"""Land-cover classes of IGBP, and how sites and map share them out."""
+"""The land-cover classes of IGBP, their areas on the plateau, and how sites and map are spread over them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -9,7 +10,10 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike
 
-#: Names of the IGBP classes; 17 is water (MCD12C1 writes 0, MCD12Q1 writes 17: we write 17).
+from helpers.errors import DataError
+
+WATER = 17
+
 IGBP_CLASSES: Mapping[int, str] = {
     1: "evergreen needleleaf forest",
     2: "evergreen broadleaf forest",
@@ -27,8 +31,15 @@ IGBP_CLASSES: Mapping[int, str] = {
     14: "cropland and natural vegetation mosaic",
     15: "snow and ice",
     16: "barren",
-    17: "water",
+    WATER: "water",
 }
+"""Names of the classes, in IGBP's words. Water is 17 in every configuration (MCD12C1 writes 0, MCD12Q1 writes 17)."""
+
+IGBP_FLAGS: Mapping[str, object] = {
+    "flag_values": list(IGBP_CLASSES),
+    "flag_meanings": " ".join(re.sub(r"\W+", "_", name) for name in IGBP_CLASSES.values()),
+}
+"""The classes as CF attributes of a map of land cover."""
 
 
 def class_shares(cube: xr.Dataset) -> pd.DataFrame:
@@ -37,7 +48,7 @@ def class_shares(cube: xr.Dataset) -> pd.DataFrame:
     Parameters
     ----------
     cube : xarray.Dataset
-        With ``land_cover`` and its attributes ``flag_values`` and ``flag_meanings``, ``plateau`` and ``cell_area``.
+        With ``land_cover``, ``plateau`` and ``cell_area`` [km2].
 
     Returns
     -------
@@ -45,20 +56,17 @@ def class_shares(cube: xr.Dataset) -> pd.DataFrame:
         Columns ``land_cover`` (class), ``meaning``, ``area_Mkm2`` and ``share`` (of the plateau's valid area, 1);
         largest first.
     """
-    attributes = cube["land_cover"].attrs
-    meaning = dict(zip(np.ravel(attributes["flag_values"]), attributes["flag_meanings"].split(), strict=True))
     classes = cube["land_cover"].where(cube["plateau"]).to_numpy().ravel()
     area = pd.Series(cube["cell_area"].to_numpy().ravel()).groupby(classes).sum().sort_values(ascending=False) / 1e6
     table = area.rename_axis("land_cover").reset_index(name="area_Mkm2").astype({"land_cover": int})
-    table.insert(1, "meaning", [meaning[value].replace("_", " ") for value in table["land_cover"]])
+    table.insert(1, "meaning", table["land_cover"].map(IGBP_CLASSES))
     return table.assign(share=table["area_Mkm2"] / table["area_Mkm2"].sum())
 
 
 def land_cover_balance(site_classes: ArrayLike, map_classes: xr.DataArray, map_area: xr.DataArray) -> pd.DataFrame:
     """Compare the land cover of the sites with that of the map.
 
-    A forest of trees knows the classes that its sites are in; where the map is mostly another class it
-    extrapolates.
+    A forest is trained on the classes that its sites are in; where most of the map is another class, it extrapolates.
 
     Parameters
     ----------
@@ -77,14 +85,14 @@ def land_cover_balance(site_classes: ArrayLike, map_classes: xr.DataArray, map_a
 
     Raises
     ------
-    ValueError
+    DataError
         If there is no site, or no area, with a class.
     """
     sites = pd.Series(np.asarray(site_classes, dtype=float)).dropna()
     classes, area = xr.broadcast(map_classes, map_area)
     cells = pd.Series(area.to_numpy().ravel()).groupby(classes.to_numpy().ravel()).sum()
     if sites.empty or not cells.sum() > 0:
-        raise ValueError("expected at least one site and one cell with a land-cover class: are they inside the grid?")
+        raise DataError("expected at least one site and one cell with a land-cover class: are they inside the grid?")
     n_sites = sites.value_counts()
     table = pd.DataFrame({"n_sites": n_sites, "map_share": cells / cells.sum()}).fillna(0)
     table = table.assign(n_sites=table["n_sites"].astype(int), site_share=table["n_sites"] / n_sites.sum())

@@ -1,4 +1,4 @@
-"""The region: its outline from a file, and the cells and sites that lie in it."""
+"""The region: its boxes, the plateau's outline from a file, and the cells and sites that lie in it."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ from pathlib import Path
 import geopandas
 import numpy as np
 import pyproj
-import rioxarray  # noqa: F401  (gives DataArrays their .rio)
 import shapely
 import xarray as xr
+from numpy.typing import ArrayLike, NDArray
 from shapely.geometry.base import BaseGeometry
-from shapely.geometry.polygon import orient
 
-from helpers.data.grid import _ELLIPSOID
 from helpers.errors import DataError
 
-# Longest edge, in degrees, for which a polygon's straight line in longitude and latitude is close to the geodesic.
-_LONGEST_EDGE = 0.1
+REGION = (73.0, 18.0, 136.0, 54.0)
+"""West, south, east and north of China with its neighbours, degrees: the default grid, and the geography of the virtual
+plateau. No longitude of it could be a latitude of it."""
+
+PAPER_BOX = (73.50, 25.99, 104.67, 39.83)
+"""West, south, east and north of the plateau as Zeng et al. 2023 state them, degrees."""
 
 
-def read_boundary(path: str | Path) -> BaseGeometry:
+def read_boundary(path: str | Path, *parts: Path) -> BaseGeometry:
     """Read a boundary polygon and check it.
 
     Parameters
@@ -28,6 +30,8 @@ def read_boundary(path: str | Path) -> BaseGeometry:
     path : str or pathlib.Path
         A vector file (shapefile, GeoPackage, GeoJSON) with polygons in longitude and latitude. A shapefile needs its
         .shx, .dbf and .prj beside it.
+    *parts : pathlib.Path
+        The other files of a shapefile, as the catalogue names them; they are found beside it in any case.
 
     Returns
     -------
@@ -41,10 +45,8 @@ def read_boundary(path: str | Path) -> BaseGeometry:
         valid polygon.
     """
     path = Path(path)
-    needed = (
-        [path.with_suffix(suffix) for suffix in (".shp", ".shx", ".dbf", ".prj")] if path.suffix == ".shp" else [path]
-    )
-    missing = [part.name for part in needed if not part.is_file()]
+    suffixes = (".shp", ".shx", ".dbf", ".prj") if path.suffix == ".shp" else (path.suffix,)
+    missing = [path.with_suffix(suffix).name for suffix in suffixes if not path.with_suffix(suffix).is_file()]
     if missing:
         raise DataError(f"boundary {path}: {', '.join(missing)} is missing")
     try:
@@ -63,36 +65,14 @@ def read_boundary(path: str | Path) -> BaseGeometry:
     return geometry
 
 
-def polygon_area(geometry: BaseGeometry) -> float:
-    """Return the area of a polygon in longitude and latitude on the WGS84 ellipsoid.
-
-    Parameters
-    ----------
-    geometry : shapely geometry
-        Polygon or polygons, degrees. Edges are straight in longitude and latitude, as on a map.
-
-    Returns
-    -------
-    float
-        km2.
-
-    Examples
-    --------
-    >>> round(polygon_area(shapely.box(90, 30, 91, 31)))
-    10642
-    """
-    parts = [orient(part) for part in shapely.get_parts(shapely.segmentize(geometry, _LONGEST_EDGE))]
-    return sum(abs(_ELLIPSOID.geometry_area_perimeter(part)[0]) for part in parts) / 1e6
-
-
-def contains(geometry: BaseGeometry, longitude: np.ndarray, latitude: np.ndarray) -> np.ndarray:
+def contains(geometry: BaseGeometry, longitude: ArrayLike, latitude: ArrayLike) -> NDArray[np.bool_]:
     """Tell which points lie in a polygon.
 
     Parameters
     ----------
     geometry : shapely geometry
         Polygon, degrees.
-    longitude, latitude : array
+    longitude, latitude : array_like
         Points, degrees; of one shape.
 
     Returns
@@ -119,15 +99,10 @@ def mask_from_polygon(geometry: BaseGeometry, grid: xr.Dataset) -> xr.DataArray:
     xarray.DataArray of bool
         Dimensions latitude, longitude.
     """
-    columns, rows = np.meshgrid(grid["longitude"].values, grid["latitude"].values)
     return xr.DataArray(
-        contains(geometry, columns, rows),
-        coords={"latitude": grid["latitude"], "longitude": grid["longitude"]},
-        dims=("latitude", "longitude"),
-        name="plateau",
-        attrs={"long_name": "centre of the cell lies in the boundary", "units": "1"},
+        contains(geometry, *np.meshgrid(grid["longitude"], grid["latitude"])),
+        {"latitude": grid["latitude"], "longitude": grid["longitude"]},
+        ("latitude", "longitude"),
+        "plateau",
+        {"long_name": "centre of the cell lies in the boundary", "units": "1"},
     )
-
-
-#: West, south, east and north of the plateau as Zeng et al. 2023 state them, degrees.
-PAPER_BOX = (73.50, 25.99, 104.67, 39.83)

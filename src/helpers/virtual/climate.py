@@ -1,14 +1,15 @@
 """Climate, leaves and soil of the virtual plateau: pure functions of coordinates, years and seed.
 
-Coordinates are arrays that broadcast together: points of equal shape, or a row (1, nx) of longitudes and a column
-(ny, 1) of latitudes for a grid. Yearly fields have a leading axis of years. The parameters are those of
-:mod:`helpers.virtual.laws`.
+Here and in :mod:`helpers.virtual.fluxes`, `longitude` and `latitude` [degrees] are arrays that broadcast together:
+points of equal shape, or a row (1, nx) and a column (ny, 1) for a grid. `years` has shape (n_years,); yearly fields
+have a leading axis of years. `seed` is the seed of the world. The numbers are those of :mod:`helpers.virtual.laws`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Literal
 
 import numpy as np
 import pvlib
@@ -16,11 +17,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import RegularGridInterpolator
 from scipy.special import expit
 
-from helpers.virtual.geography import WATER, geography
+from helpers.data.land_cover import IGBP_CLASSES, WATER
+from helpers.data.region import REGION
+from helpers.virtual.geography import KM_PER_DEGREE, geography
 from helpers.virtual.laws import COVER_LAWS, LAWS
 from helpers.virtual.noise import gaussian_field
 
-_KM_PER_DEGREE = 111.2
 _SOUTH_EAST_CORNER = (97.0, 28.0)
 _NORTH_WEST_CORNER = (78.0, 37.0)
 _BAY_OF_BENGAL = (90.0, 22.0)
@@ -41,24 +43,11 @@ class Climate:
 def climate(longitude: ArrayLike, latitude: ArrayLike, years: ArrayLike, seed: int) -> Climate:
     r"""Return the yearly climate at coordinates.
 
-    Temperature is the mean of the place (:func:`mean_temperature`), plus 0.03 K a year since the reference year, plus
+    Temperature is the mean of the place (:func:`mean_temperature`), plus 0.03 K per year since the reference year, plus
     correlated noise in space and between years. Precipitation is the mean of the place (:func:`mean_precipitation`)
     times lognormal noise in space and between years. Shortwave radiation is pvlib's clear sky times the cloud factor
     of Kasten and Czeplak [1]_, :math:`1 - 0.75 N^{3.4}`, where the cloud fraction N rises with the year's
     precipitation.
-
-    Parameters
-    ----------
-    longitude, latitude : array_like
-        Degrees; they broadcast together.
-    years : array_like of int
-        Shape (n_years,).
-    seed : int
-        The seed of the world.
-
-    Returns
-    -------
-    Climate
 
     References
     ----------
@@ -118,7 +107,7 @@ def mean_precipitation(longitude: ArrayLike, latitude: ArrayLike) -> Array:
 
     Moisture decays along the axis from the plateau's south-east corner (97 E, 28 N) to its north-west corner (78 E,
     37 N), :math:`D = 1200 \exp(-d / 600\,\mathrm{km})` [1]_. Towards the sea it meets a ceiling :math:`C` that
-    follows the vapour that air of the latitude can hold, 6.5 % a kelvin [2]_: :math:`P_0 = (D^{-3} +
+    follows the vapour that air of the latitude can hold, 6.5 % per kelvin [2]_: :math:`P_0 = (D^{-3} +
     C^{-3})^{-1/3}`. Slopes that rise to the north-west are wetter and lee slopes drier [3]_: :math:`P = P_0 \exp(g
     s)`, s in m km-1, the exponent held within 0.7. The lowland south of the Himalaya lies before the barrier: there
     d counts from the Bay of Bengal.
@@ -188,7 +177,7 @@ def leaf_area(cover: ArrayLike, weather: Climate, longitude: ArrayLike, latitude
     water = 1 - np.exp(-weather.precipitation / LAWS.lai_precipitation)
     warmth = expit((weather.temperature - LAWS.lai_temperature) / LAWS.lai_temperature_width)
     noise = lognormal_noise(*where, "leaves of places", LAWS.lai_place_sd, LAWS.lai_place_range, seed)
-    leaves = cover_value(cover, 1) * water * warmth * noise * fertility(*where, seed) ** LAWS.lai_fertility
+    leaves = cover_value(cover, "leaf_area") * water * warmth * noise * fertility(*where, seed) ** LAWS.lai_fertility
     return np.minimum(leaves, LAWS.lai_ceiling)
 
 
@@ -226,37 +215,20 @@ def lognormal_noise(
     seed: int,
     years: ArrayLike = (0,),
 ) -> Array:
-    r"""Return a correlated lognormal factor with mean 1: :math:`\exp(\sigma u - \sigma^2 / 2)`, u held within +-3.
+    r"""Return a correlated lognormal factor with mean 1, shape (years, places): :math:`\exp(\sigma u - \sigma^2 / 2)`.
 
-    Parameters
-    ----------
-    longitude, latitude : array_like
-        Degrees.
-    name : str
-        Name of the field.
-    sd : array_like
-        Standard deviation of the logarithm, a number or an array that broadcasts with the result.
-    range_km : float
-        Correlation length [km].
-    seed : int
-        The seed of the world.
-    years : array_like of int
-        Realisations.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (years, places).
+    The field u is that of :func:`helpers.virtual.noise.gaussian_field` of this name and correlation length [km], held
+    within +-3; the standard deviation of the logarithm may differ from place to place.
     """
     field = np.clip(gaussian_field(longitude, latitude, range_km, seed, name, years), -3, 3)
     return np.exp(sd * field - np.square(sd) / 2)
 
 
-def cover_value(cover: ArrayLike, position: int) -> Array:
-    """Return, for each land-cover class, one entry of its law (1: greatest LAI, 2: share of NPP); NaN on water."""
-    table = np.full(max(WATER, *COVER_LAWS) + 1, np.nan)
-    for number, law in COVER_LAWS.items():
-        table[number] = law[position]
+def cover_value(cover: ArrayLike, law: Literal["leaf_area", "npp_share"]) -> Array:
+    """Return one law of each cell's land-cover class (:class:`helpers.virtual.laws.CoverLaw`); NaN on water."""
+    table = np.full(max(IGBP_CLASSES) + 1, np.nan)
+    for number, laws in COVER_LAWS.items():
+        table[number] = getattr(laws, law)
     return table[np.asarray(cover, int)]
 
 
@@ -268,8 +240,8 @@ def _sea_level_temperature(latitude: ArrayLike) -> Array:
 def _axis() -> tuple[float, float]:
     """Return the unit vector (east, north) from the plateau's south-east corner to its north-west corner, in km."""
     (lon_1, lat_1), (lon_2, lat_2) = _SOUTH_EAST_CORNER, _NORTH_WEST_CORNER
-    east = (lon_2 - lon_1) * _KM_PER_DEGREE * np.cos(np.radians((lat_1 + lat_2) / 2))
-    north = (lat_2 - lat_1) * _KM_PER_DEGREE
+    east = (lon_2 - lon_1) * KM_PER_DEGREE * np.cos(np.radians((lat_1 + lat_2) / 2))
+    north = (lat_2 - lat_1) * KM_PER_DEGREE
     length = np.hypot(east, north)
     return east / length, north / length
 
@@ -278,11 +250,11 @@ def _inland_distance(longitude: Array, latitude: Array) -> Array:
     """Return the distance [km] along the moisture axis; before the Himalaya, from the Bay of Bengal."""
     shrink = np.cos(np.radians(latitude))
     east, north = _axis()
-    d_east = (longitude - _SOUTH_EAST_CORNER[0]) * _KM_PER_DEGREE * shrink
-    d_north = (latitude - _SOUTH_EAST_CORNER[1]) * _KM_PER_DEGREE
+    d_east = (longitude - _SOUTH_EAST_CORNER[0]) * KM_PER_DEGREE * shrink
+    d_north = (latitude - _SOUTH_EAST_CORNER[1]) * KM_PER_DEGREE
     along = d_east * east + d_north * north
-    bay_east = (longitude - _BAY_OF_BENGAL[0]) * _KM_PER_DEGREE * shrink
-    bay_north = (latitude - _BAY_OF_BENGAL[1]) * _KM_PER_DEGREE
+    bay_east = (longitude - _BAY_OF_BENGAL[0]) * KM_PER_DEGREE * shrink
+    bay_north = (latitude - _BAY_OF_BENGAL[1]) * KM_PER_DEGREE
     from_bay = np.hypot(bay_east, bay_north) - _BAY_TO_CORNER_KM
     lowland = expit((2000 - geography().smooth_elevation_at(longitude, latitude)) / 400)
     before = lowland * expit((32 - latitude) / 0.7) * expit(97 - longitude)
@@ -293,12 +265,13 @@ def _upslope(longitude: Array, latitude: Array) -> Array:
     """Return the rise of the smoothed ground along the moisture axis [m km-1], over 20 km either side."""
     east, north = _axis()
     step = 20.0
-    d_latitude = step * north / _KM_PER_DEGREE
-    d_longitude = step * east / (_KM_PER_DEGREE * np.cos(np.radians(latitude)))
-    west, south, right, top = 73.0, 18.0, 136.0, 54.0
+    d_latitude = step * north / KM_PER_DEGREE
+    d_longitude = step * east / (KM_PER_DEGREE * np.cos(np.radians(latitude)))
+    west, south, east_edge, north_edge = REGION
     ahead, behind = (
         geography().smooth_elevation_at(
-            np.clip(longitude + sign * d_longitude, west, right), np.clip(latitude + sign * d_latitude, south, top)
+            np.clip(longitude + sign * d_longitude, west, east_edge),
+            np.clip(latitude + sign * d_latitude, south, north_edge),
         )
         for sign in (1, -1)
     )

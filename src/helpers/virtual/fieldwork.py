@@ -9,11 +9,11 @@ import pandas as pd
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
-from helpers.data.region import contains
+from helpers.data.land_cover import IGBP_CLASSES, WATER
+from helpers.data.region import REGION, contains
 from helpers.virtual.climate import mean_precipitation
 from helpers.virtual.fluxes import fluxes
-from helpers.virtual.geography import BOX, WATER, geography, plateau_outline
-from helpers.virtual.laws import COVER_LAWS
+from helpers.virtual.geography import KM_PER_DEGREE, geography, plateau_outline
 from helpers.virtual.noise import generator
 
 Design = Literal["clustered", "uniform", "stratified"]
@@ -34,7 +34,6 @@ _ROADS, _STATIONS = 6, 8
 _ROAD_KM, _STATION_KM = 10.0, 15.0
 _OFF_ROAD, _STATION_WEIGHT = 0.01, 1.0
 _EASTWARD = 4.0
-_KM_PER_DEGREE = 111.2
 
 
 def field_work(
@@ -55,7 +54,11 @@ def field_work(
     n_records : int
         Rows.
     design : {"clustered", "uniform", "stratified"}
-        How plots are placed (:func:`choose_places`).
+        How plots are placed, on land without ice, at least 0.02 degree apart. ``uniform``: each square kilometre is as
+        likely as any other. ``stratified``: uniform within strata of land-cover class and third of precipitation; a
+        stratum has plots as the square root of its area, so that rare ones have some. ``clustered``: as in reality,
+        plots crowd along six invented roads that start in the east and around eight field stations, and thin out by a
+        factor of 50 from the eastern to the western edge.
     years : array_like of int
         Years of the world.
     seed : int
@@ -64,20 +67,20 @@ def field_work(
     Returns
     -------
     pandas.DataFrame
-        In the schema of :mod:`helpers.sites.quality`, plus, for Rs, the column ``rh``: Rh measured at the same plot and
+        In the schema of :mod:`helpers.sites.schema`, plus, for Rs, the column ``rh``: Rh measured at the same plot and
         year. ``in_china`` is True for all land of the box: the virtual world has no borders.
     """
     years = np.atleast_1d(years)
     rng = generator(seed, f"records of {variable}", int(on_plateau))
     visits = _visits(n_records, years.size, rng)
-    longitude, latitude = choose_places(visits.size, on_plateau, design, rng)
+    longitude, latitude = _choose_places(visits.size, on_plateau, design, rng)
     truth = fluxes(longitude, latitude, years, seed)
     place = np.repeat(np.arange(visits.size), visits)
     step = np.concatenate([np.sort(rng.choice(years.size, n, replace=False)) for n in visits])
     plot = _lognormal(_PLOT_SD, visits.size, rng)[place]
     true = {name: getattr(truth, name)[step, place] * plot for name in (variable, "rh")}
     seen = {name: values * _lognormal(_MEASUREMENT_SD[name], n_records, rng) for name, values in true.items()}
-    names = np.array([""] + [law[0] for law in COVER_LAWS.values()])
+    names = np.array(["", *IGBP_CLASSES.values()])
     where = "P" if on_plateau else "C"
     table = pd.DataFrame(
         {
@@ -159,39 +162,16 @@ def plant_faults(good: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFr
     return table, faults
 
 
-def choose_places(
+def _choose_places(
     number: int, on_plateau: bool, design: Design, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return longitude and latitude of plots, on land without ice, at least 0.02 degree apart.
-
-    - ``uniform``: each square kilometre is as likely as any other.
-    - ``stratified``: uniform within strata of land-cover class and third of precipitation; a stratum has plots as the
-      square root of its area, so that rare ones are seen.
-    - ``clustered``: as in reality. Plots crowd along six invented roads that start in the east and around eight field
-      stations, and thin out by a factor of 50 from the eastern to the western edge.
-
-    Parameters
-    ----------
-    number : int
-        How many.
-    on_plateau : bool
-        Inside the plateau outline, or on the rest of the land of the box.
-    design : {"clustered", "uniform", "stratified"}
-        As above.
-    rng : numpy.random.Generator
-        Draws them.
-
-    Returns
-    -------
-    longitude, latitude : numpy.ndarray
-        Degrees, shape (number,).
-    """
+    """Return longitude and latitude [degrees] of plots, by a design of :func:`field_work`."""
     longitude, latitude = _pool(max(_POOL, 4 * number), on_plateau, rng)
     if design == "stratified":
         chosen = _stratified(longitude, latitude, number, rng)
     else:
         weights = _crowding(longitude, latitude, rng) if design == "clustered" else np.ones(longitude.size)
-        chosen = rng.choice(longitude.size, number, replace=False, p=weights / weights.sum())
+        chosen = _draw(weights, number, rng)
     return longitude[chosen], latitude[chosen]
 
 
@@ -211,7 +191,7 @@ def _lognormal(sd: float, size: int, rng: np.random.Generator) -> NDArray[np.flo
 def _pool(size: int, on_plateau: bool, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return distinct lattice points, uniform by area, on land without ice, inside or outside the plateau."""
     outline = plateau_outline()
-    west, south, east, north = outline.bounds if on_plateau else BOX
+    west, south, east, north = outline.bounds if on_plateau else REGION
     points = np.empty((0, 2), int)
     while len(points) < size:
         longitude = rng.uniform(west + _LATTICE, east - _LATTICE, 2 * size)
@@ -227,6 +207,11 @@ def _pool(size: int, on_plateau: bool, rng: np.random.Generator) -> tuple[NDArra
     return longitude, latitude
 
 
+def _draw(weights: NDArray[np.float64], number: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return positions drawn without replacement, each as likely as its weight says."""
+    return rng.choice(weights.size, number, replace=False, p=weights / weights.sum())
+
+
 def _coordinates(points: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return longitudes and latitudes [degrees, two decimals] of lattice points."""
     return np.round(points.T * _LATTICE, 2)
@@ -235,17 +220,17 @@ def _coordinates(points: NDArray[np.int64]) -> NDArray[np.float64]:
 def _crowding(longitude: ArrayLike, latitude: ArrayLike, rng: np.random.Generator) -> NDArray[np.float64]:
     """Return the weight of each point: near invented roads and stations, and in the east."""
     eastern = (longitude - longitude.min()) / np.ptp(longitude)
-    starts = rng.choice(longitude.size, _ROADS, replace=False, p=_normalised(np.exp(2 * _EASTWARD * eastern)))
+    starts = _draw(np.exp(2 * _EASTWARD * eastern), _ROADS, rng)
     lines = []
     for start in starts:
         stops = rng.choice(longitude.size, 3, replace=False)
         stops = np.append(start, stops[np.argsort(-longitude[stops])])
         lines.append(shapely.LineString(np.column_stack([longitude[stops], latitude[stops]])))
     points = shapely.points(longitude, latitude)
-    road = shapely.distance(points, shapely.MultiLineString(lines)) * _KM_PER_DEGREE
+    road = shapely.distance(points, shapely.MultiLineString(lines)) * KM_PER_DEGREE
     weights = np.exp(_EASTWARD * eastern) * (np.exp(-road / _ROAD_KM) + _OFF_ROAD)
-    stations = points[rng.choice(longitude.size, _STATIONS, replace=False, p=_normalised(weights))]
-    away = shapely.distance(points, shapely.union_all(stations)) * _KM_PER_DEGREE
+    stations = points[_draw(weights, _STATIONS, rng)]
+    away = shapely.distance(points, shapely.union_all(stations)) * KM_PER_DEGREE
     return weights + _STATION_WEIGHT * np.exp(_EASTWARD * eastern) * np.exp(-((away / _STATION_KM) ** 2) / 2)
 
 
@@ -262,10 +247,6 @@ def _stratified(longitude: ArrayLike, latitude: ArrayLike, number: int, rng: np.
         mine = order[members[order] == stratum]
         rank[mine] = (np.arange(mine.size) + rng.random()) / wish[stratum]
     return rng.permutation(np.argsort(rank, kind="stable")[:number])
-
-
-def _normalised(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    return weights / weights.sum()
 
 
 def _donors(kind: str, good: pd.DataFrame, number: int, rng: np.random.Generator) -> NDArray[np.int64]:

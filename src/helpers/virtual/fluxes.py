@@ -1,8 +1,8 @@
-"""The truth of the virtual plateau, and the products that see it badly.
+"""The truth of the virtual plateau, and simulated products that show it badly.
 
 The truth (NPP, Rs, Rh) follows published laws of climate, cover and soil, times hidden factors that no predictor
 carries: nitrogen, grazing, ground that thaws, what last year left, variety within a valley. The simulated products
-know the laws, not the hidden factors, and underestimate sparse vegetation.
+follow the laws without the hidden factors, and underestimate sparse vegetation.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, ndtr
 
+from helpers.data.land_cover import WATER
+from helpers.data.region import REGION
 from helpers.virtual.climate import (
     Climate,
     climate,
@@ -25,7 +27,7 @@ from helpers.virtual.climate import (
     mean_precipitation,
     soil_carbon,
 )
-from helpers.virtual.geography import BOX, WATER, geography
+from helpers.virtual.geography import geography
 from helpers.virtual.laws import LAWS
 from helpers.virtual.noise import gaussian_field
 
@@ -56,17 +58,7 @@ class Fluxes:
 
 
 def state(longitude: ArrayLike, latitude: ArrayLike, years: ArrayLike, seed: int) -> State:
-    """Return everything that a map can show at coordinates (see :mod:`helpers.virtual.climate`).
-
-    Parameters
-    ----------
-    longitude, latitude : array_like
-        Degrees; they broadcast together.
-    years : array_like of int
-        Shape (n_years,).
-    seed : int
-        The seed of the world.
-    """
+    """Return everything that a map can show at coordinates (see :mod:`helpers.virtual.climate`)."""
     where = (longitude, latitude)
     weather = climate(*where, years, seed)
     cover = geography().land_cover_at(*where)
@@ -79,9 +71,7 @@ def state(longitude: ArrayLike, latitude: ArrayLike, years: ArrayLike, seed: int
     )
 
 
-def fluxes(
-    longitude: ArrayLike, latitude: ArrayLike, years: ArrayLike, seed: int, known: State | None = None
-) -> Fluxes:
+def fluxes(longitude: ArrayLike, latitude: ArrayLike, years: ArrayLike, seed: int) -> Fluxes:
     r"""Return the true carbon fluxes at coordinates.
 
     .. math::
@@ -93,24 +83,13 @@ def fluxes(
     grassland, shrubland and savanna; :math:`f_{thaw}` acts where the ground freezes. The line from Rs to Rh is the
     middle of the range 0.54-0.63 that the global record of Rh:Rs spans [1]_.
 
-    Parameters
-    ----------
-    longitude, latitude : array_like
-        Degrees; they broadcast together.
-    years : array_like of int
-        Shape (n_years,).
-    seed : int
-        The seed of the world.
-    known : State, optional
-        The state at the same coordinates and years, if it is at hand.
-
     References
     ----------
     .. [1] Bond-Lamberty, B., Bailey, V. L., Chen, M., Gough, C. M., Vargas, R. (2018). Globally rising soil
        heterotrophic respiration over recent decades. Nature 560, 80-83.
     """
     where = (longitude, latitude)
-    known = state(*where, years, seed) if known is None else known
+    known = state(*where, years, seed)
     pressure = ndtr(gaussian_field(*where, LAWS.grazing_range, seed, "grazing"))
     npp = (
         visible_npp(known)
@@ -149,7 +128,7 @@ def visible_npp(known: State) -> Array:
     """
     light = known.climate.srad / (known.climate.srad + LAWS.light_half)
     reference = LAWS.light_reference / (LAWS.light_reference + LAWS.light_half)
-    share = cover_value(known.land_cover, 2) * _left_by_grazing(known.land_cover, 0.5)
+    share = cover_value(known.land_cover, "npp_share") * _left_by_grazing(known.land_cover, 0.5)
     return potential_npp(known.climate) * share * light / reference
 
 
@@ -252,9 +231,9 @@ def product(name: str, longitude: ArrayLike, latitude: ArrayLike, years: ArrayLi
         Shape (n_years, ny, nx).
     """
     made = PRODUCTS[name]
-    columns, native_x, points_x = _native(longitude, BOX[0], made.cell)
-    rows, native_y, points_y = _native(latitude, BOX[1], made.cell)
-    where = (np.clip(points_x, BOX[0], BOX[2])[None, :], np.clip(points_y, BOX[1], BOX[3])[:, None])
+    columns, native_x, points_x = _native(longitude, REGION[0], made.cell)
+    rows, native_y, points_y = _native(latitude, REGION[1], made.cell)
+    where = (np.clip(points_x, REGION[0], REGION[2])[None, :], np.clip(points_y, REGION[1], REGION[3])[:, None])
     known = state(*where, years, seed)
     flux = visible_npp(known)
     if made.flux == "rs":
@@ -265,7 +244,7 @@ def product(name: str, longitude: ArrayLike, latitude: ArrayLike, years: ArrayLi
         barren = _mean_of_points((known.land_cover == _BARREN)[None].astype(float))
         dry = _mean_of_points(mean_precipitation(*where)[None]) < _GAP_PRECIPITATION
         native = np.where((barren > 0.5) & dry, np.nan, native)
-    middle = (np.clip(native_x, BOX[0], BOX[2])[None, :], np.clip(native_y, BOX[1], BOX[3])[:, None])
+    middle = (np.clip(native_x, REGION[0], REGION[2])[None, :], np.clip(native_y, REGION[1], REGION[3])[:, None])
     error = lognormal_noise(*middle, f"error of {name}", made.noise_sd, made.noise_range, seed)
     return (native * error)[:, rows[:, None], columns[None, :]]
 
@@ -312,8 +291,8 @@ def covariates(
     }
     cells = {name: cell if cell > resolution else 0.0 for name, cell in MAP_CELLS.items()}
     for cell in set(cells.values()):
-        columns, x = _lattice(longitude, BOX[0], cell)
-        rows, y = _lattice(latitude, BOX[1], cell)
+        columns, x = _lattice(longitude, REGION[0], cell)
+        rows, y = _lattice(latitude, REGION[1], cell)
         known = state(x[None, :], y[:, None], years, seed)
         seen = {
             "precipitation": known.climate.precipitation,

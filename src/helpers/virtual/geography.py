@@ -17,15 +17,13 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from helpers.config import project_root
+from helpers.data.region import PAPER_BOX, REGION
+from helpers.errors import DataError
 
-BOX = (73.0, 18.0, 136.0, 54.0)
-"""West, south, east and north of the geography, degrees."""
-
-WATER = 17
-"""The land-cover class of lakes and sea."""
+KM_PER_DEGREE = 111.2
+"""Length of a degree of latitude, and of longitude at the equator, in the virtual world."""
 
 _CELLS_PER_DEGREE = 10
-_PAPER_BOX = (73.50, 25.99, 104.67, 39.83)
 _OUTLINE_ELEVATION = 2750.0
 _OUTLINE_SMOOTHING = 2.0
 _OUTLINE_TOLERANCE = 0.02
@@ -34,14 +32,14 @@ _SLOPE_SMOOTHING = 5.0
 
 @dataclass(frozen=True, eq=False)
 class Geography:
-    """Elevation [m] and IGBP class of the box at 0.1 degree, north first, and how to read them at any coordinates."""
+    """Elevation [m] and IGBP class of the region at 0.1 degree, north first, read at any coordinates [degrees]."""
 
     elevation: NDArray[np.float64]
     land_cover: NDArray[np.uint8]
     smooth_elevation: NDArray[np.float64]
 
     def elevation_at(self, longitude: ArrayLike, latitude: ArrayLike) -> NDArray[np.float64]:
-        """Return elevation [m], bilinear between cell centres, in the broadcast shape of the coordinates [degrees]."""
+        """Return elevation [m], bilinear between cell centres, in the broadcast shape of the coordinates."""
         return _bilinear(self.elevation, longitude, latitude)
 
     def smooth_elevation_at(self, longitude: ArrayLike, latitude: ArrayLike) -> NDArray[np.float64]:
@@ -49,23 +47,23 @@ class Geography:
         return _bilinear(self.smooth_elevation, longitude, latitude)
 
     def land_cover_at(self, longitude: ArrayLike, latitude: ArrayLike) -> NDArray[np.uint8]:
-        """Return the IGBP class (17 = water) of the cell that holds each coordinate [degrees]."""
+        """Return the IGBP class (17 = water) of the cell that holds each coordinate."""
         row, column = _position(self.land_cover.shape, longitude, latitude)
         return self.land_cover[np.floor(row + 0.5).astype(int), np.floor(column + 0.5).astype(int)]
 
 
 @cache
 def geography() -> Geography:
-    """Return the embedded geography (read once).
+    """Return the embedded geography, read once per process.
 
     Raises
     ------
-    FileNotFoundError
+    DataError
         If ``data/virtual/geography.nc`` is missing from the checkout.
     """
     path = project_root() / "data" / "virtual" / "geography.nc"
     if not path.is_file():
-        raise FileNotFoundError(
+        raise DataError(
             f"{path} is missing: it is part of the repository; restore it with git checkout, "
             "or run data/virtual/make_geography.py"
         )
@@ -84,37 +82,42 @@ def plateau_outline() -> shapely.Polygon:
     the plateau is commonly outlined (Zhang et al. 2002, Geographical Research 21, 1-8).
     """
     smooth = ndimage.gaussian_filter(geography().elevation, _OUTLINE_SMOOTHING, mode="nearest")
-    longitude, latitude = _axes(smooth.shape)
+    longitude = REGION[0] + (np.arange(smooth.shape[1]) + 0.5) / _CELLS_PER_DEGREE
+    latitude = REGION[3] - (np.arange(smooth.shape[0]) + 0.5) / _CELLS_PER_DEGREE
     contours = contourpy.contour_generator(longitude, latitude, smooth, fill_type="OuterOffset")
     polygons = []
     for points, offsets in zip(*contours.filled(_OUTLINE_ELEVATION, np.inf), strict=True):
         shell = points[offsets[0] : offsets[1]]
         holes = [points[start:stop] for start, stop in zip(offsets[1:-1], offsets[2:], strict=True)]
         polygons.append(shapely.Polygon(shell, holes))
-    inside = shapely.union_all(polygons).intersection(shapely.box(*_PAPER_BOX))
+    inside = shapely.union_all(polygons).intersection(shapely.box(*PAPER_BOX))
     largest = max(shapely.get_parts(inside), key=lambda part: part.area)
     return shapely.Polygon(largest.exterior).simplify(_OUTLINE_TOLERANCE)
 
 
-def _axes(shape: tuple[int, int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the longitudes and (descending) latitudes of the cell centres."""
-    longitude = BOX[0] + (np.arange(shape[1]) + 0.5) / _CELLS_PER_DEGREE
-    latitude = BOX[3] - (np.arange(shape[0]) + 0.5) / _CELLS_PER_DEGREE
-    return longitude, latitude
+def refuse_outside(longitude: ArrayLike, latitude: ArrayLike) -> None:
+    """Raise if any coordinate [degrees] lies outside the region that the geography covers.
 
-
-def _position(shape: tuple[int, int], longitude: ArrayLike, latitude: ArrayLike) -> list[NDArray[np.float64]]:
-    """Return fractional row and column (0 = first cell centre), held inside the box; refuse what lies outside it."""
+    Raises
+    ------
+    DataError
+        Naming the region and the coordinates.
+    """
     longitude, latitude = np.asarray(longitude, float), np.asarray(latitude, float)
-    west, south, east, north = BOX
+    west, south, east, north = REGION
     outside = (longitude < west) | (longitude > east)
     if outside.any() or ((latitude < south) | (latitude > north)).any():
-        raise ValueError(
+        raise DataError(
             f"the virtual world covers {west:g}-{east:g} E, {south:g}-{north:g} N, but coordinates span "
             f"{longitude.min():g}-{longitude.max():g} E, {latitude.min():g}-{latitude.max():g} N: choose a smaller box"
         )
-    row = np.clip((north - latitude) * _CELLS_PER_DEGREE - 0.5, 0, shape[0] - 1)
-    column = np.clip((longitude - west) * _CELLS_PER_DEGREE - 0.5, 0, shape[1] - 1)
+
+
+def _position(shape: tuple[int, int], longitude: ArrayLike, latitude: ArrayLike) -> list[NDArray[np.float64]]:
+    """Return fractional row and column (0 = first cell centre), held inside the region; refuse what lies outside it."""
+    refuse_outside(longitude, latitude)
+    row = np.clip((REGION[3] - np.asarray(latitude, float)) * _CELLS_PER_DEGREE - 0.5, 0, shape[0] - 1)
+    column = np.clip((np.asarray(longitude, float) - REGION[0]) * _CELLS_PER_DEGREE - 0.5, 0, shape[1] - 1)
     return list(np.broadcast_arrays(row, column))
 
 

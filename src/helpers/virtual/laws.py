@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 import pandas as pd
 
@@ -30,7 +30,7 @@ class Laws:
     sea_level_mean: float = _law(14.97, "degC", "North et al. 1981, zonal mean at sea level, Legendre degree 0")
     sea_level_p2: float = _law(-28.0, "degC", "North et al. 1981, Legendre degree 2")
     lapse_rate: float = _law(4.8, "K km-1", "Wang et al. 2011, 106 stations of the plateau")
-    warming: float = _law(0.03, "K yr-1", "0.3 K a decade: Zeng et al. 2023, study area")
+    warming: float = _law(0.03, "K yr-1", "0.3 K per decade: Zeng et al. 2023, study area")
     reference_year: float = _law(2009.0, "yr", "choice: the mid-year of 2000-2018")
     temperature_place_sd: float = _law(0.6, "K", "choice: scatter of station means about altitude and latitude")
     temperature_place_range: float = _law(100.0, "km", "choice")
@@ -40,7 +40,7 @@ class Laws:
     precipitation_corner: float = _law(1200.0, "mm yr-1", "over 1000 mm in the south-east: Zeng et al. 2023")
     precipitation_decay: float = _law(600.0, "km", "Makarieva and Gorshkov 2007, e-folding inland of unforested land")
     precipitation_coast: float = _law(2500.0, "mm yr-1", "choice: ceiling at a sea-level temperature of 25 degC")
-    clausius_clapeyron: float = _law(0.065, "K-1", "Held and Soden 2006: 6-7 % more vapour a kelvin")
+    clausius_clapeyron: float = _law(0.065, "K-1", "Held and Soden 2006: 6-7 % more vapour per kelvin")
     precipitation_sharpness: float = _law(3.0, "1", "choice: how sharply ceiling and decay meet")
     orographic_gain: float = _law(0.05, "km m-1", "choice of strength; upslope wind: Roe 2005")
     orographic_limit: float = _law(0.7, "1", "choice: at most a doubling or halving")
@@ -82,9 +82,7 @@ class Laws:
     light_reference: float = _law(200.0, "W m-2", "choice: light at which the Miami model holds")
     fertility_sd: float = _law(0.25, "1", "choice, lognormal; hidden")
     fertility_range: float = _law(100.0, "km", "choice")
-    grazing_loss: float = _law(
-        0.4, "1", "choice: the greatest loss; Milchunas and Lauenroth 1993 report more and less; hidden"
-    )
+    grazing_loss: float = _law(0.4, "1", "choice: greatest loss; more and less in Milchunas and Lauenroth 1993; hidden")
     grazing_range: float = _law(60.0, "km", "choice")
     fine_sd: float = _law(0.15, "1", "choice, lognormal; slope and soil within a valley; hidden")
     fine_range: float = _law(10.0, "km", "choice")
@@ -110,29 +108,36 @@ class Laws:
 LAWS: Final = Laws()
 
 
-# IGBP class: (name, greatest LAI, share of the Miami NPP). LAI is rounded from Asner et al. 2003 (means of biomes;
-# barren, urban and ice are a choice). The shares follow the IGBP definitions by canopy or ground cover (Loveland and
-# Belward 1997).
+class CoverLaw(NamedTuple):
+    """Greatest leaf area index [m2 m-2] of a land-cover class, and its share of the NPP of the Miami model [1]."""
+
+    leaf_area: float
+    npp_share: float
+
+
 COVER_LAWS: Final = MappingProxyType(
     {
-        1: ("evergreen needleleaf forest", 5.5, 1.00),
-        2: ("evergreen broadleaf forest", 4.8, 1.00),
-        3: ("deciduous needleleaf forest", 4.6, 1.00),
-        4: ("deciduous broadleaf forest", 5.1, 1.00),
-        5: ("mixed forest", 5.1, 1.00),
-        6: ("closed shrubland", 2.1, 0.85),
-        7: ("open shrubland", 1.3, 0.60),
-        8: ("woody savanna", 3.9, 0.95),
-        9: ("savanna", 2.5, 0.90),
-        10: ("grassland", 1.7, 0.85),
-        11: ("wetland", 4.0, 0.90),
-        12: ("cropland", 3.6, 0.80),
-        13: ("urban", 1.0, 0.40),
-        14: ("cropland mosaic", 3.6, 0.85),
-        15: ("snow and ice", 0.0, 0.02),
-        16: ("barren", 0.3, 0.35),
+        1: CoverLaw(5.5, 1.00),
+        2: CoverLaw(4.8, 1.00),
+        3: CoverLaw(4.6, 1.00),
+        4: CoverLaw(5.1, 1.00),
+        5: CoverLaw(5.1, 1.00),
+        6: CoverLaw(2.1, 0.85),
+        7: CoverLaw(1.3, 0.60),
+        8: CoverLaw(3.9, 0.95),
+        9: CoverLaw(2.5, 0.90),
+        10: CoverLaw(1.7, 0.85),
+        11: CoverLaw(4.0, 0.90),
+        12: CoverLaw(3.6, 0.80),
+        13: CoverLaw(1.0, 0.40),
+        14: CoverLaw(3.6, 0.85),
+        15: CoverLaw(0.0, 0.02),
+        16: CoverLaw(0.3, 0.35),
     }
 )
+"""By IGBP class (:data:`helpers.data.land_cover.IGBP_CLASSES`), without water. LAI is rounded from Asner et al. 2003
+(means of biomes; barren, urban and ice are a choice). The shares follow the IGBP definitions by canopy or ground cover
+(Loveland and Belward 1997)."""
 
 
 def law_attributes() -> dict[str, float]:
@@ -141,12 +146,12 @@ def law_attributes() -> dict[str, float]:
 
 
 def law_table() -> pd.DataFrame:
-    """Return the parameters as a table for the book: parameter, value, units, source.
+    """Return the parameters as a table for readers: parameter, value, units, source.
 
     Examples
     --------
     >>> law_table().set_index("parameter").loc["lapse_rate", "value"]
     np.float64(4.8)
     """
-    rows = [(f.name, f.default, f.metadata["units"], f.metadata["source"]) for f in fields(Laws)]
+    rows = [(law.name, law.default, law.metadata["units"], law.metadata["source"]) for law in fields(Laws)]
     return pd.DataFrame(rows, columns=["parameter", "value", "units", "source"])

@@ -7,8 +7,9 @@ import zlib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from helpers.virtual.geography import KM_PER_DEGREE
+
 _N_MODES = 256
-_KM_PER_DEGREE = 111.2
 _MIDDLE_LATITUDE = 36.0
 
 
@@ -78,8 +79,8 @@ def gaussian_field(
     spread = np.sqrt(3.0 / rng.chisquare(3.0, _N_MODES)) / range_km
     waves_x, waves_y = rng.standard_normal((2, _N_MODES)) * spread
     amplitudes = np.array([_amplitudes(seed, name, int(year)) for year in np.atleast_1d(years)])
-    x = longitude * _KM_PER_DEGREE * np.cos(np.radians(_MIDDLE_LATITUDE))
-    y = latitude * _KM_PER_DEGREE
+    x = longitude * KM_PER_DEGREE * np.cos(np.radians(_MIDDLE_LATITUDE))
+    y = latitude * KM_PER_DEGREE
     if x.ndim == y.ndim == 2 and x.shape[0] == 1 and y.shape[1] == 1:
         rows, columns = np.exp(1j * y * waves_y), np.exp(1j * x.T * waves_x).T
         return np.stack([((rows * weights) @ columns).real for weights in amplitudes])
