@@ -147,7 +147,7 @@ def test_products_of_a_quantity_are_cut_to_the_plateau_with_modis_first():
 
 
 def test_pairs_are_numbered_as_in_figure_5():
-    pairs = carbon.product_pairs(flux_map(np.ones((2, 2))), {"modis": flux_map(np.full((2, 2), 5.0))}, AREA * 0 + 2)
+    pairs = carbon.product_pairs(flux_map(np.ones((2, 2))), {"MODIS": flux_map(np.full((2, 2), 5.0))}, AREA * 0 + 2)
     assert list(pairs) == ["NEP1", "NEP2 (MODIS)"] and float(pairs["NEP2 (MODIS)"][0, 0]) == 3
 
 

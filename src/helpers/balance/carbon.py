@@ -11,7 +11,6 @@ import statsmodels.api as sm
 import xarray as xr
 
 from helpers.balance.budgets import mean_map, same_grid
-from helpers.balance.comparison import label
 from helpers.errors import DataError
 
 
@@ -184,7 +183,7 @@ def product_pairs(
     nep : xarray.DataArray
         NEP of the forests, g C m-2 yr-1.
     npp_products : mapping of str to xarray.DataArray
-        NPP by product, g C m-2 yr-1.
+        NPP by the product's name in figures, g C m-2 yr-1.
     rh : xarray.DataArray
         Rh from the other product of Rs, g C m-2 yr-1.
 
@@ -194,7 +193,7 @@ def product_pairs(
         ``NEP1`` of the forests, then ``NEP2 (product)`` and so on.
     """
     pairs = {
-        f"NEP{number} ({label(product)})": net_ecosystem_production(npp, rh)
+        f"NEP{number} ({product})": net_ecosystem_production(npp, rh)
         for number, (product, npp) in enumerate(npp_products.items(), start=2)
     }
     return {"NEP1": mean_map(nep), **pairs}

@@ -97,23 +97,6 @@ def chosen(products: xr.Dataset, quantity: str, plateau: xr.DataArray) -> dict[s
     return found
 
 
-def label(product: str) -> str:
-    """Return how a product is called in figures and tables.
-
-    Examples
-    --------
-    >>> label("casa_cnp"), label("random_forest"), label("brand_new")
-    ('CASA-CNP', 'Random forest', 'BRAND-NEW')
-    """
-    known = {"random_forest": "Random forest", "miami": "Miami", "raich": "Raich 2002"}
-    return known.get(product, product.upper().replace("_", "-"))
-
-
-def labelled(products: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
-    """Return maps by the names that figures and tables give them, see :func:`label`."""
-    return {label(name): field for name, field in products.items()}
-
-
 def over_common_cells(budgets: pd.DataFrame) -> pd.DataFrame:
     """Return the budgets over the cells that all products share, under the names of the budgets over their own.
 
