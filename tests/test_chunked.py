@@ -10,7 +10,7 @@ from helpers.balance import budgets
 from helpers.config import resolve
 from helpers.data import cube, land_cover
 from helpers.data.grid import target_grid
-from helpers.figures.panels import thinned
+from helpers.figures.panels import every_kth_cell
 from helpers.runs import files, folder
 from helpers.runs.folder import Run
 from helpers.virtual.world import virtual_cube, virtual_truth
@@ -94,7 +94,7 @@ def test_the_map_of_intervals_holds_the_quantiles_of_each_cell(world, chunked, b
 
 def test_a_large_map_is_drawn_from_every_kth_cell():
     large = xr.Dataset({"npp": (("latitude", "longitude"), [[float(i + j) for j in range(1700)] for i in range(30)])})
-    drawn = thinned(large.chunk({"longitude": 100}))
+    drawn = every_kth_cell(large.chunk({"longitude": 100}))
     assert dict(drawn.sizes) == {"latitude": 10, "longitude": 567}
     assert set(drawn["npp"].values[0]) < set(large["npp"].values[1])
 

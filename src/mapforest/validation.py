@@ -250,56 +250,6 @@ def fold_importance(
     return summary.rename_axis("predictor").reset_index().sort_values("importance", ascending=False, ignore_index=True)
 
 
-def scheme_label(scheme: str, part: str = "all") -> str:
-    """Return how a scheme of :func:`validate` is called in figures.
-
-    Examples
-    --------
-    >>> scheme_label("random_split", "verification"), scheme_label("block_250_km"), scheme_label("knndm")
-    ('random split: verification', 'blocks of 250 km', 'distance-matched (kNNDM)')
-    """
-    if scheme.startswith("block_"):
-        return f"blocks of {scheme.split('_')[1]} km"
-    known = {
-        "random": "random folds",
-        "site": "leave site out",
-        "knndm": "distance-matched (kNNDM)",
-        "region": "leave region out",
-    }
-    label = known.get(scheme, scheme.replace("_", " "))
-    return label if part == "all" else f"{label}: {part}"
-
-
-def score_panels(summary: pd.DataFrame, metric_labels: Mapping[str, str]) -> pd.DataFrame:
-    """Return the rows of a summary that a figure shows, with the names that it gives them.
-
-    Parameters
-    ----------
-    summary : pandas.DataFrame
-        As :func:`summarise` returns it, with a column ``model``.
-    metric_labels : mapping of str to str
-        The metrics to show, in order, and their labels with units.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``target`` (the model), ``scheme``, ``score``, ``value``, and the range over folds ``low``, ``high``,
-        missing where a scheme has no folds.
-    """
-    shown = summary[summary["metric"].isin(metric_labels)]
-    named = pd.DataFrame(
-        {
-            "target": shown["model"],
-            "scheme": [scheme_label(scheme, part) for scheme, part in zip(shown["scheme"], shown["part"], strict=True)],
-            "score": shown["metric"].map(metric_labels),
-            "value": shown["value"],
-            "low": shown["fold_lowest"],
-            "high": shown["fold_highest"],
-        }
-    )
-    return named.sort_values("score", key=lambda column: column.map(list(metric_labels.values()).index), kind="stable")
-
-
 def _scores_by(predictions: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     """Return the metrics of each group of predictions, a row per group."""
     groups = predictions.groupby(keys, sort=False)

@@ -217,29 +217,6 @@ def test_predictors_are_ranked_by_importance_and_their_spread_is_that_of_the_rep
     assert found["importance"].iloc[0] == pytest.approx(2 * table["x"].var(), abs=3 * found["sd"].iloc[0])
 
 
-def test_labels_of_schemes():
-    names = ["random", "site", "knndm", "region", "block_100_km", "in_sample", "out_of_bag"]
-    assert [validation.scheme_label(name) for name in names] == [
-        "random folds",
-        "leave site out",
-        "distance-matched (kNNDM)",
-        "leave region out",
-        "blocks of 100 km",
-        "in sample",
-        "out of bag",
-    ]
-
-
-def test_panels_hold_the_metrics_asked_for_in_their_order(summary):
-    table = summary[1].reset_index().assign(model="NPP")
-    panels = validation.score_panels(table, {"rmse": "RMSE [g]", "r": "r"})
-    assert panels["score"].drop_duplicates().tolist() == ["RMSE [g]", "r"]
-    row = panels.set_index(["target", "score", "scheme"]).loc[("NPP", "RMSE [g]", "random folds")]
-    shown = summary[1].loc[("random", "all", "rmse"), ["value", "fold_lowest", "fold_highest"]]
-    assert row[["value", "low", "high"]].tolist() == shown.tolist()
-    assert "random split: verification" in set(panels["scheme"])
-
-
 @pytest.mark.parametrize(
     ("target", "fold", "message"),
     [

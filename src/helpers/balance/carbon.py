@@ -11,8 +11,8 @@ import xarray as xr
 from scipy.stats import linregress
 
 from helpers.balance.budgets import mean_map, same_grid
-from helpers.balance.comparison import labelled
 from helpers.errors import DataError
+from helpers.names import by_product_name
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ def product_pairs(
     nep : xarray.DataArray
         NEP of the forests, g C m-2 yr-1.
     npp_products : mapping of str to xarray.DataArray
-        NPP by product, g C m-2 yr-1.
+        NPP by the product's name in figures, g C m-2 yr-1.
     rh : xarray.DataArray
         Rh from the other product of Rs, g C m-2 yr-1.
 
@@ -208,6 +208,6 @@ def product_pairs(
     """
     pairs = {
         f"NEP{number} ({product})": net_ecosystem_production(npp, rh)
-        for number, (product, npp) in enumerate(labelled(npp_products).items(), start=2)
+        for number, (product, npp) in enumerate(by_product_name(npp_products).items(), start=2)
     }
     return {"NEP1": mean_map(nep), **pairs}

@@ -128,18 +128,6 @@ def chosen(products: xr.Dataset, quantity: str, plateau: xr.DataArray) -> dict[s
     return {name: mean_map(products[f"{quantity}_{name}"]).where(inside) for name in _product_names(products, quantity)}
 
 
-def labelled(products: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
-    """Return maps by product under the names that figures and tables show: ``CASA-CNP`` for ``casa_cnp``.
-
-    Examples
-    --------
-    >>> list(labelled(dict.fromkeys(["casa_cnp", "miami", "raich", "brand_new"])))
-    ['CASA-CNP', 'Miami', 'Raich 2002', 'BRAND-NEW']
-    """
-    known = {"miami": "Miami", "raich": "Raich 2002"}
-    return {known.get(name, name.upper().replace("_", "-")): field for name, field in products.items()}
-
-
 def over_common_cells(budgets: pd.DataFrame) -> pd.DataFrame:
     """Return the budgets over the cells that all products share, under the column names of the budgets over their own.
 

@@ -14,17 +14,6 @@ from helpers.balance.draws import ALL, ESTIMATE, QUANTITIES, SOURCES
 from helpers.config import project_root
 from helpers.errors import DataError
 
-SOURCE_LABELS = {
-    "sites": "sites",
-    "forest": "forest seed",
-    "regional": "regional error of the maps",
-    "line": "line from Rs to Rh",
-    "line_scatter": "regional scatter of the line",
-    "smearing": "back-transformation factor",
-    "all": "all together",
-}
-"""What the sources are called in figures and in the text."""
-
 
 def budget_intervals(drawn: pd.DataFrame, level: float) -> pd.DataFrame:
     """Return the interval of each flux, scenario and part of the plateau, and the probability of a sink.

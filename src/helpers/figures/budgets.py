@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,32 +12,26 @@ from matplotlib.lines import Line2D
 from scipy.stats import linregress
 
 from helpers.figures.style import (
-    FLUX_UNITS,
+    DIAMOND,
     INK,
+    OTHERS,
+    OURS,
+    STRONG,
     blank,
-    letters,
+    name_rows,
+    panel_grid,
     panel_letter,
-    pretty_units,
     require_columns,
-    series_colours,
+    sign_colours,
     styled,
-    with_units,
 )
+from helpers.names import FLUX_UNITS, TOTAL_UNITS, pretty_units, source_to_sink, with_units
 
 _QUANTITIES = ("NPP", "Rh", "NEP")
-_REFERENCE, _OTHER, _MEAN = "#0b5d4a", "#9cb8c9", "#d9d9d9"
-_SOURCE, _SINK = "#8c510a", "#01665e"
-_DIAMOND = {
-    "linestyle": "",
-    "marker": "D",
-    "markersize": 6,
-    "markerfacecolor": "white",
-    "markeredgecolor": "black",
-}
 
 
 @styled
-def fig6_components(budgets: pd.DataFrame, paper_values: pd.DataFrame | None = None) -> Figure:
+def fig6_components(budgets: pd.DataFrame, paper_values: pd.DataFrame) -> Figure:
     """Figure 6: mean NPP (a), Rh (c), NEP (e) of each product; its difference from the forest (b, d, f).
 
     The first product of a quantity is its reference. A difference is (product - reference) / abs(reference)
@@ -45,9 +41,9 @@ def fig6_components(budgets: pd.DataFrame, paper_values: pd.DataFrame | None = N
     Parameters
     ----------
     budgets : pandas.DataFrame
-        One row a quantity (NPP, Rh, NEP) and product: ``quantity``, ``product``, ``mean_gC_m2_yr``,
+        One row per quantity (NPP, Rh, NEP) and product: ``quantity``, ``product``, ``mean_gC_m2_yr``,
         ``total_TgC_yr``.
-    paper_values : pandas.DataFrame, optional
+    paper_values : pandas.DataFrame
         The paper's means, drawn as open diamonds: ``quantity``, ``product`` (as in ``budgets``),
         ``mean_gC_m2_yr``.
 
@@ -70,41 +66,40 @@ def fig6_components(budgets: pd.DataFrame, paper_values: pd.DataFrame | None = N
         panel_letter(left, pair[0], quantity)
         _differences(right, quantity, table)
         panel_letter(right, pair[1], f"difference from {table['product'].iloc[0]}")
-    if paper:
-        figure.legend(handles=[Line2D([], [], label="the paper's value", **_DIAMOND)], loc="outside lower center")
+    figure.legend(handles=[Line2D([], [], label="the paper's value", **DIAMOND)], loc="outside lower center")
     return figure
 
 
 @styled
 def yearly_budget(series: pd.DataFrame) -> Figure:
-    """Draw the plateau's total of each year, a panel a quantity, with the least-squares trend of each source.
+    """Draw the plateau's total of each year with its least-squares trend, a panel per quantity.
 
     Parameters
     ----------
     series : pandas.DataFrame
-        ``year``, ``quantity``, ``total_TgC_yr``; optionally ``source``, for example ``estimate`` and
-        ``truth``, which share a panel.
+        ``year``, ``quantity``, ``total_TgC_yr``.
 
     Raises
     ------
     ValueError
-        If a column is missing, or a line has fewer than three years.
+        If a column is missing, or a quantity has fewer than three years.
     """
     require_columns(series, ["year", "quantity", "total_TgC_yr"], "yearly_budget")
-    table = series if "source" in series.columns else series.assign(source="estimate")
-    quantities = list(dict.fromkeys(table["quantity"]))
-    colours = series_colours(table["source"])
-    figure = blank(0.7 + 1.75 * len(quantities))
-    rows = figure.subplots(len(quantities), 1, sharex=True, squeeze=False)[:, 0]
-    for axes, quantity, letter in zip(rows, quantities, letters(len(quantities)), strict=True):
-        chosen = table[table["quantity"] == quantity]
-        for source, values in chosen.groupby("source", sort=False):
-            _trend_line(axes, values, str(source), str(quantity), colours[source])
-        if chosen["total_TgC_yr"].min() < 0:
+    quantities = list(dict.fromkeys(series["quantity"]))
+    figure, rows = panel_grid(0.7 + 1.75 * len(quantities), quantities, 1, sharex=True)
+    for axes, quantity in zip(rows, quantities, strict=True):
+        chosen = series[series["quantity"] == quantity].sort_values("year")
+        if len(chosen) < 3:
+            raise ValueError(f"yearly_budget: {quantity}: a trend needs three years, got {len(chosen)}")
+        year, total = chosen["year"].to_numpy(float), chosen["total_TgC_yr"].to_numpy(float)
+        trend = linregress(year, total)
+        label = f"trend: {10 * trend.slope:+.1f}".replace("-", "−") + f"\n{pretty_units(TOTAL_UNITS)}\na decade"
+        axes.plot(year, total, "o-", color=OURS, markersize=3.5, linewidth=1, alpha=0.8)
+        axes.plot(year, trend.intercept + trend.slope * year, color=OURS, linewidth=2, label=label)
+        if total.min() < 0:
             axes.axhline(0, color="black", linewidth=0.8)
-        axes.set_ylabel(with_units(str(quantity), "Tg C yr-1"))
+        axes.set_ylabel(with_units(str(quantity), TOTAL_UNITS))
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-        panel_letter(axes, letter, str(quantity))
     rows[-1].xaxis.get_major_locator().set_params(integer=True)
     rows[-1].set_xlabel("year")
     return figure
@@ -112,13 +107,13 @@ def yearly_budget(series: pd.DataFrame) -> Figure:
 
 @styled
 def recovered_versus_true(table: pd.DataFrame) -> Figure:
-    """Draw what a run recovered beside what is true: a panel a statistic, a row a quantity.
+    """Draw what a run recovered beside what is true: a panel per statistic, a row per quantity.
 
     Parameters
     ----------
     table : pandas.DataFrame
         ``statistic`` (for example mean, total, trend), ``quantity``, ``recovered``, ``true``, ``unit``; one
-        unit a statistic.
+        unit per statistic.
 
     Raises
     ------
@@ -126,30 +121,26 @@ def recovered_versus_true(table: pd.DataFrame) -> Figure:
         If a column is missing, or a statistic has several units.
     """
     require_columns(table, ["statistic", "quantity", "recovered", "true", "unit"], "recovered_versus_true")
-    groups = list(table.groupby("statistic", sort=False))
-    figure = blank(1.2 + 0.5 * table["quantity"].nunique())
-    row = figure.subplots(1, len(groups), squeeze=False)[0]
-    for axes, (statistic, values), letter in zip(row, groups, letters(len(groups)), strict=True):
+    groups = dict(list(table.groupby("statistic", sort=False)))
+    figure, row = panel_grid(1.2 + 0.5 * table["quantity"].nunique(), groups, len(groups))
+    for axes, (statistic, values) in zip(row, groups.items(), strict=True):
         units = values["unit"].unique()
         if len(units) > 1:
             raise ValueError(f"recovered_versus_true: {statistic} has several units: {', '.join(units)}")
-        places = np.arange(len(values))[::-1]
+        places = np.arange(len(values))
         axes.hlines(places, values["true"], values["recovered"], color="#888888", linewidth=1.2)
-        recovered = axes.plot(values["recovered"], places, "o", color="#0072b2", markersize=7, label="recovered")
-        true = axes.plot(values["true"], places, label="true", **_DIAMOND)
+        recovered = axes.plot(values["recovered"], places, "o", color=OURS, markersize=7, label="recovered")
+        true = axes.plot(values["true"], places, label="true", **DIAMOND)
         axes.axvline(0, color="black", linewidth=0.6)
-        axes.set_yticks(places, labels=values["quantity"])
-        axes.set_ylim(-0.6, len(values) - 0.4)
+        name_rows(axes, values["quantity"])
         axes.margins(x=0.12)
         axes.set_xlabel(f"[{pretty_units(units[0])}]")
-        panel_letter(axes, letter, str(statistic))
     figure.legend(handles=[*recovered, *true], loc="outside lower center", ncols=2)
     return figure
 
 
-def _paper_means(budgets: pd.DataFrame, paper_values: pd.DataFrame | None) -> dict[tuple[str, str], float]:
-    if paper_values is None:
-        return {}
+def _paper_means(budgets: pd.DataFrame, paper_values: pd.DataFrame) -> dict[tuple[str, str], float]:
+    """Return the paper's means by quantity and product, each of which the budgets must have."""
     require_columns(paper_values, ["quantity", "product", "mean_gC_m2_yr"], "figure 6, the paper's values")
     ours = set(zip(budgets["quantity"], budgets["product"], strict=True))
     theirs = list(zip(paper_values["quantity"], paper_values["product"], strict=True))
@@ -160,68 +151,51 @@ def _paper_means(budgets: pd.DataFrame, paper_values: pd.DataFrame | None) -> di
 
 
 def _means(axes: Axes, quantity: str, table: pd.DataFrame, paper: dict[tuple[str, str], float]) -> None:
-    """Draw a bar a product, with its mean and, in brackets, its total."""
-    places = np.arange(len(table))[::-1]
+    """Draw a bar per product, with its mean and, in brackets, its total."""
     means = table["mean_gC_m2_yr"].to_numpy()
-    if quantity == "NEP":
-        colours = [_SINK if mean >= 0 else _SOURCE for mean in means]
-    else:
-        colours = [_REFERENCE, *[_OTHER] * (len(table) - 1)]
-    axes.barh(places, means, height=0.62, color=colours, edgecolor=INK, linewidth=0.5)
-    for place, product, mean, total in zip(places, table["product"], means, table["total_TgC_yr"], strict=True):
+    signed = quantity == "NEP"
+    _bars(axes, means, sign_colours(means) if signed else [STRONG, *[OTHERS] * (len(table) - 1)])
+    for place, (product, mean, total) in enumerate(zip(table["product"], means, table["total_TgC_yr"], strict=True)):
         value = paper.get((quantity, product))
         text = f"{mean:.0f} ({total:.0f} Tg)"
         if value is not None:
-            axes.plot(value, place, **_DIAMOND)
+            axes.plot(value, place, **DIAMOND)
             text += f", paper {value:.0f}"
         beyond = mean if value is None else max(mean, value)
         _beside(axes, beyond, place, text.replace("-", "−"), away=7 if value == beyond else 4)
-    label = with_units(quantity, FLUX_UNITS)
-    axes.set_xlabel(f"← source     {label}     sink →" if quantity == "NEP" else label)
-    _bar_axis(axes, list(table["product"]), places)
+    axes.set_xlabel(source_to_sink(FLUX_UNITS) if signed else with_units(quantity, FLUX_UNITS))
+    _finish(axes, list(table["product"]))
 
 
 def _differences(axes: Axes, quantity: str, table: pd.DataFrame) -> None:
     """Draw a bar for each product's difference, and for that of the mean of several, from the reference."""
     reference = float(table["mean_gC_m2_yr"].iloc[0])
     others = table.iloc[1:].set_index("product")["mean_gC_m2_yr"]
-    names, colours = list(others.index), [_OTHER] * len(others)
-    values = list(others)
+    colours = [OTHERS] * len(others)
     if len(others) > 1:
-        names, values, colours = [*names, "mean of these"], [*values, others.mean()], [*colours, _MEAN]
-    percent = 100 * (np.array(values) - reference) / abs(reference)
-    places = np.arange(len(names))[::-1]
-    axes.barh(places, percent, height=0.62, color=colours, edgecolor=INK, linewidth=0.5)
-    for place, value in zip(places, percent, strict=True):
-        _beside(axes, value, place, f"{value:+.0f} %".replace("-", "−"))
+        others, colours = pd.concat([others, pd.Series({"mean of these": others.mean()})]), [*colours, "#d9d9d9"]
+    percent = 100 * (others.to_numpy() - reference) / abs(reference)
+    _bars(axes, percent, colours)
+    for place, value in enumerate(percent):
+        _beside(axes, value, place, f"{value:+.0f} %".replace("-", "−"), away=4)
     axes.set_xlabel(f"{quantity}, difference [%]")
-    _bar_axis(axes, names, places)
+    _finish(axes, list(others.index))
 
 
-def _beside(axes: Axes, x: float, y: float, text: str, away: float = 4) -> None:
+def _bars(axes: Axes, values: np.ndarray, colours: Sequence[str]) -> None:
+    """Draw a bar per row."""
+    axes.barh(range(len(values)), values, height=0.62, color=colours, edgecolor=INK, linewidth=0.5)
+
+
+def _beside(axes: Axes, x: float, y: float, text: str, away: float) -> None:
     """Write a value right of its bar, which for a bar that points left is right of zero."""
     place = {"xytext": (away, 0), "textcoords": "offset points", "va": "center", "ha": "left", "fontsize": 8}
     axes.annotate(text, (max(x, 0.0), y), **place)
 
 
-def _bar_axis(axes: Axes, names: list[str], places: np.ndarray) -> None:
+def _finish(axes: Axes, names: list[str]) -> None:
     """Name the bars, mark zero, and leave room for the values written right of them."""
     axes.axvline(0, color="black", linewidth=0.8)
-    axes.set_yticks(places, labels=names)
-    axes.tick_params(axis="y", length=0)
     low, high = axes.get_xlim()
     axes.set_xlim(low, high + 0.5 * (high - low))
-    spare = max(0, 2 - len(names)) / 2
-    axes.set_ylim(-0.6 - spare, len(names) - 0.4 + spare)
-
-
-def _trend_line(axes: Axes, values: pd.DataFrame, source: str, quantity: str, colour: str) -> None:
-    if len(values) < 3:
-        raise ValueError(f"yearly_budget: {quantity}, {source}: a trend needs three years, got {len(values)}")
-    values = values.sort_values("year")
-    year, total = values["year"].to_numpy(float), values["total_TgC_yr"].to_numpy(float)
-    trend = linregress(year, total)
-    slope = f"{10 * trend.slope:+.1f}".replace("-", "−")
-    label = f"{source}\n{slope} {pretty_units('Tg C yr-1')}\na decade"
-    axes.plot(year, total, "o-", color=colour, markersize=3.5, linewidth=1, alpha=0.8)
-    axes.plot(year, trend.intercept + trend.slope * year, color=colour, linewidth=2, label=label)
+    name_rows(axes, names, spare=max(0, 2 - len(names)) / 2)

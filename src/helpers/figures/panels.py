@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 
 import cartopy.crs as ccrs
-import cmcrameri.cm  # noqa: F401  (registers the colour maps "cmc.…")
 import numpy as np
 import shapely
 import xarray as xr
 from cartopy.mpl.geoaxes import GeoAxes
-from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.collections import QuadMesh
 from matplotlib.colorbar import Colorbar
-from matplotlib.colors import Colormap, ListedColormap, Normalize
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.gridspec import SubplotSpec
 from matplotlib.patches import Patch
 from shapely.geometry.base import BaseGeometry
 
-from helpers.figures.style import INK, NO_DATA, extension, panel_letter
+from helpers.figures.style import INK, NO_DATA, Scale, panel_letter
+from helpers.names import pretty_units
+
+LONLAT = ccrs.PlateCarree()
 
 PLATEAU_CRS = ccrs.AlbersEqualArea(central_longitude=89, central_latitude=33, standard_parallels=(28, 38))
 """Albers' equal-area projection centred on the plateau: what looks large is large."""
 
-_LONLAT = ccrs.PlateCarree()
+MOST_CELLS = 800
+"""Rows or columns beyond which a map shows every second cell, every third, and so on: a figure has no more pixels."""
 
 
 def flat(field: xr.DataArray) -> xr.DataArray:
@@ -66,11 +69,7 @@ def shared_grid(fields: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
     return maps
 
 
-#: Rows or columns beyond which a map shows every second cell, every third, and so on: a figure has no more pixels.
-MOST_CELLS = 800
-
-
-def thinned(field: xr.DataArray | xr.Dataset) -> xr.DataArray | xr.Dataset:
+def every_kth_cell(field: xr.DataArray | xr.Dataset) -> xr.DataArray | xr.Dataset:
     """Return every k-th row and column of a map, in memory, with k = 1 up to :data:`MOST_CELLS` rows and columns.
 
     A sample of the cells, not means of several: classes stay classes, and the cells keep their spread.
@@ -81,7 +80,7 @@ def thinned(field: xr.DataArray | xr.Dataset) -> xr.DataArray | xr.Dataset:
 
 
 def on_plateau(field: xr.DataArray, boundary: BaseGeometry) -> xr.DataArray:
-    """Return a map cut to the outline's box and :func:`thinned`, NaN where a cell's centre is outside the outline.
+    """Return a map cut to the outline's box, by :func:`every_kth_cell`, NaN where a cell's centre is outside.
 
     Parameters
     ----------
@@ -105,7 +104,7 @@ def on_plateau(field: xr.DataArray, boundary: BaseGeometry) -> xr.DataArray:
     columns = (field.longitude >= west) & (field.longitude <= east)
     rows = (field.latitude >= south) & (field.latitude <= north)
     cut = field.isel(latitude=np.flatnonzero(rows), longitude=np.flatnonzero(columns))
-    cut = thinned(cut) if cut.size else cut
+    cut = every_kth_cell(cut) if cut.size else cut
     inside = shapely.contains_xy(boundary, *np.meshgrid(cut.longitude, cut.latitude)) if cut.size else np.zeros(0, bool)
     if not inside.any():
         raise ValueError(
@@ -116,116 +115,107 @@ def on_plateau(field: xr.DataArray, boundary: BaseGeometry) -> xr.DataArray:
     return cut.where(cut.inside)
 
 
-def map_axes(figure: Figure | SubFigure, place: object, projection: ccrs.Projection = PLATEAU_CRS) -> GeoAxes:
-    """Return an empty map at a place of a grid of panels."""
-    return figure.add_subplot(place, projection=projection)
-
-
-def map_panel(
-    axes: GeoAxes,
+def draw_map(
+    figure: Figure | SubFigure,
+    place: SubplotSpec,
     field: xr.DataArray,
     boundary: BaseGeometry,
-    *,
-    cmap: str | Colormap,
-    norm: Normalize,
+    scale: Scale,
     letter: str = "",
     title: str = "",
-    left_labels: bool = True,
-    bottom_labels: bool = True,
-) -> QuadMesh:
-    """Draw a field within the outline; cells of the plateau without a value are grey.
+) -> GeoAxes:
+    """Draw a field within the outline at a place of a grid of panels; cells of the plateau without a value are grey.
+
+    Panels at the left edge of the grid name the parallels, those at its lower edge the meridians.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        The figure.
+    place : matplotlib.gridspec.SubplotSpec
+        The place.
+    field : xarray.DataArray
+        From :func:`on_plateau`.
+    boundary : shapely geometry
+        The outline in degrees east and north.
+    scale : Scale
+        Colours and their limits.
+    letter, title : str
+        Panel letter and title.
+
+    Returns
+    -------
+    cartopy.mpl.geoaxes.GeoAxes
+        The panel. Its last mesh holds the cells, in the order of the field's rows and columns.
+    """
+    axes = figure.add_subplot(place, projection=PLATEAU_CRS)
+    missing = field.inside & field.isnull()
+    if missing.any():
+        draw_cells(axes, xr.where(missing, 1.0, np.nan), Scale(ListedColormap([NO_DATA]), None))
+    draw_cells(axes, field, scale)
+    outline(axes, boundary)
+    west, south, east, north = _projected(boundary, PLATEAU_CRS).bounds
+    room = 0.03 * (east - west)
+    axes.set_extent((west - room, east + room, south - room, north + room), crs=PLATEAU_CRS)
+    edges = {"left": "y"} if place.is_first_col() else {}
+    graticule(axes, 10, 5, edges | {"bottom": "x"} if place.is_last_row() else edges)
+    panel_letter(axes, letter, title)
+    return axes
+
+
+def draw_cells(axes: GeoAxes, field: xr.DataArray, scale: Scale) -> None:
+    """Draw the cells of a map (latitude, longitude) that have a value, each with the edges of its own degrees."""
+    style = {"cmap": scale.cmap, "norm": scale.norm, "rasterized": True, "transform": LONLAT}
+    axes.pcolormesh(field.longitude.values, field.latitude.values, np.ma.masked_invalid(field.values), **style)
+
+
+def outline(axes: GeoAxes, boundary: BaseGeometry, width: float = 0.9, colour: str = INK) -> None:
+    """Draw the plateau's outline."""
+    style = {"facecolor": "none", "edgecolor": colour, "linewidth": width, "zorder": 4}
+    axes.add_geometries([_projected(boundary, axes.projection)], crs=axes.projection, **style)
+
+
+def graticule(axes: GeoAxes, east: float, north: float, edges: Mapping[str, str]) -> None:
+    """Draw meridians and parallels, so many degrees apart, and label them at some edges.
 
     Parameters
     ----------
     axes : cartopy.mpl.geoaxes.GeoAxes
         The panel.
-    field : xarray.DataArray
-        Values on (latitude, longitude). Cells outside the outline are not drawn.
-    boundary : shapely geometry
-        The outline in degrees east and north.
-    cmap : str or matplotlib.colors.Colormap
-        Colour map.
-    norm : matplotlib.colors.Normalize
-        Colour limits.
-    letter, title : str
-        Panel letter and title.
-    left_labels, bottom_labels : bool
-        Whether this panel labels the parallels and the meridians.
-
-    Returns
-    -------
-    matplotlib.collections.QuadMesh
-        The cells, in the order of the field's rows and columns.
+    east, north : float
+        Degrees between two meridians, and between two parallels.
+    edges : mapping of str to str
+        Edge -> ``"x"`` for the meridians or ``"y"`` for the parallels.
     """
-    shown = on_plateau(field, boundary)
-    _frame(axes, boundary)
-    x, y = corners(axes.projection, shown)
-    missing = np.where(shown.inside & shown.isnull(), 1.0, np.nan)
-    if np.isfinite(missing).any():
-        axes.pcolormesh(x, y, np.ma.masked_invalid(missing), cmap=ListedColormap([NO_DATA]), rasterized=True)
-    mesh = axes.pcolormesh(x, y, np.ma.masked_invalid(shown.values), cmap=cmap, norm=norm, rasterized=True)
-    outline(axes, boundary)
-    graticule(axes, left_labels=left_labels, bottom_labels=bottom_labels)
-    panel_letter(axes, letter, title)
-    return mesh
+    lines = axes.gridlines(
+        draw_labels=edges or False,
+        xlocs=np.arange(-180, 181, east),
+        ylocs=np.arange(-90, 91, north),
+        x_inline=False,
+        y_inline=False,
+        rotate_labels=False,
+        xlabel_style={"size": 8},
+        ylabel_style={"size": 8},
+        linewidth=0.4,
+        color="#777777",
+        alpha=0.6,
+        linestyle=(0, (4, 3)),
+        zorder=3,
+    )
+    # Cartopy looks for the labels' places anew in each pass of the layout, along lines of 30 pieces, and bends each
+    # piece once more where the projection asks for it. Five take a third less time and move a label by some 6 km.
+    lines.n_steps = 5
 
 
-def outline(axes: GeoAxes, boundary: BaseGeometry, width: float = 0.9, colour: str = INK) -> None:
-    """Draw the plateau's outline, thinned to what a figure of this size can show."""
-    for ring in shapely.get_parts(boundary.simplify(0.01).boundary):
-        x, y = _project(axes.projection, *shapely.get_coordinates(ring).T)
-        axes.plot(x, y, color=colour, linewidth=width, zorder=4)
-
-
-def points(axes: GeoAxes, longitude: np.ndarray, latitude: np.ndarray, **marker: object) -> None:
-    """Draw sites on a map."""
-    x, y = _project(axes.projection, np.asarray(longitude, float), np.asarray(latitude, float))
-    axes.scatter(x, y, zorder=5, **marker)
-
-
-def graticule(
-    axes: GeoAxes, step: tuple[float, float] = (10, 5), left_labels: bool = True, bottom_labels: bool = True
-) -> None:
-    """Draw meridians and parallels and label them where they meet the left and the bottom edge."""
-    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
-    corners_x, corners_y = np.meshgrid(np.linspace(left, right, 20), np.linspace(bottom, top, 20))
-    lonlat = _LONLAT.transform_points(axes.projection, corners_x, corners_y)
-    west, south = np.nanmin(lonlat[..., :2], axis=(0, 1))
-    east, north = np.nanmax(lonlat[..., :2], axis=(0, 1))
-    lines = {"linewidth": 0.4, "color": "#777777", "alpha": 0.6, "zorder": 3, "linestyle": (0, (4, 3))}
-    ticks_x, ticks_y = {}, {}
-    for meridian in np.arange(np.ceil(west / step[0]), np.floor(east / step[0]) + 1) * step[0]:
-        x, y = _project(axes.projection, np.full(200, meridian), np.linspace(south - 1, north + 1, 200))
-        axes.plot(x, y, **lines)
-        ticks_x[float(np.interp(bottom, y, x))] = f"{meridian:g}°E"
-    for parallel in np.arange(np.ceil(south / step[1]), np.floor(north / step[1]) + 1) * step[1]:
-        x, y = _project(axes.projection, np.linspace(west - 1, east + 1, 200), np.full(200, parallel))
-        axes.plot(x, y, **lines)
-        ticks_y[float(np.interp(left, x, y))] = f"{parallel:g}°N"
-    _edge_ticks(axes, "x", ticks_x, (left, right), bottom_labels)
-    _edge_ticks(axes, "y", ticks_y, (bottom, top), left_labels)
-    axes.set_xlim(left, right)
-    axes.set_ylim(bottom, top)
-
-
-def colour_bar(
-    axes: Axes | Sequence[Axes],
-    cmap: str | Colormap,
-    norm: Normalize,
-    fields: Sequence[xr.DataArray],
-    label: str,
-    **place: object,
-) -> Colorbar:
+def colour_bar(axes: GeoAxes, scale: Scale, label: str, **place: object) -> Colorbar:
     """Draw the colour bar of one or several panels, with arrows where values lie beyond its limits.
 
     Parameters
     ----------
-    axes : matplotlib.axes.Axes or sequence of them
-        The panels beside which it stands; with ``cax`` in ``place``, the axes that hold it.
-    cmap, norm
-        Colours and limits of the panels.
-    fields : sequence of xarray.DataArray
-        The maps drawn, cut to the plateau: whether any value lies beyond the limits.
+    axes : matplotlib.axes.Axes
+        The panel beside which it stands; with ``cax`` in ``place``, any panel of the figure.
+    scale : Scale
+        Colours of the panels.
     label : str
         Name and units of the quantity.
     **place
@@ -235,46 +225,29 @@ def colour_bar(
     -------
     matplotlib.colorbar.Colorbar
     """
-    figure = (axes if isinstance(axes, Axes) else axes[0]).get_figure()
-    where = {} if "cax" in place else {"ax": axes}
-    scale = ScalarMappable(norm, cmap)
-    return figure.colorbar(scale, extend=extension(fields, norm), label=label, **where, **place)
+    where = place if "cax" in place else {"ax": axes, **place}
+    bar = ScalarMappable(scale.norm, scale.cmap)
+    return axes.get_figure().colorbar(bar, extend=scale.extend, label=label, **where)
+
+
+def unit_label(units: str) -> str:
+    """Return the label of a colour bar below whose panel the quantity is named: its units alone, as CF writes them."""
+    return f"[{pretty_units(units) or 'dimensionless'}]"
 
 
 def no_data_entry(fields: Sequence[xr.DataArray]) -> list[Patch]:
     """Return the legend's entry for grey cells, or nothing when every cell of the plateau has a value."""
     missing = any(bool((field.inside & field.isnull()).any()) for field in fields)
-    return [Patch(facecolor=NO_DATA, edgecolor=INK, linewidth=0.4, label="no data")] if missing else []
+    return [swatch(NO_DATA, "no data")] if missing else []
 
 
-def _frame(axes: GeoAxes, boundary: BaseGeometry, margin: float = 0.03) -> None:
-    """Fit a panel to the outline with a margin around it."""
-    x, y = _project(axes.projection, *shapely.get_coordinates(boundary.segmentize(0.5)).T)
-    room = margin * (x.max() - x.min())
-    axes.set_xlim(x.min() - room, x.max() + room)
-    axes.set_ylim(y.min() - room, y.max() + room)
-    axes.spines["geo"].set_linewidth(0.7)
+def swatch(colour: str, label: str) -> Patch:
+    """Return the legend's entry of a colour."""
+    return Patch(facecolor=colour, edgecolor=INK, linewidth=0.3, label=label)
 
 
-def _project(projection: ccrs.Projection, longitude: np.ndarray, latitude: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    projected = projection.transform_points(_LONLAT, longitude, latitude)
-    return projected[..., 0], projected[..., 1]
-
-
-def corners(projection: ccrs.Projection, field: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the corners of the cells of a grid in a projection, one row and column more than cells."""
-    edges = np.meshgrid(_edges(field.longitude.values), _edges(field.latitude.values))
-    return _project(projection, *edges)
-
-
-def _edges(centres: np.ndarray) -> np.ndarray:
-    middle = (centres[1:] + centres[:-1]) / 2
-    return np.concatenate([[2 * centres[0] - middle[0]], middle, [2 * centres[-1] - middle[-1]]])
-
-
-def _edge_ticks(axes: GeoAxes, side: str, ticks: dict[float, str], limits: tuple[float, float], labelled: bool) -> None:
-    within = {place: text for place, text in ticks.items() if limits[0] < place < limits[1]}
-    axis = axes.xaxis if side == "x" else axes.yaxis
-    axis.set_visible(True)
-    axis.set_ticks(list(within), labels=list(within.values()) if labelled else [""] * len(within))
-    axes.tick_params(axis=side, length=2.5 if labelled else 0, labelsize=8)
+@functools.lru_cache(maxsize=4)
+def _projected(boundary: BaseGeometry, crs: ccrs.Projection) -> BaseGeometry:
+    """Return the outline in a projection, thinned to what a figure of this size can show; once for all panels."""
+    thin = boundary.simplify(0.01)
+    return shapely.transform(thin, lambda lonlat: crs.transform_points(LONLAT, *lonlat.T)[:, :2])

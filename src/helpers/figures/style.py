@@ -1,4 +1,4 @@
-"""What all figures share: type sizes, colours, units in labels, panel letters, colour limits.
+"""What all figures share: type sizes, colours with their meaning, panels with letters, named rows, colour scales.
 
 Figures are made without :mod:`matplotlib.pyplot` and inside an ``rc_context``: drawing one leaves no trace in
 the session's settings and no figure open behind it.
@@ -7,18 +7,19 @@ the session's settings and no figure open behind it.
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable, Iterable, Sequence
 from io import BytesIO
-from typing import ParamSpec, TypeVar
+from typing import NamedTuple, ParamSpec, TypeVar
 
+import cmcrameri.cm  # noqa: F401  (registers the colour maps "cmc.…")
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.colors import CenteredNorm, Normalize
+from matplotlib.colors import CenteredNorm, Colormap, Normalize
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -26,43 +27,45 @@ R = TypeVar("R")
 WIDTH = 8.0
 """Width of every figure in inches: 800 px in the book at 100 px an inch, and a full page in print."""
 
-FLUX_UNITS = "g C m-2 yr-1"
-FLUX_MAP = "cmc.bamako_r"
-DIFFERENCE_MAP = "cmc.vik"
-NEP_MAP = "BrBG"
-NO_DATA = "#b8b8b8"
-INK = "#222222"
+FLUX_MAP, DIFFERENCE_MAP, NEP_MAP = "cmc.bamako_r", "cmc.vik", "BrBG"
+"""Colour maps of fluxes, of differences, and of NEP with its sign."""
 
-LAND_COVER: dict[int, tuple[str, str]] = {
-    0: ("water", "#1f6fc0"),
-    1: ("evergreen needleleaf forest", "#06301f"),
-    2: ("evergreen broadleaf forest", "#0b5a35"),
-    3: ("deciduous needleleaf forest", "#3d8f68"),
-    4: ("deciduous broadleaf forest", "#66b08f"),
-    5: ("mixed forest", "#5a7d2a"),
-    6: ("closed shrubland", "#7b3294"),
-    7: ("open shrubland", "#b5559b"),
-    8: ("woody savanna", "#c994c7"),
-    9: ("savanna", "#e3bfe6"),
-    10: ("grassland", "#93c360"),
-    11: ("permanent wetland", "#0b7f8c"),
-    12: ("cropland", "#8f3b0a"),
-    13: ("urban and built-up", "#111111"),
-    14: ("cropland and natural mosaic", "#c77440"),
-    15: ("snow and ice", "#d9f7ff"),
-    16: ("barren", "#efe0bd"),
-    17: ("water", "#1f6fc0"),
+INK, NO_DATA = "#222222", "#b8b8b8"
+SINK, SOURCE = "#01665e", "#8c510a"
+OURS, OTHERS, SITES = "#0072b2", "#9cb8c9", "#d55e00"
+"""Colours of what this project calculates, of what it is compared with, and of observations at sites."""
+
+STRONG, SECOND = "#0b5d4a", "#e69f00"
+"""Colours of the one bar that the others are compared with, and of a second series beside ours."""
+
+SHADE, LINK, QUIET = "#e3e3e3", "#c9c9c9", "#7a7a7a"
+"""Greys: of an area behind the data, of a line that joins two marks, of what is not the subject."""
+
+DIAMOND = {"linestyle": "", "marker": "D", "markersize": 6, "markerfacecolor": "white", "markeredgecolor": "black"}
+"""The mark of a value from elsewhere: the paper's, or the truth."""
+
+LAND_COVER: dict[int, str] = {
+    1: "#06301f",
+    2: "#0b5a35",
+    3: "#3d8f68",
+    4: "#66b08f",
+    5: "#5a7d2a",
+    6: "#7b3294",
+    7: "#b5559b",
+    8: "#c994c7",
+    9: "#e3bfe6",
+    10: "#93c360",
+    11: "#0b7f8c",
+    12: "#8f3b0a",
+    13: "#111111",
+    14: "#c77440",
+    15: "#d9f7ff",
+    16: "#efe0bd",
+    17: "#1f6fc0",
 }
-"""IGBP class -> (name, colour). Light and dark carry the difference where red and green do not."""
+"""Colours of the IGBP classes. Light and dark carry the difference where red and green do not."""
 
-_CATEGORICAL = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#7a7a7a", "#222222")
-
-_PREDICTOR_NAMES = {
-    "srad": "shortwave radiation",
-    "lai": "leaf area index",
-    "npp_modis": "NPP of MODIS",
-    "soc": "soil organic carbon",
-}
+_CATEGORICAL = (OURS, SECOND, "#009e73", "#cc79a7", "#56b4e9", SITES, QUIET, INK)
 
 _STYLE = {
     "font.size": 9.0,
@@ -122,37 +125,51 @@ def panel_letter(axes: Axes, letter: str, title: str = "") -> None:
     axes.set_title(title, loc="center")
 
 
-def pretty_units(units: str) -> str:
-    """Return CF units with raised exponents, as a reader expects them.
+def panel_grid(height: float, titles: Iterable[object], columns: int, **options: object) -> tuple[Figure, list[Axes]]:
+    """Return a figure of lettered panels with titles, row by row; a place that is left over stays empty.
 
-    Examples
-    --------
-    >>> pretty_units("g C m-2 yr-1")
-    'g C m⁻² yr⁻¹'
-    >>> pretty_units("degC"), pretty_units("1")
-    ('°C', '')
+    Parameters
+    ----------
+    height : float
+        Of the figure, in inches.
+    titles : iterable
+        One per panel.
+    columns : int
+        Panels in a row.
+    **options
+        Options of :meth:`matplotlib.figure.Figure.subplots`.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    panels : list of matplotlib.axes.Axes
     """
-    if units in {"1", ""}:
-        return ""
-    raised = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-    return re.sub(r"(?<=[A-Za-z])-?\d+", lambda found: found[0].translate(raised), units.replace("degC", "°C"))
+    titles = list(titles)
+    figure = blank(height)
+    panels = figure.subplots(-(-len(titles) // columns), columns, squeeze=False, **options).ravel()
+    for axes in panels[len(titles) :]:
+        axes.remove()
+    panels = list(panels[: len(titles)])
+    for axes, letter, title in zip(panels, letters(len(titles)), titles, strict=True):
+        panel_letter(axes, letter, str(title))
+    return figure, panels
 
 
-def predictor_name(name: str) -> str:
-    """Return a predictor's name in words; an unknown one as it is, with spaces.
+def name_rows(axes: Axes, names: Sequence[str], spare: float = 0.0) -> None:
+    """Name the rows of a panel, the first on top; the caller draws row i at a height of i.
 
-    Examples
-    --------
-    >>> predictor_name("srad"), predictor_name("land_cover")
-    ('shortwave radiation', 'land cover')
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        The panel.
+    names : sequence of str
+        One per row.
+    spare : float
+        Empty room above and below, in rows.
     """
-    return _PREDICTOR_NAMES.get(name, name.replace("_", " "))
-
-
-def with_units(name: str, units: str) -> str:
-    """Return a label such as ``NPP [g C m⁻² yr⁻¹]``; without brackets for a quantity of dimension one."""
-    shown = pretty_units(units)
-    return f"{name} [{shown}]" if shown else name
+    axes.set_yticks(range(len(names)), labels=list(names))
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(len(names) - 0.4 + spare, -0.6 - spare)
 
 
 def series_colours(names: Iterable[str]) -> dict[str, str]:
@@ -160,61 +177,69 @@ def series_colours(names: Iterable[str]) -> dict[str, str]:
     return {name: _CATEGORICAL[i % len(_CATEGORICAL)] for i, name in enumerate(dict.fromkeys(names))}
 
 
-def sequential_norm(fields: Sequence[xr.DataArray], low: float = 2.0, high: float = 98.0) -> Normalize:
-    """Return colour limits that several maps share: percentiles of all their values together.
+def sign_colours(nep: ArrayLike) -> NDArray[np.str_]:
+    """Return for each NEP the colour of a sink, above zero, or of a source."""
+    return np.where(np.asarray(nep) > 0, SINK, SOURCE)
+
+
+class Scale(NamedTuple):
+    """The colours of one or several maps: colour map, limits, and at which ends of the bar values lie beyond them."""
+
+    cmap: str | Colormap
+    norm: Normalize
+    extend: str = "neither"
+
+
+def sequential(fields: Sequence[xr.DataArray], cmap: str = FLUX_MAP) -> Scale:
+    """Return a scale that several maps share: from percentile 2 to percentile 98 of all their values together.
+
+    A lower limit within a tenth of the upper one above zero becomes zero.
 
     Parameters
     ----------
     fields : sequence of xarray.DataArray
         Maps of one quantity; NaN counts for nothing.
-    low, high : float
-        Percentiles that become the limits. A lower limit within a tenth of the range above zero becomes zero.
+    cmap : str
+        Colour map.
 
     Returns
     -------
-    matplotlib.colors.Normalize
+    Scale
 
     Raises
     ------
     ValueError
         If no map holds a single value.
     """
-    bottom, top = (float(limit) for limit in np.percentile(_pooled(fields), [low, high]))
+    values = _pooled(fields)
+    bottom, top = (float(limit) for limit in np.percentile(values, [2, 98]))
     if 0 < bottom < 0.1 * top:
         bottom = 0.0
-    return Normalize(bottom, top if top > bottom else bottom + 1.0)
+    return _scale(cmap, Normalize(bottom, top if top > bottom else bottom + 1.0), values)
 
 
-def diverging_norm(fields: Sequence[xr.DataArray], high: float = 98.0) -> CenteredNorm:
-    """Return colour limits that several maps share, centred on zero: a percentile of all absolute values.
+def diverging(fields: Sequence[xr.DataArray], cmap: str = DIFFERENCE_MAP) -> Scale:
+    """Return a scale that several maps share, centred on zero: up to percentile 98 of all absolute values.
 
     Parameters
     ----------
     fields : sequence of xarray.DataArray
         Maps of one quantity; NaN counts for nothing.
-    high : float
-        Percentile of the absolute values that becomes half the range.
+    cmap : str
+        Colour map, its neutral colour in the middle.
 
     Returns
     -------
-    matplotlib.colors.CenteredNorm
+    Scale
 
     Raises
     ------
     ValueError
         If no map holds a single value.
     """
-    half = float(np.percentile(np.abs(_pooled(fields)), high))
-    return CenteredNorm(0.0, half if half > 0 else 1.0)
-
-
-def extension(fields: Sequence[xr.DataArray], norm: Normalize) -> str:
-    """Return on which ends of a colour bar values lie beyond its limits: neither, min, max or both."""
     values = _pooled(fields)
-    below, above = values.min() < norm.vmin, values.max() > norm.vmax
-    return {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}[
-        bool(below), bool(above)
-    ]
+    half = float(np.percentile(np.abs(values), 98))
+    return _scale(cmap, CenteredNorm(0.0, half if half > 0 else 1.0), values)
 
 
 def require_columns(table: pd.DataFrame, columns: Sequence[str], figure: str) -> None:
@@ -235,7 +260,14 @@ def require_columns(table: pd.DataFrame, columns: Sequence[str], figure: str) ->
         raise ValueError(f"{figure}: the table has no rows; check the step that made it")
 
 
-def _pooled(fields: Sequence[xr.DataArray]) -> np.ndarray:
+def _scale(cmap: str, norm: Normalize, values: NDArray[np.float64]) -> Scale:
+    """Return a scale whose bar ends in an arrow where a value lies beyond the limits."""
+    below, above = bool(values.min() < norm.vmin), bool(values.max() > norm.vmax)
+    return Scale(cmap, norm, "both" if below and above else "min" if below else "max" if above else "neither")
+
+
+def _pooled(fields: Sequence[xr.DataArray]) -> NDArray[np.float64]:
+    """Return all values of several maps that are numbers."""
     values = np.concatenate([np.asarray(field, dtype=float).ravel() for field in fields])
     values = values[np.isfinite(values)]
     if not values.size:

@@ -9,40 +9,31 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from helpers.figures.style import FLUX_UNITS, INK, blank, letters, panel_letter, require_columns, styled, with_units
+from helpers.figures.style import (
+    DIAMOND,
+    INK,
+    LINK,
+    NO_DATA,
+    OURS,
+    SECOND,
+    SINK,
+    SOURCE,
+    blank,
+    name_rows,
+    panel_grid,
+    require_columns,
+    sign_colours,
+    styled,
+)
+from helpers.names import FLUX_UNITS, choice_name, with_units
 
-_SINK, _SOURCE = "#01665e", "#8c510a"
 _NEP = with_units("NEP", FLUX_UNITS)
-
-
-def _words(name: str) -> str:
-    """Return a parameter or a value as words."""
-    known = {"npp": "NPP", "rs": "Rs", "rh": "Rh", "soc": "SOC", "lai": "LAI", "2500m": "2500 m", "3000m": "3000 m"}
-    return " ".join(known.get(part, part) for part in name.split("_"))
-
-
-def _colours(nep: pd.Series) -> np.ndarray:
-    return np.where(nep > 0, _SINK, _SOURCE)
-
-
-def _sides(axes: Axes, along: str) -> None:
-    """Draw the line between source and sink, and name its sides at its end."""
-    if along == "y":
-        axes.axhline(0, color=INK, linewidth=0.9, zorder=1)
-        place = {"x": 1.005, "y": 0, "ha": "left", "transform": axes.get_yaxis_transform()}
-        sides = {"sink": {"va": "bottom"}, "source": {"va": "top"}}
-    else:
-        axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
-        place = {"x": 0, "y": 1.005, "va": "bottom", "transform": axes.get_xaxis_transform()}
-        sides = {"  sink": {"ha": "left"}, "source  ": {"ha": "right"}}
-    for (side, aligned), colour in zip(sides.items(), (_SINK, _SOURCE), strict=True):
-        axes.text(s=side, color=colour, fontweight="bold", **place, **aligned)
+_TERMS = 12
+_DASHED = {"color": INK, "linestyle": (0, (4, 3)), "linewidth": 1}
 
 
 @styled
-def specification_curve(
-    nep: pd.Series, chosen: pd.DataFrame, base: object, reference: tuple[str, float] | None = None
-) -> Figure:
+def specification_curve(nep: pd.Series, chosen: pd.DataFrame, base: object, reference: tuple[str, float]) -> Figure:
     """Draw every cell's NEP in order, and below it the choices that each cell makes.
 
     Each row of the lower part is one value of a choice; a mark stands below each cell that has it. To its right stands
@@ -56,7 +47,7 @@ def specification_curve(
         Same index; columns (parameter, value), see :func:`helpers.sweeps.results.choice_table`.
     base : label
         Index of the cell of the paper's path, which is marked.
-    reference : tuple of str and float, optional
+    reference : tuple of str and float
         A value to compare with and its name, such as the paper's own, g C m-2 yr-1.
 
     Raises
@@ -71,45 +62,19 @@ def specification_curve(
     rows = 0.17 * max(chosen.shape[1], 1) + 0.3
     figure = blank(3.0 + rows)
     top, below = figure.subplots(2, 1, sharex=True, height_ratios=[2.8, rows])
-    top.scatter(place, nep[order], s=float(np.clip(1500 / len(order), 4, 36)), c=_colours(nep[order]), linewidth=0)
+    size = float(np.clip(1500 / len(order), 4, 36))
+    top.scatter(place, nep[order], s=size, c=sign_colours(nep[order]), linewidth=0)
     _sides(top, "y")
-    top.plot(place[base], nep[base], "D", color="white", markeredgecolor=INK, markersize=7, zorder=4)
-    top.annotate(
-        "the paper's path",
-        (place[base], nep[base]),
-        xytext=(8, -14),
-        textcoords="offset points",
-        fontsize=8.5,
-    )
-    if reference is not None:
-        name, value = reference
-        top.axhline(value, color=INK, linestyle=(0, (4, 3)), linewidth=1)
-        top.text(0.01, value, f"{name}: {value:+.0f}", transform=top.get_yaxis_transform(), va="bottom", fontsize=8.5)
+    top.plot(place[base], nep[base], zorder=4, **DIAMOND)
+    beside = {"xytext": (8, -14), "textcoords": "offset points", "fontsize": 8.5}
+    top.annotate("the paper's path", (place[base], nep[base]), **beside)
+    name, value = reference
+    top.axhline(value, **_DASHED)
+    top.text(0.01, value, f"{name}: {value:+.0f}", transform=top.get_yaxis_transform(), va="bottom", fontsize=8.5)
     top.set_ylabel(_NEP)
     top.tick_params(axis="x", bottom=False)
     _choice_rows(below, place, nep, chosen)
     return figure
-
-
-def _choice_rows(axes: Axes, place: pd.Series, nep: pd.Series, chosen: pd.DataFrame) -> None:
-    """Draw a row of marks for each value of each choice, and the share of sinks at its end."""
-    width = float(np.clip(240 / len(place), 0.5, 4))
-    parameters = [parameter for parameter, _ in chosen.columns]
-    for row, (parameter, value) in enumerate(chosen.columns):
-        having = chosen.index[chosen[parameter, value]]
-        if list(dict.fromkeys(parameters)).index(parameter) % 2:
-            axes.axhspan(row - 0.5, row + 0.5, color="#f1f1f1", linewidth=0, zorder=0)
-        axes.vlines(place[having], row - 0.36, row + 0.36, colors=_colours(nep[having]), linewidth=width)
-        share = f"{100 * (nep[having] > 0).mean():.0f} %" if len(having) else "none"
-        axes.text(1.01, row, share, transform=axes.get_yaxis_transform(), va="center", fontsize=7.5)
-    names = [f"{_words(parameter)}: {_words(value)}" for parameter, value in chosen.columns]
-    axes.set_yticks(range(len(names)), labels=names)
-    axes.tick_params(axis="y", length=0)
-    axes.set_ylim(max(len(names), 1) - 0.5, -0.5)
-    axes.text(1.01, 1.0, "sinks", transform=axes.transAxes, va="bottom", fontsize=7.5, fontweight="bold")
-    axes.spines[["left", "bottom"]].set_visible(False)
-    axes.tick_params(axis="x", bottom=False, labelbottom=False)
-    axes.set_xlabel(f"{len(place)} cells, in the order of their NEP")
 
 
 @styled
@@ -124,26 +89,21 @@ def choice_effects(table: pd.DataFrame, base: float) -> Figure:
         NEP of the paper's path, g C m-2 yr-1.
     """
     require_columns(table, ["parameter", "value", "nep"], "choice_effects")
-    parameters = list(dict.fromkeys(table["parameter"]))
     rows = []
-    for parameter in parameters:
-        part = table[table["parameter"] == parameter]
-        many = len(part) > 8
-        rows += (
-            [(f"{_words(parameter)}: {len(part)} values", part)]
-            if many
-            else [(f"{_words(parameter)}: {_words(value)}", part[part["value"] == value]) for value in part["value"]]
-        )
+    for parameter, part in table.groupby("parameter", sort=False):
+        if len(part) > 8:  # such as seeds: one row for all
+            rows.append((f"{choice_name(parameter)}: {len(part)} values", part["nep"]))
+        else:
+            values = part.groupby("value", sort=False)["nep"]
+            rows += [(f"{choice_name(parameter)}: {choice_name(value)}", nep) for value, nep in values]
     figure = blank(0.9 + 0.19 * len(rows))
     axes = figure.add_subplot()
-    axes.axvline(base, color=INK, linestyle=(0, (4, 3)), linewidth=1)
+    axes.axvline(base, **_DASHED)
     axes.text(base, 1.04, "the paper's path", transform=axes.get_xaxis_transform(), ha="center", fontsize=8.5)
-    for row, (_, part) in enumerate(rows):
-        axes.plot([base, *part["nep"]], [row] * (len(part) + 1), color="#c9c9c9", linewidth=1, zorder=1)
-        axes.scatter(part["nep"], [row] * len(part), s=22, c=_colours(part["nep"]), linewidth=0, zorder=2)
-    axes.set_yticks(range(len(rows)), labels=[name for name, _ in rows])
-    axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.tick_params(axis="y", length=0)
+    for row, (_, nep) in enumerate(rows):
+        axes.plot([base, *nep], [row] * (len(nep) + 1), color=LINK, linewidth=1, zorder=1)
+        axes.scatter(nep, [row] * len(nep), s=22, c=sign_colours(nep), linewidth=0, zorder=2)
+    name_rows(axes, [name for name, _ in rows])
     axes.set_xlabel(f"{_NEP} with this one change")
     axes.margins(x=0.08)
     _sides(axes, "x")
@@ -151,39 +111,31 @@ def choice_effects(table: pd.DataFrame, base: float) -> Figure:
 
 
 @styled
-def variance_by_choice(shares: pd.DataFrame, shown: int = 12) -> Figure:
+def variance_by_choice(shares: pd.DataFrame) -> Figure:
     """Draw the share of the variance of NEP that each choice, and each pair of choices, explains.
+
+    At most twelve terms have a bar, those of a thousandth or more; the last bar is the sum of the rest.
 
     Parameters
     ----------
     shares : pandas.DataFrame
         ``term``, ``parameters`` and ``share``, see :func:`helpers.sweeps.results.variance_shares`.
-    shown : int
-        Terms to draw at most, those of a thousandth or more; the rest is added up in the last bar.
     """
     require_columns(shares, ["term", "parameters", "share"], "variance_by_choice")
     ordered = shares[shares["parameters"] > 0].sort_values("share", ascending=False)
-    shown = min(shown, int((ordered["share"] >= 0.001).sum()))
-    bars = [
-        (" and ".join(_words(part) for part in t.term.split(" x ")), t.share, t.parameters)
-        for t in ordered.head(shown).itertuples()
-    ]
-    rest = float(ordered["share"].iloc[shown:].sum() + shares.loc[shares["parameters"] == 0, "share"].sum())
-    bars.append(("all else", rest, 0))
-    figure = blank(0.8 + 0.24 * len(bars), 7.0)
+    shown = ordered[ordered["share"] >= 0.001].head(_TERMS)
+    names = [" and ".join(choice_name(part) for part in term.split(" x ")) for term in shown["term"]]
+    percent = [*(100 * shown["share"]), 100 * (shares["share"].sum() - shown["share"].sum())]
+    tone = {1: OURS, 2: SECOND, 0: NO_DATA}
+    figure = blank(0.8 + 0.24 * len(percent), 7.0)
     axes = figure.add_subplot()
-    tone = {1: "#0072b2", 2: "#e69f00", 0: "#b8b8b8"}
-    drawn = axes.barh(range(len(bars)), [100 * share for _, share, _ in bars], color=[tone[n] for *_, n in bars])
+    drawn = axes.barh(range(len(percent)), percent, color=[tone[number] for number in (*shown["parameters"], 0)])
     axes.bar_label(drawn, fmt="%.1f %%", padding=3, fontsize=8)
-    axes.set_yticks(range(len(bars)), labels=[name for name, *_ in bars])
-    axes.set_ylim(len(bars) - 0.4, -0.6)
-    axes.tick_params(axis="y", length=0)
+    name_rows(axes, [*names, "all else"])
     axes.margins(x=0.12)
     axes.set_xlabel("share of the variance of NEP among the crossed cells [%]")
-    for place, (text, number) in enumerate({"one choice": 1, "two choices together": 2}.items()):
-        axes.text(
-            0.99, 0.1 + 0.07 * place, text, color=tone[number], transform=axes.transAxes, ha="right", weight="bold"
-        )
+    for height, text, number in ((0.1, "one choice", 1), (0.17, "two choices together", 2)):
+        axes.text(0.99, height, text, color=tone[number], transform=axes.transAxes, ha="right", weight="bold")
     return figure
 
 
@@ -194,20 +146,18 @@ def score_against_budget(done: pd.DataFrame, scores: Mapping[str, str], outcome:
     Parameters
     ----------
     done : pandas.DataFrame
-        A row a cell.
+        A row per cell.
     scores : mapping of str to str
         Label of a panel, by the column of a score.
     outcome : str
         Column of NEP, g C m-2 yr-1.
     """
     require_columns(done, [*scores, outcome], "score_against_budget")
-    figure = blank(3.4)
-    panels = figure.subplots(1, len(scores), sharey=True, squeeze=False).ravel()
-    for axes, letter, (column, label) in zip(panels, letters(len(scores)), scores.items(), strict=True):
-        axes.scatter(done[column], done[outcome], s=14, c=_colours(done[outcome]), alpha=0.6, linewidth=0)
+    figure, panels = panel_grid(3.4, [""] * len(scores), len(scores), sharey=True)
+    for axes, (column, label) in zip(panels, scores.items(), strict=True):
+        axes.scatter(done[column], done[outcome], s=14, c=sign_colours(done[outcome]), alpha=0.6, linewidth=0)
         axes.set_xlabel(label)
         axes.margins(0.06)
-        panel_letter(axes, letter)
         axes.axhline(0, color=INK, linewidth=0.9, zorder=1)
     panels[0].set_ylabel(_NEP)
     _sides(panels[-1], "y")
@@ -216,7 +166,7 @@ def score_against_budget(done: pd.DataFrame, scores: Mapping[str, str], outcome:
 
 @styled
 def tree_convergence(table: pd.DataFrame) -> Figure:
-    """Draw NEP against the number of trees, a dot a seed.
+    """Draw NEP against the number of trees, a dot per seed.
 
     Parameters
     ----------
@@ -226,14 +176,13 @@ def tree_convergence(table: pd.DataFrame) -> Figure:
     require_columns(table, ["n_trees", "seed", "nep"], "tree_convergence")
     figure = blank(3.2, 6.0)
     axes = figure.add_subplot()
-    axes.scatter(table["n_trees"], table["nep"], s=26, c=_colours(table["nep"]), linewidth=0, zorder=3)
+    axes.scatter(table["n_trees"], table["nep"], s=26, c=sign_colours(table["nep"]), linewidth=0, zorder=3)
     spread = table.groupby("n_trees")["nep"].agg(["min", "max"])
-    axes.vlines(spread.index, spread["min"], spread["max"], color="#c9c9c9", linewidth=1.4, zorder=1)
+    axes.vlines(spread.index, spread["min"], spread["max"], color=LINK, linewidth=1.4, zorder=1)
     axes.set_xscale("log")
-    numbers = sorted(set(table["n_trees"]))
-    axes.set_xticks(numbers, labels=[str(number) for number in numbers], minor=False)
+    axes.set_xticks(spread.index, labels=[str(number) for number in spread.index], minor=False)
     axes.minorticks_off()
-    axes.set_xlabel("trees of each forest; a dot a seed")
+    axes.set_xlabel("trees of each forest; a dot per seed")
     axes.set_ylabel(_NEP)
     axes.margins(0.12)
     return figure
@@ -248,19 +197,50 @@ def truth_by_design(errors: pd.DataFrame) -> Figure:
     errors : pandas.DataFrame
         ``sampling_design``, ``npp_sites``, ``rs_sites`` and ``error`` [g C m-2 yr-1].
     """
-    require_columns(errors, ["sampling_design", "npp_sites", "rs_sites", "error"], "truth_by_design")
-    groups = list(errors.groupby(["sampling_design", "npp_sites", "rs_sites"], sort=True))
+    design = ["sampling_design", "npp_sites", "rs_sites"]
+    require_columns(errors, [*design, "error"], "truth_by_design")
+    groups = {f"{name}: {npp} NPP, {rs} Rs sites": group for (name, npp, rs), group in errors.groupby(design)["error"]}
     figure = blank(1.0 + 0.4 * len(groups), 7.0)
     axes = figure.add_subplot()
     axes.axvline(0, color=INK, linewidth=0.9)
     axes.text(0, 1.01, "the truth", transform=axes.get_xaxis_transform(), ha="center", va="bottom", fontsize=8.5)
-    for row, (_, group) in enumerate(groups):
-        spread = np.linspace(-0.2, 0.2, len(group)) if len(group) > 1 else [0.0]
-        axes.scatter(group["error"], row + np.asarray(spread), s=18, color="#0072b2", alpha=0.7, linewidth=0)
-        axes.vlines(group["error"].median(), row - 0.32, row + 0.32, color=INK, linewidth=2)
-    axes.set_yticks(range(len(groups)), labels=[f"{key[0]}: {key[1]} NPP, {key[2]} Rs sites" for key, _ in groups])
-    axes.set_ylim(len(groups) - 0.4, -0.6)
-    axes.tick_params(axis="y", length=0)
+    for row, group in enumerate(groups.values()):
+        spread = np.linspace(-0.2, 0.2, len(group)) if len(group) > 1 else np.zeros(1)
+        axes.scatter(group, row + spread, s=18, color=OURS, alpha=0.7, linewidth=0)
+        axes.vlines(group.median(), row - 0.32, row + 0.32, color=INK, linewidth=2)
+    name_rows(axes, list(groups))
     axes.set_xlabel(f"error of {_NEP}; the bar is the median")
     axes.margins(x=0.1)
     return figure
+
+
+def _sides(axes: Axes, along: str) -> None:
+    """Draw the line between source and sink, and name its sides at its end."""
+    if along == "y":
+        axes.axhline(0, color=INK, linewidth=0.9, zorder=1)
+        place = {"x": 1.005, "y": 0, "ha": "left", "transform": axes.get_yaxis_transform()}
+        sides = {"sink": {"va": "bottom"}, "source": {"va": "top"}}
+    else:
+        axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
+        place = {"x": 0, "y": 1.005, "va": "bottom", "transform": axes.get_xaxis_transform()}
+        sides = {"  sink": {"ha": "left"}, "source  ": {"ha": "right"}}
+    for (side, aligned), colour in zip(sides.items(), (SINK, SOURCE), strict=True):
+        axes.text(s=side, color=colour, fontweight="bold", **place, **aligned)
+
+
+def _choice_rows(axes: Axes, place: pd.Series, nep: pd.Series, chosen: pd.DataFrame) -> None:
+    """Draw a row of marks for each value of each choice, and the share of sinks at its end."""
+    width = float(np.clip(240 / len(place), 0.5, 4))
+    parameters = list(dict.fromkeys(parameter for parameter, _ in chosen.columns))
+    for row, (parameter, value) in enumerate(chosen.columns):
+        having = chosen.index[chosen[parameter, value]]
+        if parameters.index(parameter) % 2:
+            axes.axhspan(row - 0.5, row + 0.5, color="#f1f1f1", linewidth=0, zorder=0)
+        axes.vlines(place[having], row - 0.36, row + 0.36, colors=sign_colours(nep[having]), linewidth=width)
+        share = f"{100 * (nep[having] > 0).mean():.0f} %" if len(having) else "none"
+        axes.text(1.01, row, share, transform=axes.get_yaxis_transform(), va="center", fontsize=7.5)
+    name_rows(axes, [f"{choice_name(parameter)}: {choice_name(value)}" for parameter, value in chosen.columns])
+    axes.text(1.01, 1.0, "sinks", transform=axes.transAxes, va="bottom", fontsize=7.5, fontweight="bold")
+    axes.spines[["left", "bottom"]].set_visible(False)
+    axes.tick_params(axis="x", bottom=False, labelbottom=False)
+    axes.set_xlabel(f"{len(place)} cells, in the order of their NEP")

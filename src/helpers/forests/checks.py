@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from helpers.config import Settings
 from helpers.forests.fitting import TARGETS, fold_numbers
+from helpers.names import scheme_name
 from helpers.sites import training
 from mapforest import applicability, effects, folds, intervals, validation
 from mapforest.applicability import TrainingSpace
@@ -103,7 +104,7 @@ def distances(forest: Grown, cells: pd.DataFrame) -> pd.DataFrame:
     pandas.DataFrame
     """
     sites = forest.table
-    labelled = {validation.scheme_label(scheme): fold for scheme, fold in forest.folds.items()}
+    labelled = {scheme_name(scheme): fold for scheme, fold in forest.folds.items()}
     return folds.distance_table(sites["longitude"], sites["latitude"], cells["longitude"], cells["latitude"], labelled)
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from helpers.config import Settings
 from helpers.data.cube import sample, thinned
-from helpers.data.land_cover import IGBP_CLASSES, land_cover_balance
+from helpers.data.land_cover import land_cover_balance
 from helpers.sites import training
 from mapforest import applicability, folds, validation
 from mapforest.cells import map_table
@@ -62,26 +62,6 @@ def site_balance(cube: xr.Dataset, table: pd.DataFrame) -> pd.DataFrame:
     """
     at_sites = sample(cube, table, ["land_cover"])["land_cover"]
     return land_cover_balance(at_sites, cube["land_cover"].where(cube["plateau"]), cube["cell_area"])
-
-
-def named_shares(balance: pd.DataFrame, sites: str) -> pd.DataFrame:
-    """Return a balance as its figure shows it: classes by name, shares in percent.
-
-    Parameters
-    ----------
-    balance : pandas.DataFrame
-        From :func:`site_balance`.
-    sites : str
-        What the sites are called.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``land_cover``, the sites' shares under their name, and ``plateau``.
-    """
-    names = balance["land_cover"].map(IGBP_CLASSES)
-    shares = {sites: 100 * balance["site_share"], "plateau": 100 * balance["map_share"]}
-    return pd.DataFrame({"land_cover": names} | shares)
 
 
 def grow(settings: Settings, name: str, table: pd.DataFrame) -> tuple[RandomForest, pd.DataFrame]:
