@@ -20,8 +20,8 @@ import pytest
 import yaml
 
 from helpers.errors import ConfigError
-from helpers.sweeps.plan import NOTEBOOKS
-from helpers.sweeps.stages import execute_stage
+from helpers.sweeps import stages
+from helpers.sweeps.plan import FINAL, NOTEBOOKS
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE = {
@@ -48,15 +48,13 @@ def environment(runs: Path) -> dict[str, str]:
     return os.environ | {"QTP_RUNS_DIR": str(runs), "PYTHONPATH": str(ROOT / "src")}
 
 
-def call(file: Path, runs: Path) -> list[str]:
+def call(file: Path) -> list[str]:
     return [sys.executable, "-m", "helpers.sweeps.stages", "run", str(file), "--jobs", "2"]
 
 
 def run(file: Path, runs: Path) -> list[str]:
     """Run a sweep to its end; return what it says."""
-    done = subprocess.run(
-        call(file, runs), cwd=ROOT, env=environment(runs), capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(call(file), cwd=ROOT, env=environment(runs), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout.splitlines()
 
@@ -113,22 +111,48 @@ def test_a_cells_folder_is_a_whole_run(swept):
     assert (cell / "nep.zarr").exists() and not (cell / "figures").exists()
 
 
-def test_a_finished_sweep_does_nothing_and_says_so(swept):
-    report = run(swept[0], swept[1])
-    assert executed(report) == [] and "finished, nothing to do" in report[0]
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Call a command of sweeps that executes nothing; return its exit code and what it says."""
+
+    def _command(runs: Path, *arguments: object) -> tuple[int, str]:
+        monkeypatch.setenv("QTP_RUNS_DIR", str(runs))
+        code = stages.main([str(argument) for argument in arguments])
+        return code, "".join(capsys.readouterr())
+
+    return _command
 
 
-def test_a_changed_value_runs_its_own_cells_alone(swept, tmp_path):
+def test_a_finished_sweep_does_nothing_and_says_so(swept, command):
+    code, report = command(swept[1], "run", swept[0])
+    assert code == 0 and "finished, nothing to do" in report and executed(report.splitlines()) == []
+
+
+def test_a_dry_run_lists_the_cells_and_changes_nothing(swept, command):
+    _, report = command(swept[1], "run", swept[0], "--dry-run", "--retry-failed")
+    assert re.findall(r"^  (.{8})(.+)$", report, flags=re.MULTILINE) == [
+        ("done    ", "base"),
+        ("done    ", CELL),
+        ("to run  ", "n_folds=50"),
+    ]
+    assert results(swept[1]).loc["n_folds=50", "status"] == "failed"
+    assert command(swept[1], "run", swept[0])[1].count("finished, nothing to do") == 1
+
+
+def test_failed_stages_are_forgotten_when_they_are_to_be_repeated(swept, command, tmp_path, monkeypatch):
     runs = tmp_path / "runs"
     shutil.copytree(swept[1], runs, symlinks=True)
-    report = run(written(tmp_path, axes={"rs_rh_line": ["paper", "records"]}), runs)
-    assert executed(report) == ["04"] and "rs_rh_line=records" in results(runs).index
+    monkeypatch.setattr("subprocess.run", lambda command, **_: None)
+    code, report = command(runs, "run", swept[0], "--retry-failed")
+    assert code == 1 and "3 failed stages are executed again" in report and "3 stages were not executed" in report
+    assert results(runs)["status"].to_dict() == {"base": "done", CELL: "done", "n_folds=50": "not run"}
 
 
 @pytest.fixture(scope="module")
 def resumed(swept, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
-    """Runs' folder and report of a sweep that was killed in the middle of a notebook, and started again."""
-    runs = tmp_path_factory.mktemp("killed") / "runs"
+    """Runs' folder and report of a sweep that was killed inside a notebook, and goes on with a longer axis."""
+    folder = tmp_path_factory.mktemp("killed")
+    runs = folder / "runs"
     shutil.copytree(swept[1], runs, symlinks=True)
     root = runs / "sweeps" / "tiny"
     stage = (root / "cells" / CELL).resolve()
@@ -136,38 +160,31 @@ def resumed(swept, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list
     for table in root.glob("results.*"):
         table.unlink()
     process = subprocess.Popen(
-        call(swept[0], runs), cwd=ROOT, env=environment(runs), stdout=subprocess.DEVNULL, start_new_session=True
+        call(swept[0]), cwd=ROOT, env=environment(runs), stdout=subprocess.DEVNULL, start_new_session=True
     )
     deadline = time.monotonic() + 300
-    while not (stage / "provenance" / "04_rh_and_nep.json").exists() and time.monotonic() < deadline:
+    while not (stage / "provenance" / f"{FINAL}.json").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert not (stage / "status.json").exists(), "killed too late"
-    return runs, run(swept[0], runs)
+    return runs, run(written(folder, axes={"rs_rh_line": ["paper", "site_means", "records"]}), runs)
 
 
 def test_a_killed_sweep_goes_on_to_the_same_table(swept, resumed):
     again, undisturbed = (results(runs).drop(columns=MEASURED) for runs in (resumed[0], swept[1]))
-    pd.testing.assert_frame_equal(again, undisturbed)
+    pd.testing.assert_frame_equal(again.loc[undisturbed.index], undisturbed)
 
 
-def test_a_killed_sweep_repeats_the_broken_stage_alone(resumed):
-    assert executed(resumed[1]) == ["04"]
+def test_a_killed_sweep_repeats_the_broken_stage_and_runs_the_new_cell_alone(resumed):
+    assert executed(resumed[1]) == ["04", "04"]
+    assert results(resumed[0]).loc["rs_rh_line=records", "status"] == "done"
 
 
 def test_a_cluster_would_be_given_every_stage(tmp_path):
     """The profile of SLURM, as far as a dry run with the executor of this machine goes."""
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "-s",
-        str(ROOT / "workflow" / "sweep.smk"),
-        "--dry-run",
-        "--cores",
-        "2",
-    ]
+    smk = ROOT / "workflow" / "sweep.smk"
+    command = [sys.executable, "-m", "snakemake", "-s", str(smk), "--dry-run", "--cores", "2"]
     command += ["--profile", str(ROOT / "workflow" / "profiles" / "slurm"), "--executor", "local"]
     command += ["--directory", str(tmp_path), "--config", f"sweep={written(tmp_path)}"]
     done = subprocess.run(command, env=environment(tmp_path), capture_output=True, text=True, check=False)
@@ -180,19 +197,18 @@ def test_code_that_is_edited_while_a_sweep_runs_stops_it(swept, tmp_path):
     shutil.copytree(swept[1] / "sweeps" / "tiny", folder, symlinks=True)
     plan_file = folder / "plan.json"
     content = json.loads(plan_file.read_text())
-    content["code"] = {path: 0 for path in content["code"]}
-    plan_file.write_text(json.dumps(content))
     stage = content["stages"][0]
+    assert stages.execute_stage(plan_file, stage["notebook"], stage["digest"])["status"] == "done"
+    stage["code"] = "what it was before"
+    plan_file.write_text(json.dumps(content))
     with pytest.raises(ConfigError, match="was edited while the sweep ran"):
-        execute_stage(plan_file, stage["notebook"], stage["digest"])
+        stages.execute_stage(plan_file, stage["notebook"], stage["digest"])
 
 
-@pytest.fixture(scope="module")
-def calls(swept) -> list[str]:
+@pytest.fixture
+def calls(swept, command) -> list[str]:
     """What ``helpers.sweeps.stages show`` prints of a cell."""
-    command = [sys.executable, "-m", "helpers.sweeps.stages", "show", str(swept[0]), CELL]
-    done = subprocess.run(command, cwd=ROOT, env=environment(swept[1]), capture_output=True, text=True, check=True)
-    return done.stdout.splitlines()
+    return command(swept[1], "show", swept[0], CELL)[1].splitlines()
 
 
 def test_the_calls_of_a_cell_are_its_notebooks_with_the_same_parameters(calls):
@@ -223,7 +239,6 @@ def test_papermill_alone_runs_a_cell(swept, calls, tmp_path):
     assert table.loc["NEP", "mean_gC_m2_yr"] == pytest.approx(expected, rel=1e-9)
 
 
-def test_a_misspelt_axis_is_refused_before_anything_starts(tmp_path):
-    file = written(tmp_path, axes={"rs_rh_lien": ["paper"]})
-    done = subprocess.run(call(file, tmp_path), cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True)
-    assert done.returncode == 1 and "did you mean 'rs_rh_line'" in done.stderr and not (tmp_path / "sweeps").exists()
+def test_a_misspelt_axis_is_refused_before_anything_starts(command, tmp_path):
+    code, report = command(tmp_path, "run", written(tmp_path, axes={"rs_rh_lien": ["paper"]}))
+    assert code == 1 and "did you mean 'rs_rh_line'" in report and not (tmp_path / "sweeps").exists()

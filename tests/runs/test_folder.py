@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import myst_nb
 import numpy as np
 import pandas as pd
 import pytest
@@ -133,13 +134,20 @@ def test_a_saved_figure_is_closed_and_so_not_shown_twice(begin):
 
 
 @pytest.mark.parametrize(
-    ("value", "plain"), [(np.float32(0.5), "0.5"), (np.int64(62), "62"), (0.25, "0.25"), ("sink", "'sink'")]
+    ("value", "plain"), [(np.float32(0.5), 0.5), (np.int64(62), 62), (0.25, 0.25), ("sink", "sink")]
 )
-def test_glued_values_are_plain_python(begin, monkeypatch, value, plain):
-    glued = {}
-    monkeypatch.setattr("myst_nb.glue", lambda name, value, display: glued.update({name: repr(value)}))
+def test_a_value_is_glued_as_myst_nb_glues_plain_python(begin, monkeypatch, value, plain):
+    glued = []
+
+    def keep(data: dict, raw: bool, metadata: dict) -> None:
+        glued.append((data, raw, metadata))
+
+    monkeypatch.setattr("IPython.display.display", keep)
+    monkeypatch.setattr("myst_nb.ext.glue.ipy_display", keep)
     begin().glue("n", value)
-    assert glued == {"n": plain}
+    myst_nb.glue("n", plain, display=False)
+    ours, theirs = glued
+    assert ours == theirs
 
 
 @pytest.fixture

@@ -59,6 +59,8 @@ def execute(
     RunError
         If there is no such notebook, or a cell fails.
     """
+    # Two seconds less: jsonschema would compile a grammar for addresses, which no notebook's schema asks for.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     import nbformat
 
     source = Path(notebook).resolve()
