@@ -35,24 +35,12 @@ NOT_MEASURED = "(not measured)"
 
 @dataclass(frozen=True)
 class CostLine:
-    """Seconds against the number of cells and years: ``intercept + slope * cell_years``.
+    """Seconds against the number of cells and years: ``intercept + slope * cell_years``."""
 
-    Parameters
-    ----------
-    intercept : float
-        Seconds that a map costs whatever its size.
-    slope : float
-        Seconds for a million cells in one year.
-    threads : int
-        Threads that worked.
-    r2 : float
-        Share of the variance of the seconds that the line explains.
-    """
-
-    intercept: float
-    slope: float
-    threads: int
-    r2: float
+    intercept: float  #: Seconds that a map costs whatever its size.
+    slope: float  #: Seconds for a million cells in one year.
+    threads: int  #: Threads that worked.
+    r2: float  #: Share of the variance of the seconds that the line explains.
 
 
 def _path(name: str) -> Path:

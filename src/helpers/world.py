@@ -20,32 +20,19 @@ from helpers.virtual.geography import plateau_outline
 
 @dataclass(frozen=True)
 class World:
-    """What a run starts from.
+    """What a run starts from."""
 
-    Attributes
-    ----------
-    cube : xarray.Dataset
-        Covariates, plateau mask and cell areas on the target grid.
-    products : xarray.Dataset
-        What others estimated, on the target grid: variables ``npp_…``, ``rs_…`` and ``rh_…``, g C m-2 yr-1.
-    observations : pandas.DataFrame
-        Site observations before quality control, in the schema of :mod:`helpers.sites.schema`.
-    rs_rh_pairs : pandas.DataFrame
-        Sites where Rs and Rh were both measured: ``site``, ``longitude``, ``latitude``, ``year``, ``rs``, ``rh``.
-    boundary : shapely geometry
-        Outline of the plateau, EPSG:4326.
-    truth : xarray.Dataset or None
-        The fluxes that the observations were drawn from; only a simulated world has them.
-    modis_at_sites : pandas.DataFrame or None
-        Yearly MODIS NPP at observation sites, to check ``npp_modis`` with; only of the real world.
-    """
-
-    cube: xr.Dataset
+    cube: xr.Dataset  #: Covariates, plateau mask and cell areas on the target grid.
+    #: What others estimated, on the target grid: variables ``npp_…``, ``rs_…`` and ``rh_…``, g C m-2 yr-1.
     products: xr.Dataset
+    #: Site observations before quality control, in the schema of :mod:`helpers.sites.schema`.
     observations: pd.DataFrame
+    #: Sites where Rs and Rh were both measured: ``site``, ``longitude``, ``latitude``, ``year``, ``rs``, ``rh``.
     rs_rh_pairs: pd.DataFrame
-    boundary: BaseGeometry
+    boundary: BaseGeometry  #: Outline of the plateau, EPSG:4326.
+    #: The fluxes that the observations were drawn from; only a simulated world has them.
     truth: xr.Dataset | None = None
+    #: Yearly MODIS NPP at observation sites, to check ``npp_modis`` with; only of the real world.
     modis_at_sites: pd.DataFrame | None = None
 
 

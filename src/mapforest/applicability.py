@@ -37,33 +37,21 @@ from mapforest.metrics import varies
 
 @dataclass(frozen=True)
 class TrainingSpace:
-    """The weighted predictor space of a training table, from :func:`training_space`.
+    """The weighted predictor space of a training table, from :func:`training_space`."""
 
-    Attributes
-    ----------
-    weights : pandas.Series
-        Importance by predictor, only those above zero.
-    classes : dict of str to numpy.ndarray
-        The classes that the training table has, by categorical predictor.
-    centre, factor : numpy.ndarray, shape (n_columns,)
-        Mean of each encoded column, and what its distance from the mean is multiplied by: weight over standard
-        deviation (n - 1) over mean distance.
-    points : numpy.ndarray, shape (n, n_columns)
-        Training rows: encoded, scaled, weighted. Two of them are at a distance of 1 on average, so that a distance is
-        a DI.
-    training_di : numpy.ndarray, shape (n,)
-        DI of each training row against the rows of other folds.
-    threshold : float
-        The largest DI inside the AOA: the largest ``training_di`` that is no outlier.
-    """
-
-    weights: pd.Series
-    classes: dict[str, NDArray]
+    weights: pd.Series  #: Importance by predictor, only those above zero.
+    classes: dict[str, NDArray]  #: The classes that the training table has, by categorical predictor.
+    #: shape (n_columns,): Mean of each encoded column, and what its distance from the mean is multiplied by: weight
+    #: over standard deviation (n - 1) over mean distance.
     centre: NDArray[np.float64]
+    #: shape (n_columns,): Mean of each encoded column, and what its distance from the mean is multiplied by: weight
+    #: over standard deviation (n - 1) over mean distance.
     factor: NDArray[np.float64]
+    #: shape (n, n_columns): Training rows: encoded, scaled, weighted. Two of them are at a distance of 1 on average, so
+    #: that a distance is a DI.
     points: NDArray[np.float64]
-    training_di: NDArray[np.float64]
-    threshold: float
+    training_di: NDArray[np.float64]  #: shape (n,): DI of each training row against the rows of other folds.
+    threshold: float  #: The largest DI inside the AOA: the largest ``training_di`` that is no outlier.
 
     @property
     def reach(self) -> float:
@@ -73,31 +61,16 @@ class TrainingSpace:
 
 @dataclass(frozen=True)
 class ErrorProfile:
-    """How the error of held-back predictions grows with dissimilarity, from :func:`error_profile`.
+    """How the error of held-back predictions grows with dissimilarity, from :func:`error_profile`."""
 
-    Attributes
-    ----------
-    di : numpy.ndarray, shape (n_windows,)
-        Mean DI of each window of neighbouring predictions, ascending.
-    rmse : numpy.ndarray, shape (n_windows,)
-        Root mean square error of each window, unit of the target.
-    fitted : numpy.ndarray, shape (n_windows,)
-        The same, made to grow with DI (isotonic regression).
-    largest_di : float
-        The largest DI that was tried: beyond it nothing is known.
-    """
-
-    di: NDArray[np.float64]
-    rmse: NDArray[np.float64]
-    fitted: NDArray[np.float64]
-    largest_di: float
+    di: NDArray[np.float64]  #: shape (n_windows,): Mean DI of each window of neighbouring predictions, ascending.
+    rmse: NDArray[np.float64]  #: shape (n_windows,): Root mean square error of each window, unit of the target.
+    fitted: NDArray[np.float64]  #: shape (n_windows,): The same, made to grow with DI (isotonic regression).
+    largest_di: float  #: The largest DI that was tried: beyond it nothing is known.
 
 
 def training_space(
-    table: pd.DataFrame,
-    importance: Mapping[str, float],
-    fold: ArrayLike,
-    categorical: Sequence[str] = (),
+    table: pd.DataFrame, importance: Mapping[str, float], fold: ArrayLike, categorical: Sequence[str] = ()
 ) -> TrainingSpace:
     """Measure the predictor space of a training table, and how far cross-validation has gone in it.
 

@@ -40,22 +40,13 @@ Scheme = Callable[[int], NDArray[np.int64]]
 
 @dataclass(frozen=True)
 class MatchedFolds:
-    """Folds whose distances match those of the prediction, from :func:`knndm`.
+    """Folds whose distances match those of the prediction, from :func:`knndm`."""
 
-    Attributes
-    ----------
-    fold : numpy.ndarray of int, shape (n,)
-        Fold number of each row, from 0.
-    wasserstein_km : float
-        Wasserstein distance W between the distances from each row to the nearest row of another fold (the paper's G_j*)
-        and those from each prediction location to the nearest row (G_ij), km; 0 is a perfect match.
-    clusters : int
-        Number q of clusters that were merged into the folds; 0 where sites were dealt at random.
-    """
-
-    fold: NDArray[np.int64]
+    fold: NDArray[np.int64]  #: shape (n,): Fold number of each row, from 0.
+    #: Wasserstein distance W between the distances from each row to the nearest row of another fold (the paper's G_j*)
+    #: and those from each prediction location to the nearest row (G_ij), km; 0 is a perfect match.
     wasserstein_km: float
-    clusters: int
+    clusters: int  #: Number q of clusters that were merged into the folds; 0 where sites were dealt at random.
 
 
 def checked_folds(fold: ArrayLike, n_rows: int) -> NDArray[np.int64]:

@@ -34,18 +34,6 @@ class Encoder:
     """Turns predictors into the numbers that the trees compare with their thresholds.
 
     A grown :class:`RandomForest` has one. It is small, and all that a map needs besides the trees.
-
-    Parameters
-    ----------
-    predictors : tuple of str
-        Names of the predictors, in the order in which :meth:`encode` takes them.
-    encoding : {"target_mean", "integer", "one_hot"}
-        As for :class:`RandomForest`.
-    class_means : mapping of str to pandas.Series
-        For each predictor that is a class: the mean target of each class of the training rows, classes ascending.
-    overall_mean : float
-        Mean target of all training rows.
-
     Examples
     --------
     >>> soil = pd.Series([700.0, 200.0], index=[1.0, 10.0])
@@ -54,10 +42,11 @@ class Encoder:
     [[2.0, 200.0], [0.5, 400.0]]
     """
 
-    predictors: tuple[str, ...]
-    encoding: str
+    predictors: tuple[str, ...]  #: Names of the predictors, in the order in which :meth:`encode` takes them.
+    encoding: str  #: {"target_mean", "integer", "one_hot"}: As for :class:`RandomForest`.
+    #: For each predictor that is a class: the mean target of each class of the training rows, classes ascending.
     class_means: Mapping[str, pd.Series]
-    overall_mean: float
+    overall_mean: float  #: Mean target of all training rows.
 
     @property
     def sources(self) -> tuple[str, ...]:

@@ -34,18 +34,10 @@ from mapforest.leaf_weights import CompiledQuantileForest, checked_levels
 
 @dataclass(frozen=True)
 class QuantileForest:
-    """A grown forest together with the targets in its leaves, from :func:`grow`.
+    """A grown forest together with the targets in its leaves, from :func:`grow`."""
 
-    Attributes
-    ----------
-    forest : RandomForest
-        The forest whose trees these are; it encodes the predictors.
-    estimator : quantile_forest.RandomForestQuantileRegressor
-        The same trees, with the training targets in their leaves.
-    """
-
-    forest: RandomForest
-    estimator: RandomForestQuantileRegressor
+    forest: RandomForest  #: The forest whose trees these are; it encodes the predictors.
+    estimator: RandomForestQuantileRegressor  #: The same trees, with the training targets in their leaves.
 
     @cached_property
     def compiled(self) -> CompiledQuantileForest:

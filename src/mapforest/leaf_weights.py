@@ -66,20 +66,11 @@ class CompiledQuantileForest:
     """A grown quantile forest as flat arrays, evaluated by groups of rows.
 
     Made by :meth:`from_forest`; it holds no reference to the estimator.
-
-    Parameters
-    ----------
-    trees : CompiledForest
-        The tests. Its leaves carry their number, counted over all trees, in place of a value.
-    leaves : Leaves
-        By that number.
-    targets : numpy.ndarray of float64, shape (n_targets,)
-        Of the training rows, in ascending order.
     """
 
-    trees: CompiledForest
-    leaves: Leaves
-    targets: np.ndarray
+    trees: CompiledForest  #: The tests. Its leaves carry their number, counted over all trees, in place of a value.
+    leaves: Leaves  #: By that number.
+    targets: np.ndarray  #: shape (n_targets,): Of the training rows, in ascending order.
 
     @classmethod
     def from_forest(cls, estimator: RandomForestQuantileRegressor) -> CompiledQuantileForest:

@@ -235,11 +235,7 @@ def _template(cube: xr.Dataset, layers: list[xr.DataArray], block_shape: tuple[i
 
 
 def _fingerprint(
-    forest: RandomForest,
-    layers: list[xr.DataArray],
-    mask: np.ndarray,
-    template: xr.DataArray,
-    engine: str,
+    forest: RandomForest, layers: list[xr.DataArray], mask: np.ndarray, template: xr.DataArray, engine: str
 ) -> dict[str, str]:
     """Return a digest for each thing that a stored result depends on; the same in every process."""
     trees = [tree.tree_ for tree in forest.estimator_.estimators_]

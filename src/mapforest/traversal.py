@@ -52,33 +52,20 @@ class CompiledForest:
     """A grown forest as flat arrays, evaluated by groups of rows.
 
     Made by :meth:`from_estimator`; it holds no reference to the estimator and pickles to about 3 MB for 1500 trees.
-
-    Parameters
-    ----------
-    nodes : numpy.ndarray of int64, shape (n_nodes,)
-        All trees one after the other, each in depth-first order, left before right.
-    roots : numpy.ndarray of int64, shape (n_trees,)
-        Positions of the roots in ``nodes``.
-    thresholds : numpy.ndarray of float64, shape (n_thresholds,)
-        The different thresholds of feature 0 in ascending order, then those of feature 1, and so on.
-    first : numpy.ndarray of int64, shape (n_features + 1,)
-        Where each feature starts in ``thresholds``.
-    crossings : numpy.ndarray of float64, shape (n_thresholds + n_features,)
-        For each feature and rank: sum of the weights of all tests that lie below the rank.
-    depth : int
-        Of the deepest tree.
-    centre, unit : float
-        A leaf of integer ``k`` predicts ``centre + k * unit``.
     """
 
-    nodes: np.ndarray
-    roots: np.ndarray
+    nodes: np.ndarray  #: shape (n_nodes,): All trees one after the other, each in depth-first order, left before right.
+    roots: np.ndarray  #: shape (n_trees,): Positions of the roots in ``nodes``.
+    #: shape (n_thresholds,): The different thresholds of feature 0 in ascending order, then those of feature 1, and so
+    #: on.
     thresholds: np.ndarray
-    first: np.ndarray
+    first: np.ndarray  #: shape (n_features + 1,): Where each feature starts in ``thresholds``.
+    #: shape (n_thresholds + n_features,): For each feature and rank: sum of the weights of all tests that lie below the
+    #: rank.
     crossings: np.ndarray
-    depth: int
-    centre: float
-    unit: float
+    depth: int  #: Of the deepest tree.
+    centre: float  #: A leaf of integer ``k`` predicts ``centre + k * unit``.
+    unit: float  #: A leaf of integer ``k`` predicts ``centre + k * unit``.
 
     @classmethod
     def from_estimator(cls, estimator: RandomForestRegressor) -> CompiledForest:

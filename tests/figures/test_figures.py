@@ -568,8 +568,7 @@ def test_diverging_limits_ignore_a_few_extreme_cells():
 
 
 @pytest.mark.parametrize(
-    ("cf", "shown"),
-    [("mm yr-1", "mm yr⁻¹"), ("kg C m-2", "kg C m⁻²"), ("km2", "km²"), ("W m-2", "W m⁻²"), ("1", "")],
+    ("cf", "shown"), [("mm yr-1", "mm yr⁻¹"), ("kg C m-2", "kg C m⁻²"), ("km2", "km²"), ("W m-2", "W m⁻²"), ("1", "")]
 )
 def test_units_are_shown_with_raised_exponents(cf, shown):
     assert pretty_units(cf) == shown

@@ -106,10 +106,7 @@ def test_an_edited_notebook_is_followed_by_those_after_it(checkout):
 
 @pytest.mark.parametrize(
     ("settings", "again"),
-    [
-        ({"rs_mtry": 3}, CHAIN[2:]),
-        ({"threads": 1}, []),
-    ],
+    [({"rs_mtry": 3}, CHAIN[2:]), ({"threads": 1}, [])],
     ids=lambda value: next(iter(value), "") if isinstance(value, dict) else "",
 )
 def test_a_changed_parameter_is_followed_by_what_it_decides(checkout, settings, again):

@@ -71,11 +71,7 @@ def test_srdb_is_on_the_plateau_inside_the_boundary_or_high_in_the_papers_box(tm
 
 
 def test_srdb_keeps_neighbours_on_the_plateau_and_china_without_coordinates(tmp_path):
-    rows = [
-        {"Country": "India"},
-        {"Country": "India", "Elevation": 300},
-        {"Latitude": None, "Longitude": None},
-    ]
+    rows = [{"Country": "India"}, {"Country": "India", "Elevation": 300}, {"Latitude": None, "Longitude": None}]
     read = databases.read_srdb(srdb_file(tmp_path, rows), nowhere)
     assert read["record"].tolist() == ["SRDB 0", "SRDB 2"]
     assert read["site"].tolist()[1] == "SRDB 2"

@@ -402,9 +402,7 @@ def tables(request: pytest.FixtureRequest) -> tuple[dict[str, pd.DataFrame], pd.
     return virtual_world.observe(make_settings(sampling_design=request.param, last_year=2018))
 
 
-def test_quality_control_finds_exactly_the_planted_faults(
-    tables: tuple[dict[str, pd.DataFrame], pd.DataFrame],
-) -> None:
+def test_quality_control_finds_exactly_the_planted_faults(tables: tuple[dict[str, pd.DataFrame], pd.DataFrame]) -> None:
     observations, faults = tables
     for variable in ("npp", "rs"):
         used, _ = quality_control(observations[variable])

@@ -17,34 +17,16 @@ from helpers.names import by_product_name
 
 @dataclass(frozen=True)
 class Line:
-    """The line Rh = slope x Rs + intercept.
+    """The line Rh = slope x Rs + intercept."""
 
-    Parameters
-    ----------
-    label : str
-        Where the line comes from.
-    slope : float
-        Heterotrophic share of soil respiration, 1.
-    intercept : float
-        g C m-2 yr-1.
-    r2 : float
-        Share of the variance of Rh that the line explains, 1.
-    n : int or None
-        Points that it was fitted to; None where that is not known.
-    slope_se, intercept_se : float
-        Standard errors of the fit; NaN where they are not known.
-    residual_sd : float
-        Standard deviation of Rh about the line, g C m-2 yr-1; NaN where it is not known.
-    """
-
-    label: str
-    slope: float
-    intercept: float
-    r2: float
-    n: int | None = None
-    slope_se: float = np.nan
-    intercept_se: float = np.nan
-    residual_sd: float = np.nan
+    label: str  #: Where the line comes from.
+    slope: float  #: Heterotrophic share of soil respiration, 1.
+    intercept: float  #: g C m-2 yr-1.
+    r2: float  #: Share of the variance of Rh that the line explains, 1.
+    n: int | None = None  #: Points that it was fitted to; None where that is not known.
+    slope_se: float = np.nan  #: Standard errors of the fit; NaN where they are not known.
+    intercept_se: float = np.nan  #: Standard errors of the fit; NaN where they are not known.
+    residual_sd: float = np.nan  #: Standard deviation of Rh about the line, g C m-2 yr-1; NaN where it is not known.
 
 
 #: Fields of a line in g C m-2 yr-1: columns of a table carry their unit.

@@ -56,23 +56,13 @@ QUANTITIES = {"npp": "NPP", "rs": "Rs", "rh": "Rh", "nep": "NEP"}
 
 @dataclass(frozen=True)
 class Scenario:
-    """An assumption that is chosen, not drawn.
+    """An assumption that is chosen, not drawn."""
 
-    Attributes
-    ----------
-    label : str
-        The assumption in words.
-    smeared : bool
-        Bring ln Rs back with Duan's factor. False: by the plain exponential, which is too low.
-    own_line : bool
-        Fit the line from Rs to Rh to this run's pairs. False: the paper's Eq. 3, for which no error is known.
-    filled : bool
-        Let missing cells have the mean of the valid cells of their land-cover class. False: leave them out.
-    """
-
-    label: str
-    smeared: bool = True
+    label: str  #: The assumption in words.
+    smeared: bool = True  #: Bring ln Rs back with Duan's factor. False: by the plain exponential, which is too low.
+    #: Fit the line from Rs to Rh to this run's pairs. False: the paper's Eq. 3, for which no error is known.
     own_line: bool = True
+    #: Let missing cells have the mean of the valid cells of their land-cover class. False: leave them out.
     filled: bool = False
 
 
@@ -88,56 +78,27 @@ SCENARIOS: dict[str, Scenario] = {
 
 @dataclass(frozen=True, eq=False)
 class Flux:
-    """One of the two forests with what its draws need, from :func:`flux`.
+    """One of the two forests with what its draws need, from :func:`flux`."""
 
-    Attributes
-    ----------
-    model : RandomForest or None
-        The run's own forest, fitted. None in the copies that are sent to the processes that draw.
-    make_model : callable
-        From a seed to a smaller forest that has not been fitted; a draw grows one.
-    table : pandas.DataFrame, n rows
-        Predictors of the training rows.
-    target : numpy.ndarray, shape (n,)
-        What the forest predicts: NPP, or ln Rs.
-    block : numpy.ndarray of int, shape (n,)
-        Spatial block of each row.
-    log_residual : numpy.ndarray, shape (n,)
-        ln observed minus ln predicted, out of bag.
-    regional_sd : float
-        How much the held-back error of a whole block differs from that of another, in ln units.
-    """
-
+    #: The run's own forest, fitted. None in the copies that are sent to the processes that draw.
     model: RandomForest | None
-    make_model: ModelFactory
-    table: pd.DataFrame
-    target: NDArray[np.float64]
-    block: NDArray[np.int64]
-    log_residual: NDArray[np.float64]
-    regional_sd: float
+    make_model: ModelFactory  #: From a seed to a smaller forest that has not been fitted; a draw grows one.
+    table: pd.DataFrame  #: n rows: Predictors of the training rows.
+    target: NDArray[np.float64]  #: shape (n,): What the forest predicts: NPP, or ln Rs.
+    block: NDArray[np.int64]  #: shape (n,): Spatial block of each row.
+    log_residual: NDArray[np.float64]  #: shape (n,): ln observed minus ln predicted, out of bag.
+    regional_sd: float  #: How much the held-back error of a whole block differs from that of another, in ln units.
 
 
 @dataclass(frozen=True, eq=False)
 class Chain:
-    """Everything that a draw repeats.
+    """Everything that a draw repeats."""
 
-    Attributes
-    ----------
-    npp, rs : Flux
-        The forests of NPP and of ln Rs.
-    pairs : pandas.DataFrame
-        Sites with ``rs`` and ``rh`` for the line, see :func:`line_pairs`.
-    cells : pandas.DataFrame
-        Rows of :func:`helpers.balance.cells.budget_cells`.
-    block_km : float
-        Edge of the blocks of sites, and of the plateau's regions.
-    """
-
-    npp: Flux
-    rs: Flux
-    pairs: pd.DataFrame
-    cells: pd.DataFrame
-    block_km: float
+    npp: Flux  #: The forests of NPP and of ln Rs.
+    rs: Flux  #: The forests of NPP and of ln Rs.
+    pairs: pd.DataFrame  #: Sites with ``rs`` and ``rh`` for the line, see :func:`line_pairs`.
+    cells: pd.DataFrame  #: Rows of :func:`helpers.balance.cells.budget_cells`.
+    block_km: float  #: Edge of the blocks of sites, and of the plateau's regions.
 
 
 def between_block_sd(residual: ArrayLike, block: ArrayLike) -> float:

@@ -226,10 +226,7 @@ def _field(
     """Return values as a variable of single precision with coordinates, attributes and CRS; 12 layers are months."""
     coords = {
         axis: (axis, np.asarray(centres, "float64"), {"units": units, "standard_name": axis})
-        for axis, centres, units in (
-            ("latitude", latitude, "degrees_north"),
-            ("longitude", longitude, "degrees_east"),
-        )
+        for axis, centres, units in (("latitude", latitude, "degrees_north"), ("longitude", longitude, "degrees_east"))
     }
     dims = tuple(coords)
     if values.ndim == 3:

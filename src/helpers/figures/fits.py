@@ -10,16 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from helpers.figures.style import (
-    LINK,
-    OURS,
-    blank,
-    name_rows,
-    panel_grid,
-    require_columns,
-    series_colours,
-    styled,
-)
+from helpers.figures.style import LINK, OURS, blank, name_rows, panel_grid, require_columns, series_colours, styled
 from helpers.names import FLUX_UNITS, metric_label, predictor_name, scheme_name, with_units
 from mapforest import metrics
 

@@ -20,17 +20,7 @@ from matplotlib.ticker import MaxNLocator
 from shapely.geometry.base import BaseGeometry
 
 from helpers.figures import panels
-from helpers.figures.style import (
-    NEP_MAP,
-    Scale,
-    blank,
-    diverging,
-    letters,
-    name_rows,
-    panel_letter,
-    sequential,
-    styled,
-)
+from helpers.figures.style import NEP_MAP, Scale, blank, diverging, letters, name_rows, panel_letter, sequential, styled
 from helpers.names import FLUX_UNITS, class_name, source_to_sink, with_units
 
 

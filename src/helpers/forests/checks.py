@@ -31,27 +31,14 @@ MATCHED = "distance-matched folds"
 
 @dataclass(frozen=True, eq=False)
 class Grown:
-    """One of the two forests as the run grew it, with the folds that scored it.
+    """One of the two forests as the run grew it, with the folds that scored it."""
 
-    Parameters
-    ----------
-    name : {"npp", "rs"}
-        The forest.
-    table : pandas.DataFrame, n rows
-        Its training table.
-    model : RandomForest
-        Fitted.
-    matched : pandas.DataFrame, n rows
-        Observed and predicted under the distance-matched folds, in the order of the table.
-    folds : dict of str to numpy.ndarray
-        Fold of each row by scheme, see :data:`SCHEMES`.
-    """
-
-    name: str
-    table: pd.DataFrame
-    model: RandomForest
+    name: str  #: {"npp", "rs"}: The forest.
+    table: pd.DataFrame  #: n rows: Its training table.
+    model: RandomForest  #: Fitted.
+    #: n rows: Observed and predicted under the distance-matched folds, in the order of the table.
     matched: pd.DataFrame
-    folds: Mapping[str, NDArray[np.int64]]
+    folds: Mapping[str, NDArray[np.int64]]  #: Fold of each row by scheme, see :data:`SCHEMES`.
 
     @property
     def label(self) -> str:

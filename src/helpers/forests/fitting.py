@@ -25,21 +25,11 @@ from mapforest.forest import RandomForest
 
 @dataclass(frozen=True)
 class Target:
-    """What a forest predicts.
+    """What a forest predicts."""
 
-    Parameters
-    ----------
-    label : str
-        Its name in figures and tables.
-    column : str
-        Its column in the training table.
-    unit : str
-        Its unit, as table columns spell it.
-    """
-
-    label: str
-    column: str
-    unit: str
+    label: str  #: Its name in figures and tables.
+    column: str  #: Its column in the training table.
+    unit: str  #: Its unit, as table columns spell it.
 
 
 TARGETS = {"npp": Target("NPP", "value", "gC_m2_yr"), "rs": Target("ln Rs", "ln_rs", "ln_gC_m2_yr")}

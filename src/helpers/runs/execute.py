@@ -25,10 +25,7 @@ from helpers.runs.steps import EXECUTION_PARAMETERS, STEPS, deciding_parameters,
 
 
 def execute(
-    notebook: str | Path,
-    config: str | Path,
-    overrides: Mapping[str, Any] | None = None,
-    without: Collection[str] = (),
+    notebook: str | Path, config: str | Path, overrides: Mapping[str, Any] | None = None, without: Collection[str] = ()
 ) -> Path:
     """Execute a notebook by papermill into ``runs/<run>/notebooks/``.
 

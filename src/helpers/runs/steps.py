@@ -14,17 +14,10 @@ EXECUTION_PARAMETERS = ("config", "run", "threads", "block_cells")
 
 @dataclass(frozen=True)
 class Step:
-    """One notebook in the order of the data.
+    """One notebook in the order of the data."""
 
-    Parameters
-    ----------
-    needs : tuple of str
-        The notebooks whose results it reads directly.
-    parameters : tuple of str
-        The settings that decide its own results. Those of the notebooks it needs come on top.
-    """
-
-    needs: tuple[str, ...]
+    needs: tuple[str, ...]  #: The notebooks whose results it reads directly.
+    #: The settings that decide its own results. Those of the notebooks it needs come on top.
     parameters: tuple[str, ...]
 
 

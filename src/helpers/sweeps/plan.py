@@ -76,70 +76,34 @@ class Sweep(BaseModel):
 
 @dataclass(frozen=True)
 class Cell:
-    """One run of the chain.
+    """One run of the chain."""
 
-    Parameters
-    ----------
-    name : str
-        What differs from the base, readable and stable.
-    values : dict
-        The same, as parameters.
-    settings : Settings
-        All parameters.
-    stages : dict of str to str
-        The digest of its stage, by notebook.
-    crossed : bool
-        Whether it is a combination of the axes, or only an explicit cell.
-    """
-
-    name: str
-    values: dict[str, Any]
-    settings: Settings
-    stages: dict[str, str]
-    crossed: bool
+    name: str  #: What differs from the base, readable and stable.
+    values: dict[str, Any]  #: The same, as parameters.
+    settings: Settings  #: All parameters.
+    stages: dict[str, str]  #: The digest of its stage, by notebook.
+    crossed: bool  #: Whether it is a combination of the axes, or only an explicit cell.
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One notebook with the parameters that decide it, shared by the cells that agree on them.
+    """One notebook with the parameters that decide it, shared by the cells that agree on them."""
 
-    Parameters
-    ----------
-    notebook, digest : str
-        Together they name it.
-    code : str
-        The digest of the code that it executes, from :func:`code_digest`.
-    parameters : dict
-        What papermill is given.
-    needs : tuple of (str, str)
-        Notebook and digest of the stages before it, the first ones first.
-    """
-
-    notebook: str
-    digest: str
-    code: str
-    parameters: dict[str, Any]
-    needs: tuple[tuple[str, str], ...]
+    notebook: str  #: Together they name it.
+    digest: str  #: Together they name it.
+    code: str  #: The digest of the code that it executes, from :func:`code_digest`.
+    parameters: dict[str, Any]  #: What papermill is given.
+    needs: tuple[tuple[str, str], ...]  #: Notebook and digest of the stages before it, the first ones first.
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The cells of a sweep, and the stages that they need.
-
-    Parameters
-    ----------
-    sweep : Sweep
-    cells : tuple of Cell
-    stages : dict of (str, str) to Stage
-        By notebook and digest; in the order of the notebooks.
-    n_capped : int
-        Combinations that the cap left out.
-    """
+    """The cells of a sweep, and the stages that they need."""
 
     sweep: Sweep
     cells: tuple[Cell, ...]
-    stages: dict[tuple[str, str], Stage] = field(repr=False)
-    n_capped: int = 0
+    stages: dict[tuple[str, str], Stage] = field(repr=False)  #: By notebook and digest; in the order of the notebooks.
+    n_capped: int = 0  #: Combinations that the cap left out.
 
     def counts(self) -> dict[str, int]:
         """Return the number of stages by notebook."""

@@ -165,32 +165,16 @@ def visible_rs(known: State, npp: Array) -> Array:
 
 @dataclass(frozen=True)
 class Product:
-    """A simulated product and its faults.
+    """A simulated product and its faults."""
 
-    Attributes
-    ----------
-    long_name : str
-        What it imitates.
-    flux : str
-        ``npp`` or ``rs``.
-    cell : float
-        Native cell size, degrees.
-    loss_sparse, loss_dense : float
-        Share of the flux that is missed where leaves are absent, and under a closed canopy.
-    noise_sd, noise_range : float
-        Lognormal error [1] and its correlation length [km].
-    gaps : bool
-        Whether dry barren land is missing.
-    """
-
-    long_name: str
-    flux: str
-    cell: float
-    loss_sparse: float
-    loss_dense: float
-    noise_sd: float
-    noise_range: float
-    gaps: bool
+    long_name: str  #: What it imitates.
+    flux: str  #: ``npp`` or ``rs``.
+    cell: float  #: Native cell size, degrees.
+    loss_sparse: float  #: Share of the flux that is missed where leaves are absent, and under a closed canopy.
+    loss_dense: float  #: Share of the flux that is missed where leaves are absent, and under a closed canopy.
+    noise_sd: float  #: Lognormal error [1] and its correlation length [km].
+    noise_range: float  #: Lognormal error [1] and its correlation length [km].
+    gaps: bool  #: Whether dry barren land is missing.
 
 
 PRODUCTS: Final = {

@@ -61,10 +61,7 @@ def _planned(field: xr.DataArray, grid: xr.Dataset) -> tuple[tuple[str, ...], da
 
 
 def _tile(
-    block: xr.Dataset,
-    make: Callable[[xr.Dataset, Sequence[int], int], xr.Dataset],
-    years: Sequence[int],
-    seed: int,
+    block: xr.Dataset, make: Callable[[xr.Dataset, Sequence[int], int], xr.Dataset], years: Sequence[int], seed: int
 ) -> xr.Dataset:
     """Return one tile."""
     with _one_thread_for_matrices():
