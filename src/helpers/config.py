@@ -171,10 +171,6 @@ def resolve(values: Mapping[str, Any], where: str = "the parameters") -> Setting
     where : str
         What the values come from, for messages.
 
-    Returns
-    -------
-    Settings
-
     Raises
     ------
     ConfigError
@@ -202,10 +198,6 @@ def load_config(config: str | Path, overrides: Mapping[str, Any] | None = None) 
         A name (``"open"``: ``config/open.yml``) or the path of a YAML file.
     overrides : mapping, optional
         Parameters that replace those of the file; ``None`` leaves the file's value.
-
-    Returns
-    -------
-    Settings
 
     Raises
     ------
@@ -238,10 +230,6 @@ def from_notebook(names: Mapping[str, Any]) -> Settings:
     names : mapping
         The notebook's ``globals()``. Names that are parameters count when they are not ``None``; ``config`` names the
         base configuration. Names that papermill injected but that are not parameters are refused.
-
-    Returns
-    -------
-    Settings
 
     Raises
     ------

@@ -44,10 +44,6 @@ def open_world(settings: Settings) -> World:
     settings : Settings
         ``world`` names it; the grid, the years and the sampling follow from the others.
 
-    Returns
-    -------
-    World
-
     Raises
     ------
     DataError

@@ -90,10 +90,6 @@ def training_space(
     categorical : sequence of str
         Predictors that are classes; names that are no predictor are ignored.
 
-    Returns
-    -------
-    TrainingSpace
-
     Raises
     ------
     ForestError
@@ -287,10 +283,6 @@ def error_profile(di: ArrayLike, observed: ArrayLike, predicted: ArrayLike, wind
         Held-back pairs, in the unit of the target.
     window : int
         Pairs in a window.
-
-    Returns
-    -------
-    ErrorProfile
 
     Raises
     ------

@@ -52,10 +52,6 @@ def split(shape: tuple[int, int], block_shape: tuple[int, int]) -> list[Block]:
     block_shape : tuple of int
         Rows and columns of cells of a block.
 
-    Returns
-    -------
-    list of Block
-
     Examples
     --------
     >>> [tuple(block) for block in split((3, 2), (2, 2))]
@@ -327,16 +323,7 @@ class BlockStore:
         self.finished = self.path.exists() and _made_from(self.path) == fingerprint
 
     def left(self, blocks: list[Block]) -> list[Block]:
-        """Return the blocks that are still to be written; discard what was made from something else.
-
-        Parameters
-        ----------
-        blocks : list of Block
-
-        Returns
-        -------
-        list of Block
-        """
+        """Return the blocks that are still to be written; discard what was made from something else."""
         if self.path.exists():
             self._say_discarded(_made_from(self.path))
             shutil.rmtree(self.path)

@@ -81,10 +81,6 @@ class CompiledQuantileForest:
         estimator : quantile_forest.RandomForestQuantileRegressor
             Fitted to one target, with ``max_samples_leaf=None`` and ``max_leaf_nodes=None``.
 
-        Returns
-        -------
-        CompiledQuantileForest
-
         Raises
         ------
         ForestError

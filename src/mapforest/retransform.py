@@ -23,10 +23,6 @@ def smearing_factor(log_residual: ArrayLike) -> float:
     log_residual : array_like, shape (n,)
         ln observed minus ln predicted, of trees that did not see the row; NaN where every tree has seen it.
 
-    Returns
-    -------
-    float
-
     Raises
     ------
     ForestError

@@ -76,10 +76,6 @@ class CompiledForest:
         estimator : sklearn.ensemble.RandomForestRegressor
             Fitted to one target, with ``max_leaf_nodes=None``.
 
-        Returns
-        -------
-        CompiledForest
-
         Raises
         ------
         ForestError

@@ -46,10 +46,6 @@ def fit_line(pairs: pd.DataFrame, label: str) -> Line:
     label : str
         What the pairs are.
 
-    Returns
-    -------
-    Line
-
     Raises
     ------
     DataError
@@ -109,10 +105,6 @@ def line_from_table(table: pd.DataFrame, line: str) -> Line:
         As :func:`line_table` returns it.
     line : str
         The line's name, as the parameter ``rs_rh_line`` gives it.
-
-    Returns
-    -------
-    Line
 
     Raises
     ------

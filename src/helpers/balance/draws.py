@@ -181,10 +181,6 @@ def flux(
     logarithmic : bool
         The target is a logarithm already, as ln Rs is.
 
-    Returns
-    -------
-    Flux
-
     Raises
     ------
     DataError

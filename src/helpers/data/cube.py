@@ -153,10 +153,6 @@ def replace_plateau(cube: xr.Dataset, mask: str) -> xr.Dataset:
         ``boundary`` leaves the cube as it is. The others take the cells of
         :data:`helpers.data.region.PAPER_BOX` at that elevation or higher, wherever the boundary runs.
 
-    Returns
-    -------
-    xarray.Dataset
-
     Raises
     ------
     DataError

@@ -220,10 +220,6 @@ def colour_bar(axes: GeoAxes, scale: Scale, label: str, **place: object) -> Colo
         Name and units of the quantity.
     **place
         Options of :meth:`matplotlib.figure.Figure.colorbar`.
-
-    Returns
-    -------
-    matplotlib.colorbar.Colorbar
     """
     where = place if "cax" in place else {"ax": axes, **place}
     bar = ScalarMappable(scale.norm, scale.cmap)

@@ -202,10 +202,6 @@ def sequential(fields: Sequence[xr.DataArray], cmap: str = FLUX_MAP) -> Scale:
     cmap : str
         Colour map.
 
-    Returns
-    -------
-    Scale
-
     Raises
     ------
     ValueError
@@ -227,10 +223,6 @@ def diverging(fields: Sequence[xr.DataArray], cmap: str = DIFFERENCE_MAP) -> Sca
         Maps of one quantity; NaN counts for nothing.
     cmap : str
         Colour map, its neutral colour in the middle.
-
-    Returns
-    -------
-    Scale
 
     Raises
     ------

@@ -64,10 +64,6 @@ def grown_again(settings: Settings, name: str, table: pd.DataFrame, predictions:
         Its training table, from :func:`helpers.forests.fitting.grow`.
     predictions : pandas.DataFrame
         From :func:`helpers.forests.fitting.validate`.
-
-    Returns
-    -------
-    Grown
     """
     model = training.from_settings(settings, name, settings.n_trees, settings.seed)
     model.fit(table, table[TARGETS[name].column])
@@ -85,10 +81,6 @@ def distances(forest: Grown, cells: pd.DataFrame) -> pd.DataFrame:
         One of the two forests.
     cells : pandas.DataFrame
         The map's cells, with ``longitude`` and ``latitude``.
-
-    Returns
-    -------
-    pandas.DataFrame
     """
     sites = forest.table
     labelled = {scheme_name(scheme): fold for scheme, fold in forest.folds.items()}

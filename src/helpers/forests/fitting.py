@@ -126,10 +126,6 @@ def overview(scores: pd.DataFrame, metrics: tuple[str, ...] = ("r2_explained", "
         From :func:`validate`.
     metrics : tuple of str
         Metrics to show.
-
-    Returns
-    -------
-    pandas.DataFrame
     """
     shown = scores[scores["metric"].isin(metrics)]
     return shown.pivot_table("value", ["model", "scheme", "part"], "metric", sort=False).rename_axis(columns=None)
@@ -212,10 +208,6 @@ def as_flux(field: xr.DataArray, name: str, source: str) -> xr.DataArray:
         Which one it is.
     source : str
         What it was predicted by.
-
-    Returns
-    -------
-    xarray.DataArray
     """
     long_name = {"npp": "net primary production", "rs": "soil respiration"}[name]
     return field.rename(name).assign_attrs(units="g C m-2 yr-1", long_name=long_name, source=source)

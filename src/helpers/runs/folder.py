@@ -51,10 +51,6 @@ def start(notebook: str, names: Mapping[str, Any]) -> Run:
     names : mapping
         The notebook's ``globals()``, which hold its parameters; a module is not one.
 
-    Returns
-    -------
-    Run
-
     Raises
     ------
     ConfigError

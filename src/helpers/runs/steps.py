@@ -63,10 +63,6 @@ def deciding_parameters(notebook: str) -> tuple[str, ...]:
         A notebook's name without folder and ``.ipynb``. One that is not in ``STEPS``, such as a reader's own,
         has none.
 
-    Returns
-    -------
-    tuple of str
-
     Examples
     --------
     >>> "resolution" in deciding_parameters("04_rh_and_nep")

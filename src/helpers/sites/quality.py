@@ -78,10 +78,6 @@ def swapped(table: pd.DataFrame) -> pd.Series:
     ----------
     table : pandas.DataFrame
         With ``longitude`` and ``latitude``, degrees; the region is :data:`helpers.sites.schema.REGION`.
-
-    Returns
-    -------
-    pandas.Series of bool
     """
     longitude, latitude = table["longitude"], table["latitude"]
     return ~_in_region(longitude, latitude) & _in_region(latitude, longitude)

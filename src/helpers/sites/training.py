@@ -28,10 +28,6 @@ def choose_rs(used: pd.DataFrame, rule: str) -> pd.DataFrame:
         the paper's box outside of it, by the column ``inside_boundary``. ``coverage``: what was measured over half
         of the year or more, by the column ``annual_coverage``; where that is unknown the record is left out.
 
-    Returns
-    -------
-    pandas.DataFrame
-
     Raises
     ------
     DataError
@@ -155,10 +151,6 @@ def predictors(settings: Settings, variable: str) -> tuple[str, ...]:
         leaving it out changes Rs only.
     variable : {"npp", "rs"}
         The forest.
-
-    Returns
-    -------
-    tuple of str
     """
     every = {"npp": NPP_PREDICTORS, "rs": RS_PREDICTORS}[variable]
     return tuple(name for name in every if name != settings.left_out)
@@ -178,10 +170,6 @@ def from_settings(settings: Settings, variable: str, n_trees: int, seed: int) ->
         ``settings.n_trees`` for a map; fewer do for validation.
     seed : int
         Seed of the forest.
-
-    Returns
-    -------
-    RandomForest
     """
     seen = predictors(settings, variable)
     mtry = min({"npp": settings.npp_mtry, "rs": settings.rs_mtry}[variable], len(seen))

@@ -39,10 +39,6 @@ def ended_stages(root: Path, keys: Iterable[tuple[str, str]]) -> Ended:
 def collect(planned: Plan) -> pd.DataFrame:
     """Write the table of a sweep's results, as Parquet and as CSV.
 
-    Parameters
-    ----------
-    planned : Plan
-
     Returns
     -------
     pandas.DataFrame

@@ -96,10 +96,6 @@ def base_cell(done: pd.DataFrame) -> pd.Series:
     ----------
     done : pandas.DataFrame
         As :func:`complete` returns it.
-
-    Returns
-    -------
-    pandas.Series
     """
     named = done[done["cell"] == "base"]
     if len(named):
