@@ -7,13 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from helpers.balance import draws
 from helpers.balance.draws import SOURCES, Chain, Flux
 from helpers.errors import DataError
-from helpers.sites.training import resample
 
 SEED = 11
 
@@ -404,14 +401,6 @@ def test_the_parts_add_up_to_the_plateau():
     found["total"] = found["nep_gC_m2_yr"] * found["area_Mkm2"]
     parts = found.pivot_table("total", ["varied", "draw", "scenario"], "part")
     assert (parts["inside"] + parts["outside"]).to_numpy() == pytest.approx(parts["plateau"].to_numpy())
-
-
-@given(block=st.lists(st.integers(0, 5), min_size=1, max_size=30), seed=st.integers(0, 1000))
-def test_as_many_blocks_are_drawn_as_there_are_and_each_comes_whole(block, seed):
-    times = np.bincount(resample(block, np.random.default_rng(seed)), minlength=len(block))
-    by_block = {one: {int(times[i]) for i, label in enumerate(block) if label == one} for one in set(block)}
-    assert all(len(counts) == 1 for counts in by_block.values())
-    assert sum(counts.pop() for counts in by_block.values()) == len(set(block))
 
 
 def test_too_few_draws_are_refused():

@@ -40,7 +40,7 @@ def test_step_is_right_to_its_last_digit(step):
     assert abs(value - float(right)) <= 0.5 * 10**-digits + 1e-9
 
 
-def test_every_claim_of_the_article_that_is_a_sink_or_a_source_is_audited():
+def test_every_claim_of_the_paper_that_is_a_sink_or_a_source_is_audited():
     claims = pd.read_csv(ROOT / "data" / "paper" / "claims.csv", index_col="id")["value"]
     text = PAGE.read_text(encoding="utf-8").replace("−", "-")
     for name in claims.index[claims.index.str.startswith(("nep_", "area", "npp_mean", "rh_mean"))]:

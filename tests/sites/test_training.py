@@ -4,11 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
 
 from helpers.config import load_config
 from helpers.data.cube import NPP_PREDICTORS, RS_PREDICTORS
 from helpers.errors import DataError
-from helpers.sites.training import choose_rs, resample_sites, training_table
+from helpers.sites.training import choose_rs, resample, resample_sites, training_table
 from mapforest.cells import map_table
 
 PREDICTORS = ("elevation", "temperature")
@@ -139,6 +141,14 @@ def test_a_rule_for_rs_leaves_npp_alone(rs_records, rule):
 def test_a_rule_that_cannot_be_followed_is_refused(used, rule, message):
     with pytest.raises(DataError, match=message):
         choose_rs(used, rule)
+
+
+@given(groups=st.lists(st.integers(0, 5), min_size=1, max_size=30), seed=st.integers(0, 1000))
+def test_as_many_groups_are_drawn_as_there_are_and_each_comes_whole(groups, seed):
+    times = np.bincount(resample(groups, np.random.default_rng(seed)), minlength=len(groups))
+    by_group = {one: {int(times[i]) for i, label in enumerate(groups) if label == one} for one in set(groups)}
+    assert all(len(counts) == 1 for counts in by_group.values())
+    assert sum(counts.pop() for counts in by_group.values()) == len(set(groups))
 
 
 def test_a_bootstrap_draws_whole_sites_as_many_as_there_are():

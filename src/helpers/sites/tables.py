@@ -47,7 +47,7 @@ def read_open(*, srdb: str | Path, michaletz: str | Path, sun: str | Path, conta
 def read_table(path: str | Path, contains: Contains) -> pd.DataFrame:
     """Read and check a table of your own, a CSV file in the schema.
 
-    Everything wrong with it is told at once. Values must be in g C m-2 yr-1 already, and the column ``unit`` must say
+    All problems are reported together. Values must be in g C m-2 yr-1 already, and the column ``unit`` must say
     so. ``treatment``, ``quality``, ``vegetation``, ``reference``, ``possible_duplicate`` and ``on_plateau`` may be left
     out; ``data/observations/example_npp.csv`` is an example.
 
