@@ -54,7 +54,7 @@ bench-quick: $(STAMP) ## try the measurements in 3 minutes; the tables go to _bu
 test: lint ## check style, then run the tests
 	@$(absolute); $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
-mutants: $(STAMP) ## change the code in N=200 places, SEED=1, and list the changes that no test finds; 40 minutes
+mutants: $(STAMP) ## change the code in N=200 places, SEED=1, and list the changes that no test finds
 	@$(BIN)/python workflow/mutants.py --number $(N) --seed $(SEED) --jobs $(JOBS)
 
 lint: $(STAMP) ## check style
