@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -38,12 +38,11 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class State:
-    """What a map can show at places and years: elevation, cover and soil carbon by place, climate and LAI by year."""
+class State(Climate):
+    """What a map can show: beside the climate LAI by year, and elevation, land cover and soil carbon by place."""
 
     elevation: Array
     land_cover: NDArray[np.uint8]
-    climate: Climate
     lai: Array
     soc: Array
 
@@ -63,9 +62,9 @@ def state(longitude: ArrayLike, latitude: ArrayLike, years: ArrayLike, seed: int
     weather = climate(*where, years, seed)
     cover = geography().land_cover_at(*where)
     return State(
+        **vars(weather),
         elevation=geography().elevation_at(*where),
         land_cover=cover,
-        climate=weather,
         lai=leaf_area(cover, weather, *where, seed),
         soc=soil_carbon(cover, *where, seed),
     )
@@ -99,7 +98,7 @@ def fluxes(longitude: ArrayLike, latitude: ArrayLike, years: ArrayLike, seed: in
         * lognormal_noise(*where, "fine variety", LAWS.fine_sd, LAWS.fine_range, seed)
         * lognormal_noise(*where, "legacy", LAWS.legacy_sd, LAWS.legacy_range, seed, years)
     )
-    frozen = LAWS.thaw_sd * expit(-known.climate.temperature)
+    frozen = LAWS.thaw_sd * expit(-known.temperature)
     rs = visible_rs(known, npp) * lognormal_noise(*where, "thaw", frozen, LAWS.thaw_range, seed)
     scatter = lognormal_noise(*where, "share of heterotrophs", LAWS.rh_sd, LAWS.rh_range, seed)
     return Fluxes(npp, rs, (LAWS.rh_slope * rs + LAWS.rh_intercept) * scatter)
@@ -126,10 +125,10 @@ def visible_npp(known: State) -> Array:
     Production saturates with light: :math:`\frac{S}{S + 50} / \frac{200}{200 + 50}`. Grazed classes lose the mean of
     the grazing loss, half of the greatest.
     """
-    light = known.climate.srad / (known.climate.srad + LAWS.light_half)
+    light = known.srad / (known.srad + LAWS.light_half)
     reference = LAWS.light_reference / (LAWS.light_reference + LAWS.light_half)
     share = cover_value(known.land_cover, "npp_share") * _left_by_grazing(known.land_cover, 0.5)
-    return potential_npp(known.climate) * share * light / reference
+    return potential_npp(known) * share * light / reference
 
 
 def _left_by_grazing(cover: ArrayLike, pressure: ArrayLike) -> Array:
@@ -154,27 +153,25 @@ def visible_rs(known: State, npp: Array) -> Array:
     .. [2] Raich, J. W., Schlesinger, W. H. (1992). The global carbon dioxide flux in soil respiration and its
        relationship to vegetation and climate. Tellus B 44, 81-99.
     """
-    weather = known.climate
     season = np.i0(LAWS.rs_temperature * LAWS.seasonal_amplitude)
-    rain = weather.precipitation / 10 / 12
-    rate = LAWS.rs_base * np.exp(LAWS.rs_temperature * weather.temperature) * season
+    rain = known.precipitation / 10 / 12
+    rate = LAWS.rs_base * np.exp(LAWS.rs_temperature * known.temperature) * season
     rate = rate * rain / (LAWS.rs_precipitation + rain)
-    supply = (npp / potential_npp(weather)) ** LAWS.rs_supply_power
+    supply = (npp / potential_npp(known)) ** LAWS.rs_supply_power
     return 365.25 * rate * (known.soc / LAWS.rs_soc_reference) ** LAWS.rs_soc_power * supply
 
 
-@dataclass(frozen=True)
-class Product:
+class Product(NamedTuple):
     """A simulated product and its faults."""
 
-    long_name: str  #: What it imitates.
-    flux: str  #: ``npp`` or ``rs``.
-    cell: float  #: Native cell size, degrees.
-    loss_sparse: float  #: Share of the flux that is missed where leaves are absent, and under a closed canopy.
-    loss_dense: float  #: Share of the flux that is missed where leaves are absent, and under a closed canopy.
-    noise_sd: float  #: Lognormal error [1] and its correlation length [km].
-    noise_range: float  #: Lognormal error [1] and its correlation length [km].
-    gaps: bool  #: Whether dry barren land is missing.
+    long_name: str
+    flux: str  # npp or rs
+    cell: float  # native cell size, degrees
+    loss_sparse: float  # share of the flux that is missed where leaves are absent
+    loss_dense: float  # the same under a closed canopy
+    noise_sd: float  # lognormal error
+    noise_range: float  # its correlation length, km
+    gaps: bool  # whether dry barren land is missing
 
 
 PRODUCTS: Final = {
@@ -278,14 +275,8 @@ def covariates(
         columns, x = _lattice(longitude, REGION[0], cell)
         rows, y = _lattice(latitude, REGION[1], cell)
         known = state(x[None, :], y[:, None], years, seed)
-        seen = {
-            "precipitation": known.climate.precipitation,
-            "temperature": known.climate.temperature,
-            "srad": known.climate.srad,
-            "lai": known.lai,
-        }
         at = (slice(None), rows[:, None], columns[None, :])
-        fields |= {name: field[at] for name, field in seen.items() if cells[name] == cell}
+        fields |= {name: getattr(known, name)[at] for name in cells if cells[name] == cell}
     fields["lai"] = np.where(cover == WATER, np.nan, fields["lai"])
     return fields
 

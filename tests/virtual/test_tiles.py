@@ -6,21 +6,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import shapely
 import xarray as xr
 from threadpoolctl import threadpool_info
+from worlds import SEED, fields_of
 
 from helpers.config import Settings, load_config
 from helpers.data import cube
 from helpers.data.grid import resample_nearest, target_grid
+from helpers.data.land_cover import WATER
 from helpers.virtual import world
-from helpers.virtual.fluxes import MAP_CELLS, PRODUCTS, fluxes, state
-from helpers.virtual.geography import WATER, plateau_outline
+from helpers.virtual.fluxes import MAP_CELLS, fluxes, state
+from helpers.virtual.geography import plateau_outline
 from helpers.virtual.tiles import TILE, by_tiles
-from helpers.world import World, open_world
 
-SEED = 20230911
 YEARS = range(2000, 2002)
 # Beyond the first tile to the south and east by one row and by 30 columns; over the plateau's southern edge.
 BOX = {"west": 86.0, "south": 26.99, "east": 87.3, "north": 28.0}
@@ -38,16 +39,16 @@ def grid() -> xr.Dataset:
 
 
 @pytest.fixture(scope="module")
-def whole() -> world.VirtualWorld:
-    return world.world(make_settings())
+def whole() -> world.Fields:
+    return world.virtual_fields(make_settings())
 
 
 @pytest.fixture(scope="module")
-def tiled() -> World:
-    """The same world as if it were too large for memory."""
+def tiled() -> world.Fields:
+    """The same fields as if they were too large for memory."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(world, "LARGEST_WHOLE", 0)
-        return open_world(make_settings())
+        return world.virtual_fields(make_settings())
 
 
 def check_equal(found: xr.Dataset, expected: xr.Dataset) -> None:
@@ -62,40 +63,32 @@ def check_equal(found: xr.Dataset, expected: xr.Dataset) -> None:
 # -- tiles --------------------
 
 
-def test_the_tiled_cube_is_the_whole_one(tiled: World, whole: world.VirtualWorld) -> None:
-    check_equal(tiled.cube, whole.cube)
-    assert tiled.cube.rio.crs == whole.cube.rio.crs == "EPSG:4326"
-
-
-def test_the_tiled_truth_is_the_whole_one(tiled: World, whole: world.VirtualWorld) -> None:
-    # The difference of NPP and Rh may be near 0, where single precision is relative to the two.
-    nep = abs(tiled.truth["nep"] - whole.truth["nep"]) / whole.truth["npp"]
-    assert float(nep.max()) < 1e-6
-    check_equal(tiled.truth.drop_vars("nep"), whole.truth.drop_vars("nep"))
-
-
-def test_the_tiled_products_are_the_whole_ones(tiled: World, whole: world.VirtualWorld) -> None:
-    assert set(tiled.products) == set(whole.products) == set(PRODUCTS)
-    check_equal(tiled.products, xr.Dataset(whole.products))
-
-
 @pytest.mark.parametrize("part", ["cube", "truth", "products"])
-def test_nothing_is_in_memory_and_single_precision_will_do(part: str, tiled: World) -> None:
+def test_nothing_is_in_memory_and_single_precision_will_do(part: str, tiled: world.Fields) -> None:
     for name, field in getattr(tiled, part).data_vars.items():
         assert field.chunks is not None, name
         assert field.dtype == {"plateau": bool, "cell_area": np.float64}.get(name, np.float32)
 
 
 @pytest.mark.parametrize("part", ["cube", "truth", "products"])
-def test_a_dataset_is_written_in_its_tiles_and_comes_back(part: str, tiled: World, tmp_path: Path) -> None:
-    dataset = getattr(tiled, part)
-    dataset.drop_encoding().to_zarr(tmp_path / "fine.zarr", mode="w", zarr_format=2, consolidated=True)
-    found = xr.open_zarr(tmp_path / "fine.zarr", consolidated=True)
+def test_a_dataset_is_written_in_its_tiles_and_is_the_whole_one(
+    part: str, tiled: world.Fields, whole: world.Fields, tmp_path: Path
+) -> None:
+    getattr(tiled, part).drop_encoding().to_zarr(tmp_path / "fine.zarr", mode="w", zarr_format=2, consolidated=True)
+    found, expected = xr.open_zarr(tmp_path / "fine.zarr", consolidated=True), getattr(whole, part)
     for name, field in found.data_vars.items():
         assert field.chunksizes == TILES | (ALL_YEARS if "time" in field.dims else {}), name
         assert field.encoding["chunks"] == tuple(TILE.get(dim, 2) for dim in field.dims)
-        assert field.attrs["simulated"] == world.SIMULATED
-    xr.testing.assert_equal(found.compute(), dataset.compute())
+    if part == "truth":
+        # The difference of NPP and Rh may be near 0, where single precision is relative to the two.
+        nep = abs(found["nep"] - expected["nep"]) / expected["npp"]
+        assert float(nep.max()) < 1e-6
+        found, expected = found.drop_vars("nep"), expected.drop_vars("nep")
+    check_equal(found, expected)
+
+
+def test_the_tiled_cube_has_its_crs(tiled: world.Fields, whole: world.Fields) -> None:
+    assert tiled.cube.rio.crs == whole.cube.rio.crs == "EPSG:4326"
 
 
 @pytest.fixture
@@ -121,10 +114,10 @@ def test_each_tile_is_made_once_when_a_dataset_is_written(
 
 
 def test_only_tiles_with_a_site_are_made_to_sample_and_each_once(
-    counted: tuple[xr.Dataset, list[tuple[int, ...]]], whole: world.VirtualWorld
+    counted: tuple[xr.Dataset, list[tuple[int, ...]]], whole: world.Fields
 ) -> None:
     lazy, made = counted
-    sites = whole.observations["npp"].iloc[:3].assign(longitude=[86.2, 87.2, 87.1], latitude=27.9)
+    sites = pd.DataFrame({"longitude": [86.2, 87.2, 87.1], "latitude": 27.9, "year": [2000.0, 2001.0, np.nan]})
     found = cube.sample(lazy, sites, ["npp", "rs"])
     assert sorted(made) == [(100, 30), (100, 100)]
     np.testing.assert_allclose(found, cube.sample(whole.truth, sites, ["npp", "rs"]), rtol=1e-6)
@@ -136,28 +129,26 @@ def test_tiles_leave_the_threads_of_matrix_products_as_they_were(grid: xr.Datase
     assert [library["num_threads"] for library in threadpool_info()] == before
 
 
-def test_the_plateau_by_elevation_is_made_in_tiles_too() -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(world, "LARGEST_WHOLE", 0)
-        lazy = open_world(make_settings(plateau_mask="above_3000m")).cube
-    assert lazy["plateau"].chunksizes == TILES
-    expected = cube.replace_plateau(world.world(make_settings()).cube, "above_3000m")["plateau"]
+def test_the_plateau_by_elevation_is_made_in_tiles_too(tiled: world.Fields, whole: world.Fields) -> None:
+    lazy, expected = (cube.replace_plateau(fields.cube, "above_3000m")["plateau"] for fields in (tiled, whole))
+    assert lazy.chunksizes == TILES
     assert 0 < int(expected.sum()) < expected.size
-    np.testing.assert_array_equal(lazy["plateau"], expected)
+    np.testing.assert_array_equal(lazy, expected)
 
 
-def test_a_world_of_a_quarter_degree_stays_in_memory() -> None:
-    small = world.world(load_config("virtual", {"first_year": 2018}))
-    assert small.cube["lai"].chunks is None
-    assert small.truth["npp"].dtype == np.float64
+def test_the_virtual_configuration_stays_in_memory() -> None:
+    settings = load_config("virtual")
+    cells = target_grid(settings.west, settings.south, settings.east, settings.north, settings.resolution)
+    assert cells["latitude"].size * cells["longitude"].size * 19 < world.LARGEST_WHOLE
+    assert fields_of().cube["lai"].chunks is None
 
 
 # -- covariates as coarse as their products --------------------
 
 
 @pytest.mark.parametrize("name", MAP_CELLS)
-def test_a_covariate_is_the_nearest_cell_of_its_product(name: str, grid: xr.Dataset) -> None:
-    fine = world.virtual_cube(grid, YEARS, SEED)
+def test_a_covariate_is_the_nearest_cell_of_its_product(name: str, grid: xr.Dataset, whole: world.Fields) -> None:
+    fine = whole.cube
     native = world.virtual_cube(target_grid(*BOX.values(), MAP_CELLS[name]), YEARS, SEED)
     expected = resample_nearest(native[name].rio.write_crs("EPSG:4326"), grid)
     land = fine["land_cover"] != WATER
@@ -165,14 +156,14 @@ def test_a_covariate_is_the_nearest_cell_of_its_product(name: str, grid: xr.Data
 
 
 @pytest.mark.parametrize("name", ["npp", "rs", "rh"])
-def test_the_truth_differs_within_a_cell_of_climate(name: str, whole: world.VirtualWorld) -> None:
+def test_the_truth_differs_within_a_cell_of_climate(name: str, whole: world.Fields) -> None:
     within = {"longitude": slice(86.2, 86.3), "latitude": slice(27.9, 27.8)}
     assert np.unique(whole.cube["precipitation"].sel(within).isel(time=0)).size == 1
     truth = whole.truth[name].sel(within).isel(time=0).to_numpy()
     assert np.unique(truth[np.isfinite(truth)]).size == np.isfinite(truth).sum() > 50
 
 
-def test_the_truth_is_that_of_the_cells_own_climate(whole: world.VirtualWorld) -> None:
+def test_the_truth_is_that_of_the_cells_own_climate(whole: world.Fields) -> None:
     x, y = (whole.truth[axis].to_numpy()[[3, 28]] for axis in ("longitude", "latitude"))
     at_cells = whole.truth["npp"].to_numpy()[:, [3, 28], [3, 28]]
     np.testing.assert_allclose(at_cells, fluxes(x, y, YEARS, SEED).npp, rtol=1e-9)
@@ -188,17 +179,13 @@ def test_leaf_area_is_missing_on_water_whatever_its_product_shows() -> None:
     assert bool(fine["lai"].isnull().where(water, True).all())
 
 
-def by_name(known: object) -> dict[str, np.ndarray]:
-    return {**vars(known), **vars(known.climate)}
-
-
 @pytest.mark.parametrize("resolution", [0.1, 0.25, 0.5])
-@pytest.mark.parametrize("name", ["precipitation", "temperature", "srad", "lai", "soc", "elevation", "land_cover"])
-def test_on_a_grid_as_coarse_as_the_products_covariates_are_those_of_the_cells(name: str, resolution: float) -> None:
+def test_on_a_grid_as_coarse_as_the_products_covariates_are_those_of_the_cells(resolution: float) -> None:
     coarse = target_grid(88, 30, 91, 32, resolution)
     x, y = coarse["longitude"].to_numpy(), coarse["latitude"].to_numpy()
-    expected = by_name(state(x[None, :], y[:, None], YEARS, SEED))[name].astype(np.float32)
-    np.testing.assert_array_equal(world.virtual_cube(coarse, YEARS, SEED)[name], expected)
+    found, expected = world.virtual_cube(coarse, YEARS, SEED), state(x[None, :], y[:, None], YEARS, SEED)
+    for name in ("precipitation", "temperature", "srad", "lai", "soc", "elevation", "land_cover"):
+        np.testing.assert_array_equal(found[name], getattr(expected, name).astype(np.float32), err_msg=name)
 
 
 # -- the configuration --------------------

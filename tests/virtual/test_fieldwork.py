@@ -1,0 +1,158 @@
+"""Simulated field work: where plots lie, what they record, which faults are planted."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pandas as pd
+import pyproj
+import pytest
+import xarray as xr
+from scipy.spatial import cKDTree
+from worlds import FEW, SEED, YEARS, fields_of, observed
+
+from helpers.data.land_cover import IGBP_CLASSES, WATER
+from helpers.data.region import contains
+from helpers.sites.quality import quality_control
+from helpers.sites.schema import SCHEMA
+from helpers.virtual.fieldwork import FAULTS, field_work, rs_rh_pairs
+from helpers.virtual.fluxes import fluxes
+from helpers.virtual.geography import geography, plateau_outline
+from helpers.virtual.laws import LAWS
+
+DESIGNS = ("clustered", "uniform", "stratified")
+every_design = pytest.mark.parametrize("design", DESIGNS)
+both_variables = pytest.mark.parametrize("variable", ["npp", "rs"])
+
+
+@functools.cache
+def used_of(design: str, variable: str) -> pd.DataFrame:
+    """Return what quality control leaves."""
+    return quality_control(observed(sampling_design=design)[0][variable])[0]
+
+
+@every_design
+@both_variables
+def test_quality_control_finds_exactly_the_planted_faults(design: str, variable: str) -> None:
+    observations, faults = observed(sampling_design=design)
+    refused = set(observations[variable].index) - set(used_of(design, variable).index)
+    assert refused == set(faults.loc[faults["variable"] == variable, "row"])
+
+
+@every_design
+@pytest.mark.parametrize(("variable", "on_plateau", "elsewhere"), [("npp", 394, 3 * 394), ("rs", 62, 5 * 62)])
+def test_the_stated_number_of_records_is_left(design: str, variable: str, on_plateau: int, elsewhere: int) -> None:
+    counts = used_of(design, variable)["on_plateau"].value_counts()
+    assert counts.to_dict() == {True: on_plateau, False: elsewhere}
+
+
+@both_variables
+def test_every_kind_of_fault_is_planted(variable: str) -> None:
+    observations, faults = observed(sampling_design="clustered")
+    mine = faults[faults["variable"] == variable]
+    assert mine["kind"].value_counts().to_dict() == FAULTS
+    assert (observations[variable].loc[mine["row"], "site"].to_numpy() == mine["site"].to_numpy()).all()
+
+
+@every_design
+@both_variables
+def test_tables_are_in_the_schema_and_plots_where_they_say(design: str, variable: str) -> None:
+    SCHEMA.validate(observed(sampling_design=design)[0][variable])
+    used = used_of(design, variable)
+    inside = contains(plateau_outline(), used["longitude"], used["latitude"])
+    np.testing.assert_array_equal(inside, used["on_plateau"])
+    cover = geography().land_cover_at(used["longitude"], used["latitude"])
+    assert WATER not in cover
+    assert used["vegetation"].tolist() == [IGBP_CLASSES[number] for number in cover]
+
+
+@every_design
+def test_two_plots_never_share_a_place(design: str) -> None:
+    sites = used_of(design, "npp").drop_duplicates("site")[["longitude", "latitude"]].to_numpy()
+    assert cKDTree(sites).query(sites, k=2)[0][:, 1].min() > 0.019
+
+
+def test_few_sites_and_a_single_year_will_do() -> None:
+    observations, faults = observed(**FEW)
+    used, _ = quality_control(observations["rs"])
+    assert used["on_plateau"].sum() == 10
+    assert len(observations["rs"]) - len(used) == (faults["variable"] == "rs").sum()
+
+
+def sites_of(design: str) -> pd.DataFrame:
+    """Return the sites of NPP on the plateau."""
+    used = used_of(design, "npp")
+    return used[used["on_plateau"]].drop_duplicates("site")
+
+
+def nearest_neighbour(sites: pd.DataFrame) -> float:
+    """Mean distance to the nearest other site, as a share of that of as many random points (Clark and Evans 1954)."""
+    points = np.column_stack([sites["longitude"] * np.cos(np.radians(33)), sites["latitude"]]) * 111.2
+    mean = cKDTree(points).query(points, k=2)[0][:, 1].mean()
+    area = abs(pyproj.Geod(ellps="WGS84").geometry_area_perimeter(plateau_outline())[0]) / 1e6
+    return mean / (0.5 * np.sqrt(area / len(points)))
+
+
+def test_the_clustered_design_is_clustered_and_the_uniform_one_is_not() -> None:
+    assert nearest_neighbour(sites_of("clustered")) < 0.75
+    assert 0.9 < nearest_neighbour(sites_of("uniform")) < 1.1
+
+
+def test_the_clustered_design_has_few_sites_in_the_west() -> None:
+    shares = {design: (sites_of(design)["longitude"] < 85).mean() for design in ("clustered", "uniform")}
+    assert shares["clustered"] < 0.1 < 0.2 < shares["uniform"]
+
+
+def test_another_seed_gives_other_sites() -> None:
+    tables = [field_work("npp", True, 60, "uniform", YEARS, seed) for seed in (1, 2)]
+    sites = [set(zip(table["longitude"], table["latitude"], strict=True)) for table in tables]
+    assert len(sites[0] & sites[1]) < 0.1 * len(sites[0])
+
+
+def test_the_stratified_design_sees_rare_land_cover() -> None:
+    common_cover = {
+        design: sites_of(design)["vegetation"].isin(["grassland", "barren"]).mean()
+        for design in ("stratified", "uniform")
+    }
+    assert common_cover["stratified"] < common_cover["uniform"] - 0.15
+
+
+def test_records_scatter_about_the_truth_without_bias() -> None:
+    used = used_of("uniform", "npp").drop_duplicates("site")
+    true = fluxes(used["longitude"], used["latitude"], YEARS, SEED).npp
+    at = true[used["year"].astype(int).to_numpy() - YEARS[0], np.arange(len(used))]
+    ratio = used["value"].to_numpy() / at
+    assert ratio.mean() == pytest.approx(1, abs=0.03)
+    assert np.log(ratio).std() == pytest.approx(np.hypot(0.20, 0.10), abs=0.03)
+
+
+def test_a_plot_is_not_its_cell() -> None:
+    """Scale mismatch: the truth at plots scatters about the truth of their cells."""
+    used = sites_of("clustered")
+    place = {axis: xr.DataArray(used[axis].to_numpy(), dims="site") for axis in ("longitude", "latitude")}
+    cell = fields_of().truth["npp"].mean("time").sel(place, method="nearest").to_numpy()
+    plot = fluxes(used["longitude"], used["latitude"], YEARS, SEED).npp.mean(axis=0)
+    assert np.nanstd(np.log(plot / cell)) > 0.2
+
+
+@pytest.fixture(scope="module")
+def lines() -> np.ndarray:
+    """Slope, intercept and ratio of the sums of the pairs of eight worlds."""
+    out = []
+    for seed in range(8):
+        pairs = rs_rh_pairs(field_work("rs", False, 370, "uniform", np.arange(2000, 2005), seed), seed)
+        out.append([*np.polyfit(pairs["rs"], pairs["rh"], 1), pairs["rh"].sum() / pairs["rs"].sum()])
+    return np.array(out)
+
+
+def test_pairs_recover_the_line_from_rs_to_rh(lines: np.ndarray) -> None:
+    """Least squares is somewhat flat, because the Rs of a pair has an error too; the ratio of the sums is not."""
+    slope, intercept, ratio = lines.mean(axis=0)
+    assert slope == pytest.approx(LAWS.rh_slope, abs=0.05)
+    assert intercept == pytest.approx(LAWS.rh_intercept, abs=15)
+    assert ratio == pytest.approx(LAWS.rh_slope, abs=0.02)
+
+
+def test_pairs_scatter_about_the_line(lines: np.ndarray) -> None:
+    assert 0.005 < lines[:, 2].std() < 0.05
