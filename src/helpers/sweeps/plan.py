@@ -11,12 +11,11 @@ refused before anything starts. :mod:`helpers.sweeps.stages` executes a plan.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import itertools
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -25,7 +24,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from helpers.config import Settings, load_config, project_root, resolve
+from helpers.config import Settings, load_config, nearest_name, project_root, resolve
 from helpers.errors import ConfigError
 from helpers.runs import dependencies
 from helpers.runs.files import digest, runs_folder
@@ -290,9 +289,8 @@ def _value_problems(where: str, base: Mapping[str, Any], values: Mapping[str, An
     return []
 
 
-def _nearest(key: str, known: Any) -> str:
-    near = difflib.get_close_matches(str(key), list(known), n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(sorted(known))}"
+def _nearest(key: str, known: Collection[str]) -> str:
+    return nearest_name(key, known) or f"; known: {', '.join(sorted(known))}"
 
 
 # -- cells and stages ------------------------------------------------------------------------------
