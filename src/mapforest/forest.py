@@ -34,6 +34,7 @@ class Encoder:
     """Turns predictors into the numbers that the trees compare with their thresholds.
 
     A grown :class:`RandomForest` has one. It is small, and all that a map needs besides the trees.
+
     Examples
     --------
     >>> soil = pd.Series([700.0, 200.0], index=[1.0, 10.0])

@@ -292,7 +292,6 @@ def coverage_row(
     (0.75, 1.5, 0.0)
     """
     observed, lower, upper = _checked(observed, lower, upper)
-    group = np.asarray(group)
     group = checked_folds(group, len(observed))
     margin = np.empty(len(observed))
     for one in np.unique(group):

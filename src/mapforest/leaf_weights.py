@@ -46,9 +46,11 @@ from mapforest.traversal import (
     _bits,
     _box,
     _check_rows,
+    _copies,
     _groups,
     _next_leaf,
     _prune_tree,
+    _scratch,
     _sets,
 )
 
@@ -178,30 +180,26 @@ def _leaves(leaf: np.ndarray, member: np.ndarray, n_targets: int, bits: int) -> 
 @njit(nogil=True, cache=True)
 def _traverse(nodes, roots, crossings, first, depth, leaves, targets, total, levels, ranks, quantiles):
     """Write the quantiles for each row of ranks; ``ranks`` is reordered."""
-    n_rows, n_features = ranks.shape
+    n_rows = len(ranks)
     order = np.arange(n_rows)
-    low, high = np.empty(n_features, np.int64), np.empty(n_features, np.int64)
-    wide_nodes, narrow_nodes = np.empty_like(nodes), np.empty_like(nodes)
-    wide_roots, narrow_roots = np.empty_like(roots), np.empty_like(roots)
-    pending = np.empty((depth + 1, 2), np.int64)
-    words = np.empty((depth + 1, 2), np.uint64)
-    sets = np.empty((n_features, np.diff(first).max() + 2), np.uint64)
+    wide_nodes, narrow_nodes, wide_roots, narrow_roots = _copies(nodes, roots)
+    low, high, pending, words, sets = _scratch(first, depth)
     wide_shared, narrow_shared, shared = np.empty((3, len(targets) + 1), np.int64)
     own = np.empty((len(targets) + 1, SMALL), np.int64)
     begin = 0
     for wide_end in _groups(ranks, order, 0, n_rows, WIDE, crossings, first):
         _box(ranks, begin, wide_end, low, high)
-        wide_shared[:] = 0
+        wide_shared.fill(0)
         n_wide = _prune(nodes, roots, low, high, leaves, wide_shared, wide_nodes, wide_roots, pending)
         for narrow_end in _groups(ranks, order, begin, wide_end, NARROW, crossings, first):
             _box(ranks, begin, narrow_end, low, high)
-            narrow_shared[:] = wide_shared
+            _copy(wide_shared, narrow_shared)
             left = wide_roots[:n_wide]
             n_narrow = _prune(wide_nodes, left, low, high, leaves, narrow_shared, narrow_nodes, narrow_roots, pending)
             for end in _groups(ranks, order, begin, narrow_end, SMALL, crossings, first):
                 _box(ranks, begin, end, low, high)
                 rows, left = ranks[begin:end], narrow_roots[:n_narrow]
-                shared[:] = narrow_shared
+                _copy(narrow_shared, shared)
                 _weigh(narrow_nodes, left, rows, low, high, leaves, shared, own, sets, words)
                 _accumulate(shared, own)
                 for row in range(begin, end):
@@ -248,6 +246,13 @@ def _weigh(nodes, roots, ranks, low, high, leaves, shared, own, sets, pending):
 
 
 @njit(nogil=True, cache=True)
+def _copy(weights, into):
+    """Copy weights; a slice would let the compiler work for seconds on the message for unequal lengths."""
+    for place in range(len(weights)):
+        into[place] = weights[place]
+
+
+@njit(nogil=True, cache=True)
 def _add_leaf(leaves, leaf, weights):
     """Add the weights of a leaf's members."""
     for position in range(leaves.first[leaf], leaves.first[leaf + 1]):
@@ -263,7 +268,8 @@ def _accumulate(shared, own):
         for row in range(SMALL):
             running[row] += shared[member] + own[member, row]
             own[member, row] = running[row]
-    own[-1] += shared[-1]
+    for row in range(SMALL):
+        own[-1, row] += shared[-1]
 
 
 @njit(nogil=True, cache=True)

@@ -243,15 +243,10 @@ def _rank(rows, thresholds, first, ranks):
 @njit(nogil=True, cache=True)
 def _traverse(nodes, roots, crossings, first, depth, ranks, sums):
     """Write for each row of ranks the sum of the leaves of all trees; ``ranks`` is reordered."""
-    n_rows, n_features = ranks.shape
+    n_rows = len(ranks)
     order = np.arange(n_rows)
-    low, high = np.empty(n_features, np.int64), np.empty(n_features, np.int64)
-    # All memory is taken here, once for a block and not for each of its thousands of groups.
-    wide_nodes, narrow_nodes = np.empty_like(nodes), np.empty_like(nodes)
-    wide_roots, narrow_roots = np.empty_like(roots), np.empty_like(roots)
-    pending = np.empty((depth + 1, 2), np.int64)
-    words = np.empty((depth + 1, 2), np.uint64)
-    sets = np.empty((n_features, np.diff(first).max() + 2), np.uint64)
+    wide_nodes, narrow_nodes, wide_roots, narrow_roots = _copies(nodes, roots)
+    low, high, pending, words, sets = _scratch(first, depth)
     begin = 0
     # Each size of group prunes what the larger one left: to prune the whole forest for 512 rows, or for 64, would cost
     # about as much as to send the rows down it.
@@ -269,6 +264,24 @@ def _traverse(nodes, roots, crossings, first, depth, ranks, sums):
                 for row in range(begin, end):  # more than 64 only if all are alike: then any lane will do
                     sums[order[row]] = wide_sum + narrow_sum + leaves[(row - begin) % SMALL]
                 begin = end
+
+
+@njit(nogil=True, cache=True)
+def _copies(nodes, roots):
+    """Return room for two pruned copies of the forest."""
+    return np.empty_like(nodes), np.empty_like(nodes), np.empty_like(roots), np.empty_like(roots)
+
+
+@njit(nogil=True, cache=True)
+def _scratch(first, depth):
+    """Return room for a box, for the nodes and words that wait in a tree, and for the words of all cuts."""
+    # Taken once for a block, not for each of its thousands of groups.
+    n_features, n_cuts = len(first) - 1, 0
+    for feature in range(n_features):  # np.diff(first).max() takes the compiler five seconds
+        n_cuts = max(n_cuts, first[feature + 1] - first[feature])
+    low, high = np.empty(n_features, np.int64), np.empty(n_features, np.int64)
+    pending, words = np.empty((depth + 1, 2), np.int64), np.empty((depth + 1, 2), np.uint64)
+    return low, high, pending, words, np.empty((n_features, n_cuts + 2), np.uint64)
 
 
 @njit(nogil=True, cache=True)
@@ -329,8 +342,8 @@ def _cut(ranks, order, begin, end, feature, crossings):
 @njit(nogil=True, cache=True)
 def _box(ranks, begin, end, low, high):
     """Write the smallest and the largest rank of each feature."""
-    low[:] = ranks[begin]
-    high[:] = ranks[begin]
+    for feature in range(ranks.shape[1]):
+        low[feature] = high[feature] = ranks[begin, feature]
     for row in range(begin + 1, end):
         for feature in range(ranks.shape[1]):
             rank = np.int64(ranks[row, feature])

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from mapforest.effects import accumulated_local_effects
+from mapforest.errors import ForestError
 
 
 def table() -> pd.DataFrame:
@@ -50,5 +51,10 @@ def test_effects_are_centred_on_the_rows() -> None:
 
 
 def test_a_constant_predictor_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="'srad'"):
+    with pytest.raises(ForestError, match="'srad'"):
         accumulated_local_effects(SimpleNamespace(predict=len), table().assign(srad=1.0), ["srad"])
+
+
+def test_no_bins_are_refused() -> None:
+    with pytest.raises(ForestError, match="bins is 0; expected 1 or more"):
+        accumulated_local_effects(SimpleNamespace(predict=len), table(), ["lai"], bins=0)

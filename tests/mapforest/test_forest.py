@@ -1,15 +1,24 @@
-"""The forests: R's parameters, names, classes, and what is refused."""
+"""The forest: R's parameters, names, classes, scikit-learn's tools, and what is refused."""
+
+from functools import cache
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.inspection import permutation_importance
+from sklearn.model_selection import PredefinedSplit, cross_val_predict
+from sklearn.utils.validation import check_is_fitted
 
-from helpers.config import load_config
-from helpers.sites import training
 from mapforest.errors import ForestError
-from mapforest.forest import RandomForest, minimum_split
+from mapforest.forest import RandomForest
+from mapforest.validation import cross_predict
 
 PREDICTORS = ["precipitation", "temperature", "land_cover"]
+ENCODINGS = ["target_mean", "integer", "one_hot"]
+EFFECT = {1.0: 500.0, 10.0: 200.0, 16.0: 0.0}
 
 
 def made_table(n=200, seed=0):
@@ -18,129 +27,235 @@ def made_table(n=200, seed=0):
         {
             "precipitation": rng.uniform(50, 1000, n),
             "temperature": rng.uniform(-8, 12, n),
-            "land_cover": rng.choice([1.0, 10.0, 16.0], n),
+            "land_cover": rng.choice(list(EFFECT), n),
         }
     )
-    effect = table["land_cover"].map({1.0: 500.0, 10.0: 200.0, 16.0: 0.0})
-    return table, effect + 0.3 * table["precipitation"] + rng.normal(0, 20, n)
+    return table, table["land_cover"].map(EFFECT) + 0.3 * table["precipitation"] + rng.normal(0, 20, n)
 
 
-def grown(encoding="target_mean", **options):
-    table, target = made_table()
-    settings = {"n_trees": 60, "mtry": 2, "seed": 1} | options
-    return RandomForest(PREDICTORS, land_cover_encoding=encoding, **settings).fit(table, target), table, target
+def forest(**options):
+    return RandomForest(PREDICTORS, **{"n_trees": 40, "mtry": 2, "categorical": ["land_cover"], "seed": 1} | options)
 
 
-@pytest.mark.parametrize("encoding", ["target_mean", "integer", "one_hot"])
+@cache
+def grown(**options):
+    return forest(**options).fit(*made_table())
+
+
+# -- numbers -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
 def test_forest_learns_climate_and_classes(encoding):
-    forest, _, _ = grown(encoding)
     new, target = made_table(seed=9)
-    assert np.corrcoef(forest.predict(new), target)[0, 1] > 0.95
+    assert np.corrcoef(grown(encoding=encoding).predict(new), target)[0, 1] > 0.95
 
 
 def test_columns_are_found_by_name_in_any_order():
-    forest, table, _ = grown()
-    np.testing.assert_array_equal(
-        forest.predict(table), forest.predict(table[["land_cover", "temperature", "precipitation"]])
-    )
+    table, _ = made_table()
+    np.testing.assert_array_equal(grown().predict(table), grown().predict(table[PREDICTORS[::-1]]))
 
 
 def test_threads_do_not_change_the_prediction():
-    one, table, _ = grown(threads=1)
-    two, _, _ = grown(threads=2)
-    np.testing.assert_array_equal(one.predict(table), two.predict(table))
+    table, _ = made_table()
+    np.testing.assert_array_equal(grown().predict(table), grown(threads=2).predict(table))
 
 
 def test_another_seed_grows_another_forest():
-    one, table, _ = grown(seed=1)
-    other, _, _ = grown(seed=2)
-    assert np.abs(one.predict(table) - other.predict(table)).max() > 1e-6
-
-
-def test_out_of_bag_errors_exceed_in_sample_errors():
-    forest, table, target = grown()
-    assert np.std(forest.oob_prediction - target) > 1.3 * np.std(forest.predict(table) - target)
+    table, _ = made_table()
+    assert np.abs(grown().predict(table) - grown(seed=2).predict(table)).max() > 1e-6
 
 
 def test_out_of_bag_prediction_is_scikit_learns():
-    forest, table, target = grown()
-    reference = forest.estimator.set_params(oob_score=True, warm_start=False).fit(forest.encode(table), target)
-    np.testing.assert_allclose(forest.oob_prediction, reference.oob_prediction_, rtol=1e-12)
+    table, target = made_table()
+    reference = clone(grown().estimator_).set_params(oob_score=True).fit(grown().encode(table), target)
+    np.testing.assert_allclose(grown().oob_prediction, reference.oob_prediction_, rtol=1e-12)
 
 
 def test_a_row_that_every_tree_saw_has_no_out_of_bag_prediction():
-    forest, _, _ = grown(n_trees=1)
-    assert 0.5 < np.isnan(forest.oob_prediction).mean() < 0.75
+    assert 0.5 < np.isnan(grown(n_trees=1).oob_prediction).mean() < 0.75
 
 
-def test_importance_names_the_predictors_and_sums_to_one():
-    forest, _, _ = grown("one_hot")
-    assert forest.importance["predictor"].tolist() == ["land_cover", "precipitation", "temperature"]
-    assert forest.importance["importance"].sum() == pytest.approx(1)
+def test_a_second_fit_leaves_nothing_of_the_first():
+    table, target = made_table(seed=2)
+    again = clone(grown()).fit(*made_table()).fit(table, target)
+    once = forest().fit(table, target)
+    np.testing.assert_array_equal(again.oob_prediction, once.oob_prediction)
+    pd.testing.assert_frame_equal(again.importance, once.importance)
 
 
-def test_larger_nodesize_gives_shallower_trees():
-    leaves = [np.mean([tree.get_n_leaves() for tree in grown(nodesize=size)[0].estimator]) for size in (1, 5, 20)]
-    assert leaves[0] > leaves[1] > leaves[2]
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_importance_names_the_predictors_and_sums_to_one(encoding):
+    importance = grown(encoding=encoding).importance
+    assert importance["predictor"].tolist() == ["land_cover", "precipitation", "temperature"]
+    assert importance["importance"].sum() == pytest.approx(1)
 
 
 @pytest.mark.parametrize(("nodesize", "expected"), [(1, 2), (5, 4), (10, 7), (20, 13)])
 def test_nodesize_counts_bootstrap_repeats(nodesize, expected):
-    assert minimum_split(nodesize) == expected
+    assert grown(n_trees=1, nodesize=nodesize).estimator_.min_samples_split == expected
 
 
-def test_unseen_class_is_named_and_predicted_without_an_effect_of_its_own():
-    forest, table, target = grown("target_mean")
-    snow = table.assign(land_cover=15.0)
-    assert forest.unseen_classes(snow) == [15]
-    np.testing.assert_array_equal(forest.encode(snow)[:, 2], np.float32(target.mean()))
+def test_mtry_is_a_third_of_the_predictors_unless_given():
+    assert grown(mtry=None).estimator_.max_features == 1
+
+
+def test_the_training_range_is_that_of_ordered_predictors():
+    table, _ = made_table()
+    expected = {name: (table[name].min(), table[name].max()) for name in PREDICTORS[:2]}
+    assert grown().training_range_ == expected
+
+
+# -- classes -------------------------------------------------------------------------------------------
+
+
+TWO = pd.DataFrame({"a": [5.0, 5.0, 7.0, 7.0], "x": [0.1, 0.2, 0.3, 0.4], "b": [1, 2, 2, 2]})
+ENCODED = {  # rows: a class of each kind that is known, and one of each that is not
+    "integer": [[7.0, 0.5, 1.0], [6.0, 0.5, 3.0]],
+    "target_mean": [[35.0, 0.5, 10.0], [25.0, 0.5, 25.0]],
+    "one_hot": [[0.5, 0.0, 1.0, 1.0, 0.0], [0.5, 0.0, 0.0, 0.0, 0.0]],  # x, a = 5, a = 7, b = 1, b = 2
+}
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_several_predictors_may_be_classes(encoding):
+    made = RandomForest(list(TWO), 5, categorical=("a", "b"), encoding=encoding).fit(TWO, [10.0, 20.0, 30.0, 40.0])
+    assert made.encode(pd.DataFrame({"a": [7, 6], "x": [0.5, 0.5], "b": [1, 3]})).tolist() == ENCODED[encoding]
+    assert made.unseen_classes(pd.DataFrame({"a": [7, 6], "b": [1, 2]})) == {"a": [6], "b": []}
+    assert set(made.importance["predictor"]) == {"a", "x", "b"}
+
+
+def test_a_forest_without_classes_sees_numbers():
+    table, target = made_table()
+    plain = forest(categorical=()).fit(table, target)
+    np.testing.assert_array_equal(plain.predict(table), grown(encoding="integer").predict(table))
+    assert plain.unseen_classes(table) == {}
+
+
+@settings(max_examples=5)
+@given(st.permutations([1.0, 10.0, 16.0, 3.0]))
+def test_target_means_do_not_depend_on_how_classes_are_numbered(numbers):
+    table, target = made_table()
+    renamed = table.assign(land_cover=table["land_cover"].map(dict(zip(EFFECT, numbers, strict=False))))
+    np.testing.assert_allclose(forest().fit(renamed, target).predict(renamed), grown().predict(table), rtol=1e-12)
+
+
+# -- laws ----------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=10)
+@given(st.randoms(use_true_random=False), st.integers(0, 2**31))
+def test_a_target_that_grows_with_its_only_predictor_is_predicted_so(random, seed):
+    x = np.array(sorted(random.uniform(0, 1) for _ in range(40)))
+    target = np.cumsum([random.choice([0.0, 1.0, 7.0]) for _ in x])
+    made = RandomForest(["x"], n_trees=10, seed=seed).fit(pd.DataFrame({"x": x}), target)
+    predicted = made.predict(pd.DataFrame({"x": np.linspace(-0.5, 1.5, 200)}))
+    assert (np.diff(predicted) >= -1e-12).all()
+
+
+@settings(max_examples=5)
+@given(st.sampled_from([0.25, 8.0, 1024.0]), st.integers(-100, 100))
+def test_units_of_a_predictor_do_not_matter(factor, offset):
+    """Powers of two and whole numbers: no value is rounded."""
+    table, target = made_table(60)
+    table[PREDICTORS[:2]] = table[PREDICTORS[:2]].round()
+    changed = table.assign(temperature=factor * table["temperature"] + offset)
+    one, other = (forest(n_trees=10).fit(rows, target).predict(rows) for rows in (table, changed))
+    np.testing.assert_allclose(one, other, rtol=1e-12)
+
+
+@settings(max_examples=10)
+@given(st.permutations(range(12)))
+def test_the_order_of_rows_does_not_change_their_prediction(order):
+    rows = made_table(12, seed=3)[0]
+    np.testing.assert_array_equal(grown().predict(rows.iloc[order]), grown().predict(rows)[order])
+
+
+# -- scikit-learn --------------------------------------------------------------------------------------
+
+
+def test_a_clone_has_the_parameters_and_nothing_that_was_learnt():
+    copied = clone(grown())
+    assert copied.get_params() == grown().get_params()
+    with pytest.raises(ValueError, match="not fitted"):
+        check_is_fitted(copied)
+    np.testing.assert_array_equal(copied.fit(*made_table()).oob_prediction, grown().oob_prediction)
+
+
+def test_a_parameter_that_is_set_grows_what_one_that_is_given_grows():
+    table, target = made_table()
+    changed = forest().set_params(nodesize=20, seed=7).fit(table, target)
+    np.testing.assert_array_equal(changed.predict(table), grown(nodesize=20, seed=7).predict(table))
+
+
+def test_scikit_learns_cross_validation_holds_back_the_same_rows():
+    table, target = made_table()
+    fold = np.arange(len(table)) % 3
+    ours = cross_predict(lambda seed: forest(n_trees=5, seed=seed), table, target, fold, seed=4)
+    theirs = cross_val_predict(forest(n_trees=5, seed=4), table, target, cv=PredefinedSplit(fold))
+    np.testing.assert_array_equal(ours, theirs)
+
+
+def test_scikit_learns_permutation_importance_finds_what_matters():
+    found = permutation_importance(grown(), *made_table(seed=5), n_repeats=2, random_state=0)["importances_mean"]
+    assert found[2] > found[0] > 5 * abs(found[1])
+
+
+# -- what is refused -----------------------------------------------------------------------------------
 
 
 def test_missing_predictor_is_named():
-    forest, table, _ = grown()
     with pytest.raises(ForestError, match="lacks the predictors .'temperature'."):
-        forest.predict(table.drop(columns="temperature"))
+        grown().predict(made_table()[0].drop(columns="temperature"))
 
 
-def test_missing_value_at_prediction_names_predictor_and_row():
-    forest, table, _ = grown()
-    table.loc[17, "precipitation"] = np.nan
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_missing_value_at_prediction_names_predictor_and_row(value):
+    table, _ = made_table()
+    table.loc[17, "precipitation"] = value
     with pytest.raises(ForestError, match=r"'precipitation' is missing or infinite in 1 rows, first \[17\]"):
-        forest.predict(table)
+        grown().predict(table)
 
 
-def test_missing_target_is_refused():
+@pytest.mark.parametrize("value", [np.nan, -np.inf])
+def test_missing_target_is_refused(value):
     table, target = made_table()
-    target[3] = np.nan
+    target[3] = value
     with pytest.raises(ForestError, match=r"target is missing or infinite in rows \[3\]"):
-        RandomForest(PREDICTORS, n_trees=5, mtry=2).fit(table, target)
+        forest().fit(table, target)
+
+
+@pytest.mark.parametrize("n", [1, 199])
+def test_a_target_of_another_length_or_a_single_row_is_refused(n):
+    table, target = made_table()
+    with pytest.raises(ForestError, match="expected one target per row, and two rows or more"):
+        forest().fit(table[:1] if n == 1 else table, target[:n])
 
 
 def test_text_where_numbers_belong_is_refused():
     table, target = made_table()
     with pytest.raises(ForestError, match="'land_cover' is of type .*; expected numbers"):
-        RandomForest(PREDICTORS, n_trees=5, mtry=2).fit(table.assign(land_cover="grass"), target)
+        forest().fit(table.assign(land_cover="grass"), target)
 
 
-@pytest.mark.parametrize("mtry", [0, 4])
-def test_mtry_beyond_the_predictors_is_refused(mtry):
-    with pytest.raises(ForestError, match="expected 1 to 3"):
-        RandomForest(PREDICTORS, mtry=mtry)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"mtry": 0}, "mtry is 0; expected 1 to 3"),
+        ({"mtry": 4}, "mtry is 4; expected 1 to 3"),
+        ({"mtry": np.nan}, "mtry is nan"),
+        ({"n_trees": 0}, "n_trees is 0; expected 1 or more"),
+        ({"nodesize": 0}, "nodesize is 0; expected 1 or more"),
+        ({"encoding": "mean"}, "encoding is 'mean'; expected one of target_mean, integer, one_hot"),
+        ({"categorical": ["soil"]}, r"categorical names \['soil'\]; expected names of predictors"),
+    ],
+)
+def test_parameters_out_of_range_are_refused_when_the_forest_is_grown(options, message):
+    with pytest.raises(ForestError, match=message):
+        forest(**options).fit(*made_table())
 
 
-def test_forest_that_is_not_grown_says_so():
+@pytest.mark.parametrize("use", ["predict", "encode", "unseen_classes"])
+def test_forest_that_is_not_grown_says_so(use):
     with pytest.raises(ForestError, match="call fit first"):
-        RandomForest(PREDICTORS, mtry=2).predict(made_table()[0])
-
-
-@pytest.mark.parametrize(("left_out", "npp", "rs"), [("none", 7, 8), ("soc", 7, 7), ("lai", 6, 7)])
-def test_a_predictor_left_out_is_seen_by_neither_forest(left_out, npp, rs):
-    chosen = load_config("virtual", {"left_out": left_out})
-    seen = {variable: training.predictors(chosen, variable) for variable in ("npp", "rs")}
-    assert (len(seen["npp"]), len(seen["rs"])) == (npp, rs) and left_out not in seen["npp"] + seen["rs"]
-
-
-def test_mtry_is_at_most_the_number_of_predictors_that_are_left():
-    chosen = load_config("virtual", {"left_out": "lai", "npp_mtry": 7, "rs_mtry": 3})
-    mtry = [training.from_settings(chosen, variable, 10, 1).mtry for variable in ("npp", "rs")]
-    assert mtry == [6, 3]
+        getattr(forest(), use)(made_table()[0])

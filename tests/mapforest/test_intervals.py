@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mapforest import forest as forest_module
 from mapforest import intervals
+from mapforest.cells import cell_map, map_table
 from mapforest.errors import ForestError
 from mapforest.folds import random_folds
 from mapforest.forest import RandomForest
@@ -29,14 +33,30 @@ def sites():
 @pytest.fixture(scope="module")
 def grown(sites):
     table, target = sites
-    forest = RandomForest(list(table), n_trees=150, mtry=6, seed=1).fit(table, target)
-    return intervals.grow(forest, table, target)
+    forest = RandomForest(list(table), n_trees=150, mtry=6, categorical=["land_cover"], seed=1).fit(table, target)
+    return intervals.grow(forest)
 
 
-def test_the_mean_over_the_leaves_is_the_prediction_of_the_forest(grown):
+def assert_leaves_average_to_the_prediction(grown):
     cells = pd.read_csv(GOLDEN / "npp_prediction.csv")
     mean = grown.estimator.predict(grown.forest.encode(cells), quantiles="mean", weighted_leaves=True)
     assert mean == pytest.approx(grown.forest.predict(cells), rel=1e-9)
+
+
+def test_the_mean_over_the_leaves_is_the_prediction_of_the_forest(grown):
+    assert_leaves_average_to_the_prediction(grown)
+
+
+@pytest.mark.parametrize(
+    "added", [{"max_depth": 2}, {"max_samples": 0.4}, {"min_samples_leaf": 9}, {"min_impurity_decrease": 50.0}]
+)
+def test_a_parameter_that_the_forest_is_given_one_day_reaches_its_quantiles(sites, monkeypatch, added):
+    """No parameter is copied by name: those of this test stand for any that RandomForest may hand on to its trees."""
+    monkeypatch.setattr(forest_module, "RandomForestRegressor", partial(forest_module.RandomForestRegressor, **added))
+    table, target = sites
+    grown = intervals.grow(RandomForest(list(table), n_trees=8, mtry=6, seed=1).fit(table, target))
+    assert {name: grown.estimator.get_params()[name] for name in added} == added
+    assert_leaves_average_to_the_prediction(grown)
 
 
 def test_higher_quantiles_are_higher(grown, sites):
@@ -44,31 +64,26 @@ def test_higher_quantiles_are_higher(grown, sites):
     assert (np.diff(values, axis=1) >= 0).all()
 
 
-def test_blocks_do_not_change_quantiles(grown, sites):
-    whole, blocks = (
-        intervals.quantiles(grown, sites[0], LEVELS, block_rows=rows, engine="quantile-forest") for rows in (1000, 37)
-    )
-    assert np.array_equal(whole, blocks)
-
-
 @pytest.mark.parametrize("encoding", ["target_mean", "integer", "one_hot"])
-def test_both_engines_give_the_same_quantiles(sites, encoding):
+def test_quantiles_are_those_of_quantile_forest(sites, encoding):
     """At cells of a land cover that no site has, too."""
     table, target = sites
-    forest = RandomForest(list(table), n_trees=60, mtry=6, land_cover_encoding=encoding, seed=1).fit(table, target)
+    options = {"categorical": ["land_cover"], "encoding": encoding, "seed": 1}
+    forest = RandomForest(list(table), n_trees=60, mtry=6, **options).fit(table, target)
     cells = pd.read_csv(GOLDEN / "npp_prediction.csv")
     cells.loc[::2, "land_cover"] = 15
-    assert forest.unseen_classes(cells) == [15]
-    grown = intervals.grow(forest, table, target)
-    pruned, library = (
-        intervals.quantiles(grown, cells, [0.05, 0.5, 0.95], engine=engine) for engine in ("pruned", "quantile-forest")
-    )
-    np.testing.assert_allclose(pruned, library, rtol=1e-9)
+    assert forest.unseen_classes(cells) == {"land_cover": [15]}
+    grown, levels = intervals.grow(forest), [0.05, 0.5, 0.95]
+    library = grown.estimator.predict(forest.encode(cells), quantiles=levels, weighted_leaves=True)
+    np.testing.assert_allclose(intervals.quantiles(grown, cells, levels), library, rtol=1e-9)
 
 
-def test_an_engine_that_there_is_not_is_refused(grown, sites):
-    with pytest.raises(ForestError, match="engine is 'fast': expected pruned or quantile-forest"):
-        intervals.quantiles(grown, sites[0], LEVELS, engine="fast")
+def test_no_out_of_bag_quantile_reaches_the_highest_target_at_its_own_row(grown, sites):
+    """No tree that did not draw the row has its target in a leaf."""
+    row, levels = np.argmax(sites[1]), [0.5, 0.999]
+    second = np.sort(sites[1])[-2]
+    assert intervals.quantiles(grown, sites[0], levels)[row, 1] > second
+    assert intervals.out_of_bag_quantiles(grown, levels)[row, 1] <= second
 
 
 def test_a_ninety_percent_interval_covers_nine_of_ten_out_of_bag(grown, sites):
@@ -79,9 +94,12 @@ def test_a_ninety_percent_interval_covers_nine_of_ten_out_of_bag(grown, sites):
 
 def test_rows_that_the_trees_saw_are_covered_too_well(grown, sites):
     """Why coverage is counted out-of-bag: nearly every training row lies in its own interval."""
-    seen, held_back = intervals.quantiles(grown, sites[0], LEVELS), intervals.out_of_bag_quantiles(grown, LEVELS)
-    in_sample = intervals.coverage(sites[1], *seen.T)
-    assert in_sample > 0.95 > intervals.coverage(sites[1], *held_back.T)
+    group = np.arange(len(sites[1])) % 2
+    seen, held_back = (
+        intervals.coverage_row("", sites[1], *ends.T, group, level=0.9)["coverage"]
+        for ends in (intervals.quantiles(grown, sites[0], LEVELS), intervals.out_of_bag_quantiles(grown, LEVELS))
+    )
+    assert seen > 0.95 > held_back
 
 
 def test_cross_quantiles_have_not_seen_their_fold():
@@ -117,23 +135,55 @@ def test_intervals_that_are_too_wide_get_a_negative_margin():
 def test_the_margin_of_a_group_is_learned_from_the_others():
     observed = np.r_[np.zeros(20), np.full(5, 100.0)]
     group = np.r_[np.arange(20) % 4, np.full(5, 9)]
-    lower, upper = intervals.cross_conformal(observed, np.full(25, -1.0), np.full(25, 1.0), group, level=0.8)
-    # the others, twenty zeros, lie 1 inside their intervals; a fifth group of zeros has the outliers among its others
-    assert upper[20:].tolist() == [0.0] * 5 and (upper[:20] > 0).all()
+    row = intervals.coverage_row("sites", observed, np.full(25, -1.0), np.full(25, 1.0), group, level=0.8)
+    # To the fifth group the others are twenty zeros, 1 inside their intervals: these shrink to points at 0, five times.
+    # To each group of zeros the others are 15 zeros and the outliers, 99 outside: 17 of 20 is what level 0.8 asks for.
+    assert (row["coverage"], row["recalibrated_coverage"]) == (0.8, 0.8)
+    assert row["recalibrated_mean_width"] == pytest.approx((20 * (2 + 2 * 99) + 5 * 0) / 25)
+    assert row["margin"] == 99.0
+
+
+def test_ends_that_a_negative_margin_would_cross_meet_in_the_middle():
+    row = intervals.coverage_row(
+        "sites", [5.0] * 8, [0.0] * 4 + [4.9] * 4, [10.0] * 4 + [5.1] * 4, [1] * 4 + [2] * 4, 0.5
+    )
+    # of the first four the margin is -0.1, learned from the others; of those -5, which leaves no width
+    assert row["recalibrated_mean_width"] == pytest.approx((9.8 + 0.0) / 2)
+
+
+def test_the_map_holds_the_interval_of_each_cell(grown, sites):
+    place = {"latitude": [31.0, 30.0], "longitude": [90.0, 91.0, 92.0]}
+    cube = xr.Dataset(
+        {name: (tuple(place), values[:6].to_numpy().reshape(2, 3)) for name, values in sites[0].items()}, place
+    )
+    where = xr.DataArray([[True, True, False], [True, True, True]], place)
+    cells = map_table(cube, list(sites[0]), where)
+    expected = intervals.quantiles(grown, cells, LEVELS) + [-3.0, 3.0]
+    for band_cells in (1, 100):
+        found = intervals.interval_map(grown, cube, where, LEVELS, 3.0, band_cells)
+        for name, end in zip(("lower", "upper"), expected.T, strict=True):
+            np.testing.assert_allclose(found[name], cell_map(cells, end, where), rtol=1e-6)
+
+
+@pytest.mark.parametrize("margin", [np.nan, np.inf])
+def test_a_margin_that_is_no_number_is_refused(grown, margin):
+    with pytest.raises(ForestError, match="expected a number, as conformal_margin returns it"):
+        intervals.interval_map(grown, xr.Dataset(), xr.DataArray(True), LEVELS, margin)
 
 
 @pytest.mark.parametrize(
     ("judge", "message"),
     [
-        (lambda: intervals.coverage([1.0, np.nan], [0, 0], [2, 2]), "observed is not finite in 1 rows"),
-        (lambda: intervals.coverage([1.0], [0, 0], [2, 2]), "three vectors of one length"),
+        (lambda: intervals.conformal_margin([1.0, np.nan], [0, 0], [2, 2], 0.5), "observed is not finite in 1 rows"),
+        (lambda: intervals.conformal_margin([1.0], [0, 0], [2, 2], 0.5), "three vectors of one length"),
         (
             lambda: intervals.conformal_margin([1.0] * 8, [0] * 8, [2] * 8, 0.9),
             "8 rows cannot vouch for a level of 0.9",
         ),
         (lambda: intervals.conformal_margin([1.0] * 8, [0] * 8, [2] * 8, 1.5), "a level between 0 and 1"),
-        (lambda: intervals.cross_conformal([1.0] * 8, [0] * 8, [2] * 8, [1] * 8, 0.5), "at least two folds"),
-        (lambda: intervals.cross_conformal([1.0] * 3, [0] * 3, [2] * 3, [1, np.nan, 2], 0.5), "at position 1"),
+        (lambda: intervals.conformal_margin([1.0] * 8, [0] * 8, [2] * 8, np.nan), "a level between 0 and 1"),
+        (lambda: intervals.coverage_row("", [1.0] * 8, [0] * 8, [2] * 8, [1] * 8, 0.5), "at least two folds"),
+        (lambda: intervals.coverage_row("", [1.0] * 3, [0] * 3, [2] * 3, [1, np.nan, 2], 0.5), "at position 1"),
         (
             lambda: intervals.cross_quantiles(None, pd.DataFrame(), [1.0] * 3, [1, np.nan, 2], LEVELS, 0),
             "at position 1",
@@ -145,17 +195,16 @@ def test_intervals_that_cannot_be_judged_are_refused(judge, message):
         judge()
 
 
-def test_quantiles_beyond_zero_and_one_are_refused(grown, sites):
-    with pytest.raises(ForestError, match="both excluded"):
-        intervals.quantiles(grown, sites[0], [0.05, 1.0])
+@pytest.mark.parametrize("levels", [[0.05, 1.0], [np.nan]])
+def test_quantiles_beyond_zero_and_one_are_refused(grown, sites, levels):
+    for quantiles in (
+        lambda: intervals.quantiles(grown, sites[0], levels),
+        lambda: intervals.out_of_bag_quantiles(grown, levels),
+    ):
+        with pytest.raises(ForestError, match="both excluded"):
+            quantiles()
 
 
 def test_a_forest_that_is_not_grown_is_refused(sites):
-    with pytest.raises(ForestError, match="call its fit first"):
-        intervals.grow(RandomForest(list(sites[0])), *sites)
-
-
-def test_other_rows_than_those_of_the_forest_are_refused(grown, sites):
-    table, target = sites
-    with pytest.raises(ForestError, match="fitted on 394 rows, but the table has 100"):
-        intervals.grow(grown.forest, table[:100], target[:100])
+    with pytest.raises(ForestError, match="call fit first"):
+        intervals.grow(RandomForest(list(sites[0])))

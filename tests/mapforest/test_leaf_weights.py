@@ -67,12 +67,20 @@ def forests(draw):
     return estimator, rng, kinds
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(forests(), st.integers(1, 300), st.sampled_from([0.2, 1.0, 5.0]), st.floats(0.01, 0.99))
 def test_any_forest_at_any_rows(forest, n_rows, spread, level):
     """Spread 5 leaves the range of the training rows, as unseen classes do; spread 0.2 makes tight groups."""
     estimator, rng, kinds = forest
     assert_equals_quantile_forest(estimator, table(rng, kinds, n_rows, spread), (*LEVELS, level))
+
+
+@settings(max_examples=20, deadline=None)
+@given(forests())
+def test_higher_levels_give_higher_quantiles(forest):
+    estimator, rng, kinds = forest
+    found = CompiledQuantileForest.from_forest(estimator).predict(table(rng, kinds, 50), np.linspace(0.02, 0.98, 25))
+    assert (np.diff(found, axis=1) >= -1e-12 * np.ptp(found)).all()
 
 
 @settings(max_examples=20, deadline=None)
@@ -158,7 +166,7 @@ def test_a_pickled_forest_predicts_the_same(compiled, many):
 def test_missing_and_infinite_values_are_refused_by_row(compiled, many, value):
     holed = many[:10].copy()
     holed[4, 1] = value
-    with pytest.raises(ForestError, match=r"1 rows hold a missing or infinite value, first \[4\]: mask them"):
+    with pytest.raises(ForestError, match=r"1 rows hold a missing or infinite value, first \[4\]: leave them out"):
         compiled.predict(holed, LEVELS)
 
 

@@ -76,15 +76,16 @@ def test_rows_on_a_threshold_and_next_to_it(forest):
 
 
 @settings(max_examples=20, deadline=None)
-@given(forests())
-def test_spread_is_the_standard_deviation_of_the_trees(forest):
+@given(forests(), st.integers(2, 4))
+def test_trees_that_are_repeated_change_nothing(forest, times):
     estimator, rng, kinds = forest
-    rows = table(rng, kinds, 150)
-    trees = np.stack([tree.predict(rows) for tree in estimator.estimators_])
+    rows = table(rng, kinds, 100)
+    before = CompiledForest.from_estimator(estimator).predict(rows)
     span = np.ptp(np.concatenate([tree.tree_.value.ravel() for tree in estimator.estimators_]))
-    _, spread = CompiledForest.from_estimator(estimator).predict_with_spread(rows)
-    rounding = 1e-7 * span + 1e-14 * np.abs(trees).max()  # the second term is numpy's own
-    np.testing.assert_allclose(spread, trees.std(axis=0), rtol=1e-6, atol=rounding)
+    estimator.estimators_ = times * estimator.estimators_
+    np.testing.assert_allclose(
+        CompiledForest.from_estimator(estimator).predict(rows), before, rtol=1e-12, atol=1e-13 * span
+    )
 
 
 @settings(max_examples=20, deadline=None)
@@ -123,21 +124,10 @@ def test_more_rows_alike_than_a_word_has_bits(estimator, many):
     assert_equals_scikit_learn(estimator, np.repeat(many[:7], 100, axis=0))
 
 
-def test_spread_of_rows_alike(estimator, many):
-    rows = np.repeat(many[:2], 100, axis=0)
-    trees = np.stack([tree.predict(rows) for tree in estimator.estimators_])
-    _, spread = CompiledForest.from_estimator(estimator).predict_with_spread(rows)
-    np.testing.assert_allclose(spread, trees.std(axis=0), rtol=1e-9)
-
-
 def test_threads_and_blocks_do_not_change_a_digit(compiled, many, monkeypatch):
-    reference = compiled.predict_with_spread(many)
+    reference = compiled.predict(many)
     monkeypatch.setattr(traversal, "BLOCK_ROWS", 1500)
-    np.testing.assert_array_equal(compiled.predict_with_spread(many, threads=3), reference)
-
-
-def test_the_mean_is_the_same_with_and_without_spread(compiled, many):
-    np.testing.assert_array_equal(compiled.predict_with_spread(many)[0], compiled.predict(many))
+    np.testing.assert_array_equal(compiled.predict(many, threads=3), reference)
 
 
 def test_rows_are_left_as_they_are(compiled, many):
@@ -167,7 +157,7 @@ def test_trees_that_never_split_predict_their_mean(many):
 def test_missing_and_infinite_values_are_refused_by_row(compiled, many, value):
     holed = many[:10].copy()
     holed[4, 1] = value
-    with pytest.raises(ForestError, match=r"1 rows hold a missing or infinite value, first \[4\]: mask them"):
+    with pytest.raises(ForestError, match=r"1 rows hold a missing or infinite value, first \[4\]: leave them out"):
         compiled.predict(holed)
 
 

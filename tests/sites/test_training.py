@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from helpers.config import load_config
 from helpers.data.cube import NPP_PREDICTORS, RS_PREDICTORS
 from helpers.errors import DataError
-from helpers.sites.training import choose_rs, resample, resample_sites, training_table
-from mapforest.cells import map_table
+from helpers.sites.training import choose_rs, from_settings, predictors, resample, resample_sites, training_table
 
 PREDICTORS = ("elevation", "temperature")
 
@@ -98,10 +97,23 @@ def test_nothing_left_to_train_on_shows_where_the_rows_went(cube, used):
         joined(cube, used, "rs")
 
 
-def test_map_table_holds_the_plateaus_complete_cells_with_their_means(cube):
-    cube["elevation"][0, 0] = np.nan
-    table = map_table(cube, PREDICTORS, cube["plateau"])
-    assert table["longitude"].tolist() == [91.0, 90.0, 91.0] and set(table["temperature"]) == {2.0}
+@pytest.mark.parametrize(("left_out", "npp", "rs"), [("none", 7, 8), ("soc", 7, 7), ("lai", 6, 7)])
+def test_a_predictor_left_out_is_seen_by_neither_forest(left_out, npp, rs):
+    chosen = load_config("virtual", {"left_out": left_out})
+    seen = {variable: predictors(chosen, variable) for variable in ("npp", "rs")}
+    assert (len(seen["npp"]), len(seen["rs"])) == (npp, rs) and left_out not in seen["npp"] + seen["rs"]
+
+
+def test_mtry_is_at_most_the_number_of_predictors_that_are_left():
+    chosen = load_config("virtual", {"left_out": "lai", "npp_mtry": 7, "rs_mtry": 3})
+    assert [from_settings(chosen, variable, 10, 1).mtry for variable in ("npp", "rs")] == [6, 3]
+
+
+@pytest.mark.parametrize(("left_out", "classes"), [("none", ["land_cover"]), ("land_cover", [])])
+def test_land_cover_is_a_class_unless_it_is_left_out(left_out, classes):
+    chosen = load_config("virtual", {"left_out": left_out, "land_cover_encoding": "one_hot"})
+    forest = from_settings(chosen, "rs", 10, 1)
+    assert (forest.categorical, forest.encoding) == (classes, "one_hot")
 
 
 @pytest.fixture
