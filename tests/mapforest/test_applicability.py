@@ -245,6 +245,11 @@ def test_error_profile_of_a_worked_example():
     assert at == pytest.approx(np.array([[level, level], [(np.sqrt(13) + np.sqrt(37)) / 2, np.sqrt(37)]]))
 
 
+def test_pairs_of_one_window_are_enough():
+    profile = aoa.error_profile([0.1, 0.3], [0.0, 0.0], [3.0, 1.0], window=2)
+    assert (profile.di, profile.fitted) == (pytest.approx([0.2]), pytest.approx([np.sqrt(5)]))
+
+
 @pytest.fixture
 def errors():
     """Errors whose standard deviation is 100 times the DI."""

@@ -59,8 +59,27 @@ def test_groups_never_share_a_fold(labels, k, seed):
 
 
 def test_no_k_makes_a_fold_of_each_group():
-    fold = folds.group_folds(["tibet", "qinghai", "tibet", "sichuan"], None, seed=0)
-    assert np.unique(fold).size == 3 and fold[0] == fold[2]
+    assert folds.group_folds(["tibet", "qinghai", "tibet", "sichuan"], None, seed=0).tolist() == [2, 0, 2, 1]
+    assert folds.group_folds(["tibet", "qinghai"], None, seed=0).tolist() == [1, 0]
+
+
+def test_a_group_goes_to_the_fold_with_the_fewest_rows():
+    """Whatever the order of the groups, the largest, if it comes last, unbalances the folds by its own size at most."""
+    label = np.repeat([0, 1, 2, 3, 4], [6, 2, 2, 1, 1])
+    for seed in range(10):
+        size = np.bincount(folds.group_folds(label, 2, seed))
+        assert np.ptp(size) <= 6 and np.ptp(folds.group_folds(np.arange(12), 2, seed)) == 1
+
+
+def test_sites_are_told_apart_at_a_hundredth_of_a_degree():
+    assert folds.site_labels([91.0, 91.004, 91.006, 91.02], [30.0] * 4).tolist() == [0, 0, 1, 2]
+    assert folds.site_labels([91.0] * 4, [30.0, 30.004, 30.006, 30.02]).tolist() == [0, 0, 1, 2]
+
+
+def test_blocks_of_a_worked_example():
+    """On the equator at 0, 90, 110 and 200 km: blocks of 100 km begin half a block before the first row."""
+    longitude = np.array([0.0, 90.0, 110.0, 200.0]) / DEGREE_KM
+    assert folds.block_labels(longitude, np.zeros(4), 100).tolist() == [0, 1, 1, 2]
 
 
 @pytest.mark.parametrize("name", ["site", "block_100_km", "block_250_km", "block_500_km", "knndm"])
@@ -100,8 +119,9 @@ def test_a_region_is_a_compact_group():
 
 
 def test_schemes_come_from_the_kindest_to_the_strictest():
-    names = list(folds.schemes(*_clustered(60, 3), *_uniform(100, 4)))
-    assert names == ["random", "site", "block_100_km", "block_250_km", "block_500_km", "knndm", "region"]
+    schemes = folds.schemes(*_clustered(60, 3), *_uniform(100, 4))
+    assert list(schemes) == ["random", "site", "block_100_km", "block_250_km", "block_500_km", "knndm", "region"]
+    assert all(set(scheme(1)) == set(range(5)) for scheme in schemes.values())
 
 
 def test_too_few_blocks_for_the_folds_are_a_fold_each():
@@ -205,11 +225,37 @@ def test_two_folds_are_enough(scheme):
     assert set(fold) == {0, 1} and np.bincount(fold).max() <= 0.75 * 80
 
 
+def test_two_sites_and_four_cells_prove_no_clustering():
+    """All cells are farther than the sites are apart: one order of the six distances in 15, p = 0.067."""
+    matched = folds.knndm([90.0, 91.0], [30.0, 30.0], [80.0, 82.0, 100.0, 102.0], [30.0] * 4, k=2, seed=0)
+    assert matched.clusters == 0
+
+
+def test_a_fold_may_hold_nearly_half_of_the_rows():
+    crowd, others = _clustered(45, 1, n_clusters=1, spread=0.01), _clustered(55, 7, n_clusters=6)
+    place = [np.r_[one, other] for one, other in zip(crowd, others, strict=True)]
+    assert np.bincount(folds.knndm(*place, *_uniform(300, 3), k=5, seed=0).fold).max() == 45
+
+
 def test_of_three_folds_none_holds_more_than_a_half():
     """Half the sites in one place: with a share of 3/4, as for two folds, they would be a fold."""
     crowd, others = _clustered(60, 1, n_clusters=1, spread=0.1), _clustered(50, 7, n_clusters=3)
     place = [np.r_[one, other] for one, other in zip(crowd, others, strict=True)]
     assert np.bincount(folds.knndm(*place, *_uniform(300, 3), k=3, seed=0).fold).max() <= 55
+
+
+def test_more_records_of_every_site_change_neither_folds_nor_w():
+    place, target = _clustered(40, 6), _uniform(100, 3)
+    once = folds.knndm(*place, *target, k=4, seed=0)
+    thrice = folds.knndm(*(np.repeat(values, 3) for values in place), *target, k=4, seed=0)
+    assert _partition(thrice.fold[::3]) == _partition(once.fold)
+    assert (thrice.clusters, thrice.wasserstein_km) == (once.clusters, pytest.approx(once.wasserstein_km, rel=1e-12))
+
+
+def test_as_many_folds_as_sites_are_a_fold_each():
+    site = np.repeat([0, 1, 2], 4)
+    matched = folds.knndm(90.0 + 3 * site, np.full(12, 30.0), *_uniform(100, 3), k=3, seed=0)
+    assert (_partition(matched.fold), matched.clusters) == (_partition(site), 3)
 
 
 def _permuted(place, seed):
@@ -277,7 +323,9 @@ def test_knndm_keeps_folds_below_the_largest_share(largest_share):
         (lambda: folds.group_folds([1, 1, 1], None, 0), "1 groups cannot be split"),
         (lambda: folds.random_folds(10, 1, 0), "cannot be split into 1 folds"),
         (lambda: folds.knndm([90, 90, 91, 91], [30, 30, 31, 31], [92], [32], 3, 0), "2 sites cannot be split into 3"),
-        (lambda: folds.knndm(*_uniform(9, 0), *_uniform(9, 1), 4, 0, largest_share=0.2), "expected a share between"),
+        (lambda: folds.knndm(*_uniform(9, 0), *_uniform(9, 1), 4, 0, largest_share=0.25), "expected a share between"),
+        (lambda: folds.knndm(*_uniform(9, 0), *_uniform(9, 1), 4, 0, largest_share=1.0), "expected a share between"),
+        (lambda: folds.site_labels([90.0], [30.0]), "two rows or more"),
         (lambda: folds.block_labels([90.0, 90.1], [30.0, 30.1], 500), "lie in one block of 500 km"),
         (lambda: folds.block_labels([90.0, 90.1], [30.0, 30.1], 0), "expected a positive length"),
         (lambda: folds.site_labels([90.0, np.nan], [30.0, 31.0]), "row 1 lies at longitude nan"),
