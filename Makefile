@@ -57,10 +57,11 @@ test: lint ## check style, then run the tests
 mutants: $(STAMP) ## change the code in N=200 places, SEED=1, and list the changes that no test finds
 	@$(BIN)/python workflow/mutants.py --number $(N) --seed $(SEED) --jobs $(JOBS)
 
-lint: $(STAMP) ## check style, and which module imports which
+lint: $(STAMP) ## check style, layers of imports and dependencies
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/lint-imports
+	@PYTHONPATH=src $(BIN)/lint-imports --no-logo
+	@$(BIN)/deptry .
 
 lab: $(STAMP) ## open the notebooks in JupyterLab
 	@$(absolute); $(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks
