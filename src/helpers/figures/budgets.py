@@ -11,26 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy.stats import linregress
 
-from helpers.figures.style import (
-    DIAMOND,
-    INK,
-    OTHERS,
-    OURS,
-    STRONG,
-    blank,
-    name_rows,
-    panel_grid,
-    panel_letter,
-    require_columns,
-    sign_colours,
-    styled,
-)
+from helpers.figures import style
 from helpers.names import FLUX_UNITS, TOTAL_UNITS, pretty_units, source_to_sink, with_units
 
 _QUANTITIES = ("NPP", "Rh", "NEP")
 
 
-@styled
+@style.styled
 def fig6_components(budgets: pd.DataFrame, paper_values: pd.DataFrame) -> Figure:
     """Figure 6: mean NPP (a), Rh (c), NEP (e) of each product; its difference from the forest (b, d, f).
 
@@ -53,24 +40,24 @@ def fig6_components(budgets: pd.DataFrame, paper_values: pd.DataFrame) -> Figure
         If a column, or a quantity with at least two products, is missing, or the paper's values name a
         product that is not in the budgets.
     """
-    require_columns(budgets, ["quantity", "product", "mean_gC_m2_yr", "total_TgC_yr"], "figure 6")
+    style.require_columns(budgets, ["quantity", "product", "mean_gC_m2_yr", "total_TgC_yr"], "figure 6")
     tables = {quantity: budgets[budgets["quantity"] == quantity] for quantity in _QUANTITIES}
     for quantity, table in tables.items():
         if len(table) < 2:
             raise ValueError(f"figure 6: expected a reference and at least one product of {quantity}, got {len(table)}")
     paper = _paper_means(budgets, paper_values)
-    figure = blank(1.0 + 0.36 * sum(len(table) + 2 for table in tables.values()))
+    figure = style.blank(1.0 + 0.36 * sum(len(table) + 2 for table in tables.values()))
     rows = figure.subplots(3, 2, width_ratios=[1.25, 1], height_ratios=[len(table) + 1.5 for table in tables.values()])
     for (left, right), (quantity, table), pair in zip(rows, tables.items(), ("ab", "cd", "ef"), strict=True):
         _means(left, quantity, table, paper)
-        panel_letter(left, pair[0], quantity)
+        style.panel_letter(left, pair[0], quantity)
         _differences(right, quantity, table)
-        panel_letter(right, pair[1], f"difference from {table['product'].iloc[0]}")
-    figure.legend(handles=[Line2D([], [], label="the paper's value", **DIAMOND)], loc="outside lower center")
+        style.panel_letter(right, pair[1], f"difference from {table['product'].iloc[0]}")
+    figure.legend(handles=[Line2D([], [], label="the paper's value", **style.DIAMOND)], loc="outside lower center")
     return figure
 
 
-@styled
+@style.styled
 def yearly_budget(series: pd.DataFrame) -> Figure:
     """Draw the plateau's total of each year with its least-squares trend, a panel per quantity.
 
@@ -84,9 +71,9 @@ def yearly_budget(series: pd.DataFrame) -> Figure:
     ValueError
         If a column is missing, or a quantity has fewer than three years.
     """
-    require_columns(series, ["year", "quantity", "total_TgC_yr"], "yearly_budget")
+    style.require_columns(series, ["year", "quantity", "total_TgC_yr"], "yearly_budget")
     quantities = list(dict.fromkeys(series["quantity"]))
-    figure, rows = panel_grid(0.7 + 1.75 * len(quantities), quantities, 1, sharex=True)
+    figure, rows = style.panel_grid(0.7 + 1.75 * len(quantities), quantities, 1, sharex=True)
     for axes, quantity in zip(rows, quantities, strict=True):
         chosen = series[series["quantity"] == quantity].sort_values("year")
         if len(chosen) < 3:
@@ -94,8 +81,8 @@ def yearly_budget(series: pd.DataFrame) -> Figure:
         year, total = chosen["year"].to_numpy(float), chosen["total_TgC_yr"].to_numpy(float)
         trend = linregress(year, total)
         label = f"trend: {10 * trend.slope:+.1f}".replace("-", "−") + f"\n{pretty_units(TOTAL_UNITS)}\na decade"
-        axes.plot(year, total, "o-", color=OURS, markersize=3.5, linewidth=1, alpha=0.8)
-        axes.plot(year, trend.intercept + trend.slope * year, color=OURS, linewidth=2, label=label)
+        axes.plot(year, total, "o-", color=style.OURS, markersize=3.5, linewidth=1, alpha=0.8)
+        axes.plot(year, trend.intercept + trend.slope * year, color=style.OURS, linewidth=2, label=label)
         if total.min() < 0:
             axes.axhline(0, color="black", linewidth=0.8)
         axes.set_ylabel(with_units(str(quantity), TOTAL_UNITS))
@@ -105,7 +92,7 @@ def yearly_budget(series: pd.DataFrame) -> Figure:
     return figure
 
 
-@styled
+@style.styled
 def recovered_versus_true(table: pd.DataFrame) -> Figure:
     """Draw what a run recovered beside what is true: a panel per statistic, a row per quantity.
 
@@ -120,19 +107,19 @@ def recovered_versus_true(table: pd.DataFrame) -> Figure:
     ValueError
         If a column is missing, or a statistic has several units.
     """
-    require_columns(table, ["statistic", "quantity", "recovered", "true", "unit"], "recovered_versus_true")
+    style.require_columns(table, ["statistic", "quantity", "recovered", "true", "unit"], "recovered_versus_true")
     groups = dict(list(table.groupby("statistic", sort=False)))
-    figure, row = panel_grid(1.2 + 0.5 * table["quantity"].nunique(), groups, len(groups))
+    figure, row = style.panel_grid(1.2 + 0.5 * table["quantity"].nunique(), groups, len(groups))
     for axes, (statistic, values) in zip(row, groups.items(), strict=True):
         units = values["unit"].unique()
         if len(units) > 1:
             raise ValueError(f"recovered_versus_true: {statistic} has several units: {', '.join(units)}")
         places = np.arange(len(values))
         axes.hlines(places, values["true"], values["recovered"], color="#888888", linewidth=1.2)
-        recovered = axes.plot(values["recovered"], places, "o", color=OURS, markersize=7, label="recovered")
-        true = axes.plot(values["true"], places, label="true", **DIAMOND)
+        recovered = axes.plot(values["recovered"], places, "o", color=style.OURS, markersize=7, label="recovered")
+        true = axes.plot(values["true"], places, label="true", **style.DIAMOND)
         axes.axvline(0, color="black", linewidth=0.6)
-        name_rows(axes, values["quantity"])
+        style.name_rows(axes, values["quantity"])
         axes.margins(x=0.12)
         axes.set_xlabel(f"[{pretty_units(units[0])}]")
     figure.legend(handles=[*recovered, *true], loc="outside lower center", ncols=2)
@@ -141,7 +128,7 @@ def recovered_versus_true(table: pd.DataFrame) -> Figure:
 
 def _paper_means(budgets: pd.DataFrame, paper_values: pd.DataFrame) -> dict[tuple[str, str], float]:
     """Return the paper's means by quantity and product, each of which the budgets must have."""
-    require_columns(paper_values, ["quantity", "product", "mean_gC_m2_yr"], "figure 6, the paper's values")
+    style.require_columns(paper_values, ["quantity", "product", "mean_gC_m2_yr"], "figure 6, the paper's values")
     ours = set(zip(budgets["quantity"], budgets["product"], strict=True))
     theirs = list(zip(paper_values["quantity"], paper_values["product"], strict=True))
     strangers = [" ".join(pair) for pair in theirs if pair not in ours]
@@ -154,12 +141,12 @@ def _means(axes: Axes, quantity: str, table: pd.DataFrame, paper: dict[tuple[str
     """Draw a bar per product, with its mean and, in brackets, its total."""
     means = table["mean_gC_m2_yr"].to_numpy()
     signed = quantity == "NEP"
-    _bars(axes, means, sign_colours(means) if signed else [STRONG, *[OTHERS] * (len(table) - 1)])
+    _bars(axes, means, style.sign_colours(means) if signed else [style.STRONG, *[style.OTHERS] * (len(table) - 1)])
     for place, (product, mean, total) in enumerate(zip(table["product"], means, table["total_TgC_yr"], strict=True)):
         value = paper.get((quantity, product))
         text = f"{mean:.0f} ({total:.0f} Tg)"
         if value is not None:
-            axes.plot(value, place, **DIAMOND)
+            axes.plot(value, place, **style.DIAMOND)
             text += f", paper {value:.0f}"
         beyond = mean if value is None else max(mean, value)
         _beside(axes, beyond, place, text.replace("-", "−"), away=7 if value == beyond else 4)
@@ -171,7 +158,7 @@ def _differences(axes: Axes, quantity: str, table: pd.DataFrame) -> None:
     """Draw a bar for each product's difference, and for that of the mean of several, from the reference."""
     reference = float(table["mean_gC_m2_yr"].iloc[0])
     others = table.iloc[1:].set_index("product")["mean_gC_m2_yr"]
-    colours = [OTHERS] * len(others)
+    colours = [style.OTHERS] * len(others)
     if len(others) > 1:
         others, colours = pd.concat([others, pd.Series({"mean of these": others.mean()})]), [*colours, "#d9d9d9"]
     percent = 100 * (others.to_numpy() - reference) / abs(reference)
@@ -184,7 +171,7 @@ def _differences(axes: Axes, quantity: str, table: pd.DataFrame) -> None:
 
 def _bars(axes: Axes, values: np.ndarray, colours: Sequence[str]) -> None:
     """Draw a bar per row."""
-    axes.barh(range(len(values)), values, height=0.62, color=colours, edgecolor=INK, linewidth=0.5)
+    axes.barh(range(len(values)), values, height=0.62, color=colours, edgecolor=style.INK, linewidth=0.5)
 
 
 def _beside(axes: Axes, x: float, y: float, text: str, away: float) -> None:
@@ -198,4 +185,4 @@ def _finish(axes: Axes, names: list[str]) -> None:
     axes.axvline(0, color="black", linewidth=0.8)
     low, high = axes.get_xlim()
     axes.set_xlim(low, high + 0.5 * (high - low))
-    name_rows(axes, names, spare=max(0, 2 - len(names)) / 2)
+    style.name_rows(axes, names, spare=max(0, 2 - len(names)) / 2)

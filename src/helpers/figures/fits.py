@@ -1,4 +1,4 @@
-"""Figures of fits: the forests' scores and importances, the line from Rs to Rh, a product against site values."""
+"""Figures of fits: what the forests use and how well they fit, the line from Rs to Rh, a product at the sites."""
 
 from __future__ import annotations
 
@@ -8,19 +8,27 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
-from helpers.figures.style import LINK, OURS, blank, name_rows, panel_grid, require_columns, series_colours, styled
+from helpers.figures import style
 from helpers.names import FLUX_UNITS, metric_label, predictor_name, scheme_name, with_units
 from mapforest import metrics
 
 _MARKS = {
     "training": {"color": "#009e73", "marker": "o", "s": 20, "linewidth": 0.3, "edgecolor": "white", "alpha": 0.85},
-    "verification": {"color": "#d55e00", "marker": "^", "s": 28, "linewidth": 0.4, "edgecolor": "black", "alpha": 0.95},
+    "verification": {
+        "color": style.SITES,
+        "marker": "^",
+        "s": 28,
+        "linewidth": 0.4,
+        "edgecolor": "black",
+        "alpha": 0.95,
+    },
 }
 
 
-@styled
+@style.styled
 def figS1_rs_rh(
     pairs: pd.DataFrame, lines: Mapping[str, tuple[float, float, float]], site_means: pd.DataFrame
 ) -> Figure:
@@ -35,9 +43,9 @@ def figS1_rs_rh(
     site_means : pandas.DataFrame
         Means of the sites, with ``rs`` and ``rh``, drawn on top of the records.
     """
-    require_columns(pairs, ["rs", "rh"], "figure S1")
-    require_columns(site_means, ["rs", "rh"], "figure S1, site means")
-    figure = blank(4.6)
+    style.require_columns(pairs, ["rs", "rh"], "figure S1")
+    style.require_columns(site_means, ["rs", "rh"], "figure S1, site means")
+    figure = style.blank(4.6)
     axes = figure.add_subplot()
     marker = {"s": 14, "color": "#9a9a9a", "alpha": 0.7, "linewidth": 0}
     axes.scatter(pairs["rs"], pairs["rh"], label=f"records (n = {len(pairs)})", **marker)
@@ -45,19 +53,19 @@ def figS1_rs_rh(
     axes.scatter(site_means["rs"], site_means["rh"], label=f"site means (n = {len(site_means)})", **marker)
     reach = np.array([0.0, 1.03 * pairs["rs"].max()])
     dashes = ("-", (0, (6, 2)), (0, (2, 1.5)), "-.")
-    for i, (name, colour) in enumerate(series_colours(lines).items()):
+    for i, (name, colour) in enumerate(style.series_colours(lines).items()):
         slope, intercept, r2 = lines[name]
         sign = "+" if intercept >= 0 else "−"
         label = f"{name}: Rh = {slope:.2f} Rs {sign} {abs(intercept):.1f},  R² = {r2:.2f}"
-        style = {"color": colour, "linestyle": dashes[i % len(dashes)], "linewidth": 2}
-        axes.plot(reach, slope * reach + intercept, label=label, **style)
+        look = {"color": colour, "linestyle": dashes[i % len(dashes)], "linewidth": 2}
+        axes.plot(reach, slope * reach + intercept, label=label, **look)
     axes.set(xlim=(0, reach[1]), xlabel=with_units("Rs", FLUX_UNITS), ylabel=with_units("Rh", FLUX_UNITS))
     axes.set_ylim(bottom=0)
     figure.legend(loc="outside lower center", ncols=2)
     return figure
 
 
-@styled
+@style.styled
 def fit_scatter(observed: ArrayLike, predicted: ArrayLike, subset: ArrayLike, name: str, units: str) -> Figure:
     """Figures S2 and S3: what a forest says against what was observed, training and verification set apart.
 
@@ -89,7 +97,7 @@ def fit_scatter(observed: ArrayLike, predicted: ArrayLike, subset: ArrayLike, na
             f"fit_scatter: subset must hold 'training' or 'verification' for each of {x.size} values; "
             f"got {sets.size} values, unknown: {', '.join(unknown) or 'none'}"
         )
-    figure = blank(4.7)
+    figure = style.blank(4.7)
     axes, side = figure.subplots(1, 2, width_ratios=[1.5, 1])
     rows = {}
     for label, marker in _MARKS.items():
@@ -101,7 +109,7 @@ def fit_scatter(observed: ArrayLike, predicted: ArrayLike, subset: ArrayLike, na
     _square(axes, x, y)
     reach = np.array([x.min(), x.max()])
     fit = both["slope"] * reach + both["intercept"]
-    axes.plot(reach, fit, label="fit to both sets", color=OURS, linewidth=1.8, zorder=4)
+    axes.plot(reach, fit, label="fit to both sets", color=style.OURS, linewidth=1.8, zorder=4)
     axes.set_xlabel(with_units(f"{name}, observed", units))
     axes.set_ylabel(with_units(f"{name}, random forest", units))
     _scores_table(side, {**rows, "both": both}, units)
@@ -109,7 +117,7 @@ def fit_scatter(observed: ArrayLike, predicted: ArrayLike, subset: ArrayLike, na
     return figure
 
 
-@styled
+@style.styled
 def importance(table: pd.DataFrame, label: str) -> Figure:
     """Draw the importance of each predictor with its spread, the greatest on top.
 
@@ -120,21 +128,21 @@ def importance(table: pd.DataFrame, label: str) -> Figure:
     label : str
         What importance means here, with its units; for example ``increase of RMSE [%]``.
     """
-    require_columns(table, ["predictor", "importance", "sd"], "importance")
+    style.require_columns(table, ["predictor", "importance", "sd"], "importance")
     ordered = table.sort_values("importance", ascending=False)
-    figure = blank(0.8 + 0.3 * len(ordered), 6.0)
+    figure = style.blank(0.8 + 0.3 * len(ordered), 6.0)
     axes = figure.add_subplot()
     places = np.arange(len(ordered))
     axes.axvline(0, color="black", linewidth=0.8)
-    axes.hlines(places, 0, ordered["importance"], color=LINK, linewidth=1)
-    style = {"fmt": "o", "color": OURS, "capsize": 3, "markersize": 6, "elinewidth": 1.3}
-    axes.errorbar(ordered["importance"], places, xerr=ordered["sd"], **style)
-    name_rows(axes, [predictor_name(name) for name in ordered["predictor"]])
+    axes.hlines(places, 0, ordered["importance"], color=style.LINK, linewidth=1)
+    look = {"fmt": "o", "color": style.OURS, "capsize": 3, "markersize": 6, "elinewidth": 1.3}
+    axes.errorbar(ordered["importance"], places, xerr=ordered["sd"], **look)
+    style.name_rows(axes, [predictor_name(name) for name in ordered["predictor"]])
     axes.set_xlabel(label)
     return figure
 
 
-@styled
+@style.styled
 def validation_scores(scores: pd.DataFrame, shown: Sequence[str]) -> Figure:
     """Draw the scores of each validation scheme: a row of panels per model, a panel per metric, a dot per scheme.
 
@@ -147,26 +155,65 @@ def validation_scores(scores: pd.DataFrame, shown: Sequence[str]) -> Figure:
     shown : sequence of str
         The metrics to draw, in the order of the panels.
     """
-    require_columns(scores, ["model", "unit", "scheme", "part", "metric", "value"], "validation_scores")
+    style.require_columns(scores, ["model", "unit", "scheme", "part", "metric", "value"], "validation_scores")
     names = [scheme_name(scheme, part) for scheme, part in zip(scores["scheme"], scores["part"], strict=True)]
     scores = scores.assign(row=names)[scores["metric"].isin(shown)]
     models, rows = (list(dict.fromkeys(scores[column])) for column in ("model", "row"))
     titles = [model for model in models for _ in shown]
-    figure, grid = panel_grid(0.5 + (0.75 + 0.27 * len(rows)) * len(models), titles, len(shown), sharey=True)
+    figure, grid = style.panel_grid(0.5 + (0.75 + 0.27 * len(rows)) * len(models), titles, len(shown), sharey=True)
     for axes, model, metric in zip(grid, titles, [*shown] * len(models), strict=True):
         chosen = scores[(scores["model"] == model) & (scores["metric"] == metric)]
         places = [rows.index(name) for name in chosen["row"]]
         if {"fold_lowest", "fold_highest"} <= set(scores.columns):
-            axes.hlines(places, chosen["fold_lowest"], chosen["fold_highest"], color=OURS, linewidth=1.6)
-        axes.plot(chosen["value"], places, "o", color=OURS, markersize=7)
-        name_rows(axes, rows)
+            axes.hlines(places, chosen["fold_lowest"], chosen["fold_highest"], color=style.OURS, linewidth=1.6)
+        axes.plot(chosen["value"], places, "o", color=style.OURS, markersize=7)
+        style.name_rows(axes, rows)
         axes.grid(axis="y", color="#dddddd", linewidth=0.6)
         axes.margins(x=0.15)
         axes.set_xlabel(metric_label(metric, chosen["unit"].iloc[0]))
     return figure
 
 
-@styled
+@style.styled
+def accumulated_effects(effects: pd.DataFrame, sites: pd.DataFrame, predictors: Sequence[str], label: str) -> Figure:
+    """Draw the accumulated local effect of each predictor with a rug of the sites below it.
+
+    Parameters
+    ----------
+    effects : pandas.DataFrame
+        ``predictor``, ``value``, ``effect``, from :func:`mapforest.effects.accumulated_local_effects`, and ``units``
+        of the predictor.
+    sites : pandas.DataFrame
+        The predictors at the training sites.
+    predictors : sequence of str
+        Those to draw, in the order of the panels.
+    label : str
+        What the effect is, with units.
+
+    Raises
+    ------
+    ValueError
+        If a column or a predictor is missing.
+    """
+    style.require_columns(effects, ["predictor", "value", "effect", "units"], "accumulated_effects")
+    style.require_columns(sites, list(predictors), "accumulated_effects, sites")
+    columns = min(4, len(predictors))
+    titles = [""] * len(predictors)
+    figure, grid = style.panel_grid(0.6 + 1.75 * -(-len(predictors) // columns), titles, columns, sharey=True)
+    mark = {"linestyle": "", "marker": "|", "color": style.SITES, "markersize": 7}
+    for axes, name in zip(grid, predictors, strict=True):
+        chosen = effects[effects["predictor"] == name]
+        axes.axhline(0, color="#999999", linewidth=0.7)
+        axes.plot(chosen["value"], chosen["effect"], color=style.OURS)
+        below = {"transform": axes.get_xaxis_transform(), "clip_on": False, "alpha": 0.5}
+        axes.plot(sites[name], np.zeros(len(sites)), **mark, **below)
+        axes.set_xlabel(with_units(predictor_name(name), chosen["units"].iloc[0]))
+    figure.supylabel(label, fontsize=9)
+    figure.legend(handles=[Line2D([], [], label="a site", **mark)], loc="outside upper right")
+    return figure
+
+
+@style.styled
 def modis_check(stand_in: ArrayLike, site_values: ArrayLike) -> Figure:
     """Draw the NPP_modis stand-in against the yearly MOD17A3 values that were extracted at the same sites.
 
@@ -184,9 +231,9 @@ def modis_check(stand_in: ArrayLike, site_values: ArrayLike) -> Figure:
     """
     x, y = np.asarray(site_values, float), np.asarray(stand_in, float)
     r = metrics.pearson_r(x, y)
-    figure = blank(4.4, 5.6)
+    figure = style.blank(4.4, 5.6)
     axes = figure.add_subplot()
-    axes.scatter(x, y, s=16, color=OURS, alpha=0.6, linewidth=0)
+    axes.scatter(x, y, s=16, color=style.OURS, alpha=0.6, linewidth=0)
     _square(axes, x, y)
     axes.set_xlabel(with_units("MOD17A3 at the sites", FLUX_UNITS))
     axes.set_ylabel(with_units("stand-in for NPP of MODIS", FLUX_UNITS))

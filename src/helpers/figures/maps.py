@@ -19,12 +19,11 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from shapely.geometry.base import BaseGeometry
 
-from helpers.figures import panels
-from helpers.figures.style import NEP_MAP, Scale, blank, diverging, letters, name_rows, panel_letter, sequential, styled
+from helpers.figures import panels, style
 from helpers.names import FLUX_UNITS, class_name, source_to_sink, with_units
 
 
-@styled
+@style.styled
 def flux_map(field: xr.DataArray, boundary: BaseGeometry, name: str) -> Figure:
     """Draw one flux over the plateau: sequential colours, or for NEP diverging ones, brown source and green sink.
 
@@ -39,7 +38,7 @@ def flux_map(field: xr.DataArray, boundary: BaseGeometry, name: str) -> Figure:
     """
     shown = panels.on_plateau(field, boundary)
     scale, label = _flux_scale(name, [shown])
-    figure = blank(4.4)
+    figure = style.blank(4.4)
     axes = panels.draw_map(figure, GridSpec(1, 1, figure)[0], shown, boundary, scale, title=name)
     panels.colour_bar(axes, scale, label, orientation="horizontal", shrink=0.7, aspect=35)
     missing = panels.no_data_entry([shown])
@@ -48,7 +47,7 @@ def flux_map(field: xr.DataArray, boundary: BaseGeometry, name: str) -> Figure:
     return figure
 
 
-@styled
+@style.styled
 def compare_maps(fields: Mapping[str, xr.DataArray], boundary: BaseGeometry, name: str) -> Figure:
     """Figures 3 to 5: a flux of the forest (a), of other products (left), and the forest minus each of them (right).
 
@@ -72,12 +71,12 @@ def compare_maps(fields: Mapping[str, xr.DataArray], boundary: BaseGeometry, nam
     if len(fields) < 2:
         raise ValueError(f"maps of {name}: expected two or more to compare; there are: {', '.join(fields) or 'none'}")
     maps = {key: panels.on_plateau(field, boundary) for key, field in panels.shared_grid(fields).items()}
-    figure = blank(0.4 + 2.35 * len(maps))
+    figure = style.blank(0.4 + 2.35 * len(maps))
     _first_and_others(figure, maps, boundary, name)
     return figure
 
 
-@styled
+@style.styled
 def error_against_truth(
     estimate: xr.DataArray, truth: xr.DataArray, boundary: BaseGeometry, land_cover: xr.DataArray, name: str
 ) -> Figure:
@@ -102,7 +101,7 @@ def error_against_truth(
     given = panels.shared_grid({"estimate": estimate, "truth": truth, "land cover": land_cover})
     maps = {key: panels.on_plateau(field, boundary) for key, field in given.items()}
     cover = maps.pop("land cover")
-    figure = blank(8.6)
+    figure = style.blank(8.6)
     upper, lower = figure.subfigures(2, 1, height_ratios=[2, 1.35])
     _first_and_others(upper, maps, boundary, name)
     left, right = lower.subplots(1, 2)
@@ -111,11 +110,11 @@ def error_against_truth(
     return figure
 
 
-def _flux_scale(name: str, fields: Sequence[xr.DataArray]) -> tuple[Scale, str]:
+def _flux_scale(name: str, fields: Sequence[xr.DataArray]) -> tuple[style.Scale, str]:
     """Return the colours of a flux and the label of their bar: NEP has a sign."""
     if name == "NEP":
-        return diverging(fields, NEP_MAP), source_to_sink(FLUX_UNITS)
-    return sequential(fields), with_units(name, FLUX_UNITS)
+        return style.diverging(fields, style.NEP_MAP), source_to_sink(FLUX_UNITS)
+    return style.sequential(fields), with_units(name, FLUX_UNITS)
 
 
 def _first_and_others(
@@ -125,8 +124,8 @@ def _first_and_others(
     first, *others = maps
     differences = {key: maps[first] - maps[key] for key in others}
     scale, label = _flux_scale(name, list(maps.values()))
-    spread = diverging(list(differences.values()))
-    letter = letters(1 + 2 * len(others))
+    spread = style.diverging(list(differences.values()))
+    letter = style.letters(1 + 2 * len(others))
     grid = GridSpec(1 + len(others), 2, figure)
     for row, key in enumerate(maps):
         axes = panels.draw_map(figure, grid[row, 0], maps[key], boundary, scale, letter[row], key)
@@ -140,7 +139,7 @@ def _first_and_others(
     _bar_cell(axes, grid[0, 1], bars, panels.no_data_entry([*maps.values(), *differences.values()]))
 
 
-def _bar_cell(panel: GeoAxes, place: SubplotSpec, bars: Mapping[str, Scale], missing: list[Patch]) -> None:
+def _bar_cell(panel: GeoAxes, place: SubplotSpec, bars: Mapping[str, style.Scale], missing: list[Patch]) -> None:
     """Fill one cell of a figure with colour bars below each other and the legend of grey cells."""
     figure = panel.get_figure()
     ratios = {"width_ratios": [0.06, 1, 0.06], "height_ratios": [1.2, 1] * len(bars) + [1.6]}
@@ -167,7 +166,7 @@ def _cell_by_cell(axes: Axes, estimate: xr.DataArray, truth: xr.DataArray, name:
     axes.set_xlabel(with_units(f"{name}, truth", FLUX_UNITS))
     axes.set_ylabel(with_units(f"{name}, estimate", FLUX_UNITS))
     axes.get_figure().colorbar(drawn, ax=axes, label="cells", pad=0.02, aspect=30)
-    panel_letter(axes, "d", "cell by cell")
+    style.panel_letter(axes, "d", "cell by cell")
 
 
 def _error_by_class(axes: Axes, error: xr.DataArray, land_cover: xr.DataArray) -> None:
@@ -189,7 +188,7 @@ def _error_by_class(axes: Axes, error: xr.DataArray, land_cover: xr.DataArray) -
         boxprops={"facecolor": "#9fc5e8", "linewidth": 0.7},
         medianprops={"color": "black"},
     )
-    name_rows(axes, [class_name(number).replace(" forest", "\nforest") for number in kept])
+    style.name_rows(axes, [class_name(number).replace(" forest", "\nforest") for number in kept])
     axes.tick_params(axis="y", labelsize=7.5)
     axes.set_xlabel(with_units("estimate − truth", FLUX_UNITS))
-    panel_letter(axes, "e", "error by land cover")
+    style.panel_letter(axes, "e", "error by land cover")

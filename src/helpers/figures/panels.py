@@ -165,61 +165,41 @@ def draw_map(
 
 def draw_cells(axes: GeoAxes, field: xr.DataArray, scale: Scale) -> None:
     """Draw the cells of a map (latitude, longitude) that have a value, each with the edges of its own degrees."""
-    style = {"cmap": scale.cmap, "norm": scale.norm, "rasterized": True, "transform": LONLAT}
-    axes.pcolormesh(field.longitude.values, field.latitude.values, np.ma.masked_invalid(field.values), **style)
+    look = {"cmap": scale.cmap, "norm": scale.norm, "rasterized": True, "transform": LONLAT}
+    axes.pcolormesh(field.longitude.values, field.latitude.values, np.ma.masked_invalid(field.values), **look)
 
 
 def outline(axes: GeoAxes, boundary: BaseGeometry, width: float = 0.9, colour: str = INK) -> None:
     """Draw the plateau's outline."""
-    style = {"facecolor": "none", "edgecolor": colour, "linewidth": width, "zorder": 4}
-    axes.add_geometries([_projected(boundary, axes.projection)], crs=axes.projection, **style)
+    look = {"facecolor": "none", "edgecolor": colour, "linewidth": width, "zorder": 4}
+    axes.add_geometries([_projected(boundary, axes.projection)], crs=axes.projection, **look)
 
 
 def graticule(axes: GeoAxes, east: float, north: float, edges: Mapping[str, str]) -> None:
-    """Draw meridians and parallels, so many degrees apart, and label them at some edges.
-
-    Parameters
-    ----------
-    axes : cartopy.mpl.geoaxes.GeoAxes
-        The panel.
-    east, north : float
-        Degrees between two meridians, and between two parallels.
-    edges : mapping of str to str
-        Edge -> ``"x"`` for the meridians or ``"y"`` for the parallels.
-    """
-    lines = axes.gridlines(
-        draw_labels=edges or False,
-        xlocs=np.arange(-180, 181, east),
-        ylocs=np.arange(-90, 91, north),
-        x_inline=False,
-        y_inline=False,
-        rotate_labels=False,
-        xlabel_style={"size": 8},
-        ylabel_style={"size": 8},
-        linewidth=0.4,
-        color="#777777",
-        alpha=0.6,
-        linestyle=(0, (4, 3)),
-        zorder=3,
-    )
+    """Draw meridians and parallels so many degrees apart; ``edges`` names them: {"left": "y", "bottom": "x"}."""
+    where = {"xlocs": np.arange(-180, 181, east), "ylocs": np.arange(-90, 91, north)}
+    look = {"linewidth": 0.4, "color": "#777777", "alpha": 0.6, "linestyle": (0, (4, 3)), "zorder": 3}
+    text = {"x_inline": False, "y_inline": False, "rotate_labels": False}
+    size = {"xlabel_style": {"size": 8}, "ylabel_style": {"size": 8}}
+    lines = axes.gridlines(draw_labels=edges or False, **where, **look, **text, **size)
     # Cartopy looks for the labels' places anew in each pass of the layout, along lines of 30 pieces, and bends each
-    # piece once more where the projection asks for it. Five take a third less time and move a label by some 6 km.
+    # piece once more where the projection asks for it. Five pieces move a label by some 6 km, and take less time.
     lines.n_steps = 5
 
 
 def colour_bar(axes: GeoAxes, scale: Scale, label: str, **place: object) -> Colorbar:
-    """Draw the colour bar of one or several panels, with arrows where values lie beyond its limits.
+    """Draw the colour bar of a panel, and of others with the same scale, beside it.
 
     Parameters
     ----------
     axes : matplotlib.axes.Axes
-        The panel beside which it stands; with ``cax`` in ``place``, any panel of the figure.
+        The panel.
     scale : Scale
-        Colours of the panels.
+        Colours of the panel.
     label : str
         Name and units of the quantity.
     **place
-        Options of :meth:`matplotlib.figure.Figure.colorbar`.
+        Options of :meth:`matplotlib.figure.Figure.colorbar`; with ``cax`` the bar stands there.
     """
     where = place if "cax" in place else {"ax": axes, **place}
     bar = ScalarMappable(scale.norm, scale.cmap)
@@ -227,7 +207,7 @@ def colour_bar(axes: GeoAxes, scale: Scale, label: str, **place: object) -> Colo
 
 
 def unit_label(units: str) -> str:
-    """Return the label of a colour bar below whose panel the quantity is named: its units alone, as CF writes them."""
+    """Return the label of a colour bar beside whose panel the quantity is named: its units alone, as CF writes them."""
     return f"[{pretty_units(units) or 'dimensionless'}]"
 
 

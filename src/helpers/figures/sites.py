@@ -11,22 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from helpers.figures import style
 from helpers.figures.panels import every_kth_cell, flat
-from helpers.figures.style import (
-    OURS,
-    SHADE,
-    SITES,
-    blank,
-    name_rows,
-    panel_grid,
-    require_columns,
-    series_colours,
-    styled,
-)
 from helpers.names import class_name, predictor_name, with_units
 
 
-@styled
+@style.styled
 def sites_versus_map(samples: pd.DataFrame, cube: xr.Dataset, names: Sequence[str]) -> Figure:
     """Draw how the predictors are distributed among sites and over the plateau: where a forest extrapolates.
 
@@ -49,13 +39,13 @@ def sites_versus_map(samples: pd.DataFrame, cube: xr.Dataset, names: Sequence[st
     """
     if "land_cover" in names:
         raise ValueError("sites_versus_map: land_cover is a category; draw it with land_cover_balance")
-    require_columns(samples, list(names), "sites_versus_map")
+    style.require_columns(samples, list(names), "sites_versus_map")
     missing = [name for name in (*names, "plateau", "cell_area") if name not in cube]
     if missing:
         raise ValueError(f"sites_versus_map: the cube lacks {', '.join(missing)}")
     cube = every_kth_cell(cube[[*names, "plateau", "cell_area"]])
     area = flat(cube["cell_area"]).where(flat(cube["plateau"])).values.ravel()
-    figure, grid = panel_grid(0.5 + 1.95 * -(-len(names) // 2), names, 2)
+    figure, grid = style.panel_grid(0.5 + 1.95 * -(-len(names) // 2), names, 2)
     for axes, name in zip(grid, names, strict=True):
         share = _distributions(axes, samples[name].to_numpy(float), flat(cube[name]).values.ravel(), area)
         axes.set_title(f"{100 * share:.0f} % of the plateau beyond the sites")
@@ -66,7 +56,7 @@ def sites_versus_map(samples: pd.DataFrame, cube: xr.Dataset, names: Sequence[st
     return figure
 
 
-@styled
+@style.styled
 def land_cover_balance(table: pd.DataFrame, sites: str) -> Figure:
     """Draw each land cover's share among the sites beside its share of the plateau.
 
@@ -84,18 +74,18 @@ def land_cover_balance(table: pd.DataFrame, sites: str) -> Figure:
         If the shares do not add up to 1, or IGBP has no such class.
     """
     shares = {"site_share": sites, "map_share": "plateau"}
-    require_columns(table, ["land_cover", *shares], "land_cover_balance")
+    style.require_columns(table, ["land_cover", *shares], "land_cover_balance")
     sums = table[list(shares)].sum()
     if (sums.sub(1).abs() > 0.005).any():
         found = ", ".join(f"{column} {total:.3f}" for column, total in sums.items())
         raise ValueError(f"land_cover_balance: expected shares that add up to 1, got {found}")
-    figure = blank(0.9 + 0.44 * len(table))
+    figure = style.blank(0.9 + 0.44 * len(table))
     axes = figure.add_subplot()
     places = np.arange(len(table))
-    for offset, column, colour in zip((-0.2, 0.2), shares, series_colours(shares).values(), strict=True):
+    for offset, column, colour in zip((-0.2, 0.2), shares, style.series_colours(shares).values(), strict=True):
         bars = axes.barh(places + offset, 100 * table[column], height=0.37, color=colour, label=shares[column])
         axes.bar_label(bars, fmt="%.1f", padding=3, fontsize=7.5)
-    name_rows(axes, [class_name(number) for number in table["land_cover"]])
+    style.name_rows(axes, [class_name(number) for number in table["land_cover"]])
     axes.set_xlabel("share [%]")
     axes.legend(loc="lower right")
     return figure
@@ -111,11 +101,13 @@ def _distributions(
     cells, area = cells[known][order], area[known][order]
     if not sites.size or not cells.size:
         raise ValueError("sites_versus_map: a predictor has no value at any site or in any cell of the plateau")
-    axes.step(sites, np.arange(1, sites.size + 1) / sites.size, where="post", color=SITES, label="sites", zorder=3)
-    axes.plot(cells, np.cumsum(area) / area.sum(), color=OURS, label="plateau, by area", zorder=2)
+    axes.step(
+        sites, np.arange(1, sites.size + 1) / sites.size, where="post", color=style.SITES, label="sites", zorder=3
+    )
+    axes.plot(cells, np.cumsum(area) / area.sum(), color=style.OURS, label="plateau, by area", zorder=2)
     ends = np.array([min(sites[0], cells[0]), max(sites[-1], cells[-1])])
     room = 0.02 * (ends[1] - ends[0])
-    axes.axvspan(ends[0] - room, sites[0], color=SHADE, linewidth=0, label="beyond the sites", zorder=0)
-    axes.axvspan(sites[-1], ends[1] + room, color=SHADE, linewidth=0, zorder=0)
+    axes.axvspan(ends[0] - room, sites[0], color=style.SHADE, linewidth=0, label="beyond the sites", zorder=0)
+    axes.axvspan(sites[-1], ends[1] + room, color=style.SHADE, linewidth=0, zorder=0)
     axes.set(xlim=(ends[0] - room, ends[1] + room), ylim=(0, 1.02))
     return float(area[(cells < sites[0]) | (cells > sites[-1])].sum() / area.sum())

@@ -44,25 +44,17 @@ SHADE, LINK, QUIET = "#e3e3e3", "#c9c9c9", "#7a7a7a"
 DIAMOND = {"linestyle": "", "marker": "D", "markersize": 6, "markerfacecolor": "white", "markeredgecolor": "black"}
 """The mark of a value from elsewhere: the paper's, or the truth."""
 
-LAND_COVER: dict[int, str] = {
-    1: "#06301f",
-    2: "#0b5a35",
-    3: "#3d8f68",
-    4: "#66b08f",
-    5: "#5a7d2a",
-    6: "#7b3294",
-    7: "#b5559b",
-    8: "#c994c7",
-    9: "#e3bfe6",
-    10: "#93c360",
-    11: "#0b7f8c",
-    12: "#8f3b0a",
-    13: "#111111",
-    14: "#c77440",
-    15: "#d9f7ff",
-    16: "#efe0bd",
-    17: "#1f6fc0",
-}
+LAND_COVER: dict[int, str] = dict(
+    enumerate(
+        (
+            *("#06301f", "#0b5a35", "#3d8f68", "#66b08f", "#5a7d2a"),  # 1 to 5: forests
+            *("#7b3294", "#b5559b", "#c994c7", "#e3bfe6", "#93c360"),  # 6 to 10: shrubs, savannas, grass
+            *("#0b7f8c", "#8f3b0a", "#111111", "#c77440"),  # 11 to 14: wetland, crops, towns, crops and nature
+            *("#d9f7ff", "#efe0bd", "#1f6fc0"),  # 15 to 17: snow, barren, water
+        ),
+        start=1,
+    )
+)
 """Colours of the IGBP classes. Light and dark carry the difference where red and green do not."""
 
 _CATEGORICAL = (OURS, SECOND, "#009e73", "#cc79a7", "#56b4e9", SITES, QUIET, INK)

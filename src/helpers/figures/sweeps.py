@@ -9,30 +9,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from helpers.figures.style import (
-    DIAMOND,
-    INK,
-    LINK,
-    NO_DATA,
-    OURS,
-    SECOND,
-    SINK,
-    SOURCE,
-    blank,
-    name_rows,
-    panel_grid,
-    require_columns,
-    sign_colours,
-    styled,
-)
+from helpers.figures import style
 from helpers.names import FLUX_UNITS, choice_name, with_units
 
 _NEP = with_units("NEP", FLUX_UNITS)
 _TERMS = 12
-_DASHED = {"color": INK, "linestyle": (0, (4, 3)), "linewidth": 1}
+_DASHED = {"color": style.INK, "linestyle": (0, (4, 3)), "linewidth": 1}
 
 
-@styled
+@style.styled
 def specification_curve(nep: pd.Series, chosen: pd.DataFrame, base: object, reference: tuple[str, float]) -> Figure:
     """Draw every cell's NEP in order, and below it the choices that each cell makes.
 
@@ -60,12 +45,12 @@ def specification_curve(nep: pd.Series, chosen: pd.DataFrame, base: object, refe
     order = nep.sort_values(kind="stable").index
     place = pd.Series(np.arange(len(order)), order)
     rows = 0.17 * max(chosen.shape[1], 1) + 0.3
-    figure = blank(3.0 + rows)
+    figure = style.blank(3.0 + rows)
     top, below = figure.subplots(2, 1, sharex=True, height_ratios=[2.8, rows])
     size = float(np.clip(1500 / len(order), 4, 36))
-    top.scatter(place, nep[order], s=size, c=sign_colours(nep[order]), linewidth=0)
+    top.scatter(place, nep[order], s=size, c=style.sign_colours(nep[order]), linewidth=0)
     _sides(top, "y")
-    top.plot(place[base], nep[base], zorder=4, **DIAMOND)
+    top.plot(place[base], nep[base], zorder=4, **style.DIAMOND)
     beside = {"xytext": (8, -14), "textcoords": "offset points", "fontsize": 8.5}
     top.annotate("the paper's path", (place[base], nep[base]), **beside)
     name, value = reference
@@ -77,7 +62,7 @@ def specification_curve(nep: pd.Series, chosen: pd.DataFrame, base: object, refe
     return figure
 
 
-@styled
+@style.styled
 def choice_effects(table: pd.DataFrame, base: float) -> Figure:
     """Draw where one changed parameter leads, all else on the paper's path.
 
@@ -88,7 +73,7 @@ def choice_effects(table: pd.DataFrame, base: float) -> Figure:
     base : float
         NEP of the paper's path, g C m-2 yr-1.
     """
-    require_columns(table, ["parameter", "value", "nep"], "choice_effects")
+    style.require_columns(table, ["parameter", "value", "nep"], "choice_effects")
     rows = []
     for parameter, part in table.groupby("parameter", sort=False):
         if len(part) > 8:  # such as seeds: one row for all
@@ -96,21 +81,21 @@ def choice_effects(table: pd.DataFrame, base: float) -> Figure:
         else:
             values = part.groupby("value", sort=False)["nep"]
             rows += [(f"{choice_name(parameter)}: {choice_name(value)}", nep) for value, nep in values]
-    figure = blank(0.9 + 0.19 * len(rows))
+    figure = style.blank(0.9 + 0.19 * len(rows))
     axes = figure.add_subplot()
     axes.axvline(base, **_DASHED)
     axes.text(base, 1.04, "the paper's path", transform=axes.get_xaxis_transform(), ha="center", fontsize=8.5)
     for row, (_, nep) in enumerate(rows):
-        axes.plot([base, *nep], [row] * (len(nep) + 1), color=LINK, linewidth=1, zorder=1)
-        axes.scatter(nep, [row] * len(nep), s=22, c=sign_colours(nep), linewidth=0, zorder=2)
-    name_rows(axes, [name for name, _ in rows])
+        axes.plot([base, *nep], [row] * (len(nep) + 1), color=style.LINK, linewidth=1, zorder=1)
+        axes.scatter(nep, [row] * len(nep), s=22, c=style.sign_colours(nep), linewidth=0, zorder=2)
+    style.name_rows(axes, [name for name, _ in rows])
     axes.set_xlabel(f"{_NEP} with this one change")
     axes.margins(x=0.08)
     _sides(axes, "x")
     return figure
 
 
-@styled
+@style.styled
 def variance_by_choice(shares: pd.DataFrame) -> Figure:
     """Draw the share of the variance of NEP that each choice, and each pair of choices, explains.
 
@@ -121,17 +106,17 @@ def variance_by_choice(shares: pd.DataFrame) -> Figure:
     shares : pandas.DataFrame
         ``term``, ``parameters`` and ``share``, see :func:`helpers.sweeps.results.variance_shares`.
     """
-    require_columns(shares, ["term", "parameters", "share"], "variance_by_choice")
+    style.require_columns(shares, ["term", "parameters", "share"], "variance_by_choice")
     ordered = shares[shares["parameters"] > 0].sort_values("share", ascending=False)
     shown = ordered[ordered["share"] >= 0.001].head(_TERMS)
     names = [" and ".join(choice_name(part) for part in term.split(" x ")) for term in shown["term"]]
     percent = [*(100 * shown["share"]), 100 * (shares["share"].sum() - shown["share"].sum())]
-    tone = {1: OURS, 2: SECOND, 0: NO_DATA}
-    figure = blank(0.8 + 0.24 * len(percent), 7.0)
+    tone = {1: style.OURS, 2: style.SECOND, 0: style.NO_DATA}
+    figure = style.blank(0.8 + 0.24 * len(percent), 7.0)
     axes = figure.add_subplot()
     drawn = axes.barh(range(len(percent)), percent, color=[tone[number] for number in (*shown["parameters"], 0)])
     axes.bar_label(drawn, fmt="%.1f %%", padding=3, fontsize=8)
-    name_rows(axes, [*names, "all else"])
+    style.name_rows(axes, [*names, "all else"])
     axes.margins(x=0.12)
     axes.set_xlabel("share of the variance of NEP among the crossed cells [%]")
     for height, text, number in ((0.1, "one choice", 1), (0.17, "two choices together", 2)):
@@ -139,7 +124,7 @@ def variance_by_choice(shares: pd.DataFrame) -> Figure:
     return figure
 
 
-@styled
+@style.styled
 def score_against_budget(done: pd.DataFrame, scores: Mapping[str, str], outcome: str) -> Figure:
     """Draw each cell's NEP against how well its forests predict: do the better ones agree on the sign?
 
@@ -152,19 +137,19 @@ def score_against_budget(done: pd.DataFrame, scores: Mapping[str, str], outcome:
     outcome : str
         Column of NEP, g C m-2 yr-1.
     """
-    require_columns(done, [*scores, outcome], "score_against_budget")
-    figure, panels = panel_grid(3.4, [""] * len(scores), len(scores), sharey=True)
+    style.require_columns(done, [*scores, outcome], "score_against_budget")
+    figure, panels = style.panel_grid(3.4, [""] * len(scores), len(scores), sharey=True)
     for axes, (column, label) in zip(panels, scores.items(), strict=True):
-        axes.scatter(done[column], done[outcome], s=14, c=sign_colours(done[outcome]), alpha=0.6, linewidth=0)
+        axes.scatter(done[column], done[outcome], s=14, c=style.sign_colours(done[outcome]), alpha=0.6, linewidth=0)
         axes.set_xlabel(label)
         axes.margins(0.06)
-        axes.axhline(0, color=INK, linewidth=0.9, zorder=1)
+        axes.axhline(0, color=style.INK, linewidth=0.9, zorder=1)
     panels[0].set_ylabel(_NEP)
     _sides(panels[-1], "y")
     return figure
 
 
-@styled
+@style.styled
 def tree_convergence(table: pd.DataFrame) -> Figure:
     """Draw NEP against the number of trees, a dot per seed.
 
@@ -173,12 +158,12 @@ def tree_convergence(table: pd.DataFrame) -> Figure:
     table : pandas.DataFrame
         ``n_trees``, ``seed`` and ``nep`` [g C m-2 yr-1].
     """
-    require_columns(table, ["n_trees", "seed", "nep"], "tree_convergence")
-    figure = blank(3.2, 6.0)
+    style.require_columns(table, ["n_trees", "seed", "nep"], "tree_convergence")
+    figure = style.blank(3.2, 6.0)
     axes = figure.add_subplot()
-    axes.scatter(table["n_trees"], table["nep"], s=26, c=sign_colours(table["nep"]), linewidth=0, zorder=3)
+    axes.scatter(table["n_trees"], table["nep"], s=26, c=style.sign_colours(table["nep"]), linewidth=0, zorder=3)
     spread = table.groupby("n_trees")["nep"].agg(["min", "max"])
-    axes.vlines(spread.index, spread["min"], spread["max"], color=LINK, linewidth=1.4, zorder=1)
+    axes.vlines(spread.index, spread["min"], spread["max"], color=style.LINK, linewidth=1.4, zorder=1)
     axes.set_xscale("log")
     axes.set_xticks(spread.index, labels=[str(number) for number in spread.index], minor=False)
     axes.minorticks_off()
@@ -188,7 +173,7 @@ def tree_convergence(table: pd.DataFrame) -> Figure:
     return figure
 
 
-@styled
+@style.styled
 def truth_by_design(errors: pd.DataFrame) -> Figure:
     """Draw the error of each cell's NEP against the known truth, by how the sites were placed.
 
@@ -198,17 +183,17 @@ def truth_by_design(errors: pd.DataFrame) -> Figure:
         ``sampling_design``, ``npp_sites``, ``rs_sites`` and ``error`` [g C m-2 yr-1].
     """
     design = ["sampling_design", "npp_sites", "rs_sites"]
-    require_columns(errors, [*design, "error"], "truth_by_design")
+    style.require_columns(errors, [*design, "error"], "truth_by_design")
     groups = {f"{name}: {npp} NPP, {rs} Rs sites": group for (name, npp, rs), group in errors.groupby(design)["error"]}
-    figure = blank(1.0 + 0.4 * len(groups), 7.0)
+    figure = style.blank(1.0 + 0.4 * len(groups), 7.0)
     axes = figure.add_subplot()
-    axes.axvline(0, color=INK, linewidth=0.9)
+    axes.axvline(0, color=style.INK, linewidth=0.9)
     axes.text(0, 1.01, "the truth", transform=axes.get_xaxis_transform(), ha="center", va="bottom", fontsize=8.5)
     for row, group in enumerate(groups.values()):
         spread = np.linspace(-0.2, 0.2, len(group)) if len(group) > 1 else np.zeros(1)
-        axes.scatter(group, row + spread, s=18, color=OURS, alpha=0.7, linewidth=0)
-        axes.vlines(group.median(), row - 0.32, row + 0.32, color=INK, linewidth=2)
-    name_rows(axes, list(groups))
+        axes.scatter(group, row + spread, s=18, color=style.OURS, alpha=0.7, linewidth=0)
+        axes.vlines(group.median(), row - 0.32, row + 0.32, color=style.INK, linewidth=2)
+    style.name_rows(axes, list(groups))
     axes.set_xlabel(f"error of {_NEP}; the bar is the median")
     axes.margins(x=0.1)
     return figure
@@ -217,14 +202,14 @@ def truth_by_design(errors: pd.DataFrame) -> Figure:
 def _sides(axes: Axes, along: str) -> None:
     """Draw the line between source and sink, and name its sides at its end."""
     if along == "y":
-        axes.axhline(0, color=INK, linewidth=0.9, zorder=1)
+        axes.axhline(0, color=style.INK, linewidth=0.9, zorder=1)
         place = {"x": 1.005, "y": 0, "ha": "left", "transform": axes.get_yaxis_transform()}
         sides = {"sink": {"va": "bottom"}, "source": {"va": "top"}}
     else:
-        axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
+        axes.axvline(0, color=style.INK, linewidth=0.9, zorder=1)
         place = {"x": 0, "y": 1.005, "va": "bottom", "transform": axes.get_xaxis_transform()}
         sides = {"  sink": {"ha": "left"}, "source  ": {"ha": "right"}}
-    for (side, aligned), colour in zip(sides.items(), (SINK, SOURCE), strict=True):
+    for (side, aligned), colour in zip(sides.items(), (style.SINK, style.SOURCE), strict=True):
         axes.text(s=side, color=colour, fontweight="bold", **place, **aligned)
 
 
@@ -236,10 +221,10 @@ def _choice_rows(axes: Axes, place: pd.Series, nep: pd.Series, chosen: pd.DataFr
         having = chosen.index[chosen[parameter, value]]
         if parameters.index(parameter) % 2:
             axes.axhspan(row - 0.5, row + 0.5, color="#f1f1f1", linewidth=0, zorder=0)
-        axes.vlines(place[having], row - 0.36, row + 0.36, colors=sign_colours(nep[having]), linewidth=width)
+        axes.vlines(place[having], row - 0.36, row + 0.36, colors=style.sign_colours(nep[having]), linewidth=width)
         share = f"{100 * (nep[having] > 0).mean():.0f} %" if len(having) else "none"
         axes.text(1.01, row, share, transform=axes.get_yaxis_transform(), va="center", fontsize=7.5)
-    name_rows(axes, [f"{choice_name(parameter)}: {choice_name(value)}" for parameter, value in chosen.columns])
+    style.name_rows(axes, [f"{choice_name(parameter)}: {choice_name(value)}" for parameter, value in chosen.columns])
     axes.text(1.01, 1.0, "sinks", transform=axes.transAxes, va="bottom", fontsize=7.5, fontweight="bold")
     axes.spines[["left", "bottom"]].set_visible(False)
     axes.tick_params(axis="x", bottom=False, labelbottom=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -11,37 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from shapely.geometry.base import BaseGeometry
 
-from helpers.figures import panels
-from helpers.figures.style import (
-    DIAMOND,
-    INK,
-    OTHERS,
-    OURS,
-    SECOND,
-    SHADE,
-    SINK,
-    SITES,
-    STRONG,
-    Scale,
-    blank,
-    letters,
-    name_rows,
-    panel_grid,
-    panel_letter,
-    require_columns,
-    sequential,
-    series_colours,
-    sign_colours,
-    styled,
-)
-from helpers.names import FLUX_UNITS, TOTAL_UNITS, predictor_name, source_to_sink, with_units
+from helpers.figures import panels, style
+from helpers.names import FLUX_UNITS, TOTAL_UNITS, source_to_sink, with_units
 
 _PREDICTION = "prediction to sample"
-_USE = {"may be used": SINK, "too unlike the sites": SECOND, "land cover without a site": "#8c2d62"}
+_USE = {"may be used": style.SINK, "too unlike the sites": style.SECOND, "land cover without a site": "#8c2d62"}
 _DISSIMILARITY = {
     "bounds": [0, 0.25, 0.5, 0.75, 1, 1.5, 2, 3],
     "colours": ["#f7fbff", "#c9dfee", "#94c1dc", "#5a9fc8", "#f4c98a", "#dd8f3c", "#a3560c"],
@@ -49,7 +26,7 @@ _DISSIMILARITY = {
 }
 
 
-@styled
+@style.styled
 def distance_curves(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw the distances that each scheme of folds tries beside those that the map needs, with their W.
 
@@ -67,25 +44,25 @@ def distance_curves(tables: Mapping[str, pd.DataFrame]) -> Figure:
     ValueError
         If a column is missing, or there is no *prediction to sample*.
     """
-    figure, row = panel_grid(4.6, tables, len(tables), sharey=True)
+    figure, row = style.panel_grid(4.6, tables, len(tables), sharey=True)
     for axes, table in zip(row, tables.values(), strict=True):
-        require_columns(table, ["kind", "distance_km", "wasserstein_km"], "distance_curves")
+        style.require_columns(table, ["kind", "distance_km", "wasserstein_km"], "distance_curves")
         kinds = dict(list(table.groupby("kind", sort=False)))
         if _PREDICTION not in kinds:
             raise ValueError(f"distance_curves: no distances of kind {_PREDICTION!r}; there are: {', '.join(kinds)}")
-        colours = series_colours(kind for kind in kinds if kind != _PREDICTION)
+        colours = style.series_colours(kind for kind in kinds if kind != _PREDICTION)
         for kind, chosen in kinds.items():
-            label, style = f"{kind}, W {chosen['wasserstein_km'].iloc[0]:.0f} km", {"color": colours.get(kind)}
+            label, look = f"{kind}, W {chosen['wasserstein_km'].iloc[0]:.0f} km", {"color": colours.get(kind)}
             if kind == _PREDICTION:
-                label, style = f"{kind}: the map", {"color": INK, "linewidth": 3}
-            _cumulative(axes, np.maximum(chosen["distance_km"].to_numpy(float), 1.0), label=label, **style)
+                label, look = f"{kind}: the map", {"color": style.INK, "linewidth": 3}
+            _cumulative(axes, np.maximum(chosen["distance_km"].to_numpy(float), 1.0), label=label, **look)
         axes.set(xscale="log", xlabel="distance to the nearest training row [km]")
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), fontsize=8)
     row[0].set_ylabel("share at or below")
     return figure
 
 
-@styled
+@style.styled
 def applicability_map(dissimilarity: Mapping[str, xr.DataArray], use: xr.DataArray, boundary: BaseGeometry) -> Figure:
     """Draw the dissimilarity index of each of two forests, and where the budget of both may be used.
 
@@ -108,14 +85,14 @@ def applicability_map(dissimilarity: Mapping[str, xr.DataArray], use: xr.DataArr
     maps = panels.shared_grid({**dissimilarity, "use": use})
     shown = {name: panels.on_plateau(field, boundary) for name, field in maps.items()}
     categories = shown.pop("use")
-    figure = blank(5.0)
+    figure = style.blank(5.0)
     grid = GridSpec(2, 2, figure)
     bounds, colours = _DISSIMILARITY["bounds"], _DISSIMILARITY["colours"]
     cmap = ListedColormap(colours, over=_DISSIMILARITY["over"])
-    scale = Scale(cmap, BoundaryNorm(bounds, len(colours)), "max")
+    scale = style.Scale(cmap, BoundaryNorm(bounds, len(colours)), "max")
     for place, letter, (name, field) in zip(grid, "ab", shown.items(), strict=False):
         panels.draw_map(figure, place, field, boundary, scale, letter, f"{name}: dissimilarity")
-    classes = Scale(ListedColormap(list(_USE.values())), BoundaryNorm([-0.5, 0.5, 1.5, 2.5], 3))
+    classes = style.Scale(ListedColormap(list(_USE.values())), BoundaryNorm([-0.5, 0.5, 1.5, 2.5], 3))
     axes = panels.draw_map(figure, grid[1, 0], categories, boundary, classes, "c", "both forests together")
     inner = grid[1, 1].subgridspec(3, 3, width_ratios=[0.05, 1, 0.05], height_ratios=[0.3, 0.22, 2.2])
     label = "dissimilarity, in units of the threshold (a, b)"
@@ -127,7 +104,7 @@ def applicability_map(dissimilarity: Mapping[str, xr.DataArray], use: xr.DataArr
     return figure
 
 
-@styled
+@style.styled
 def error_maps(fields: Mapping[str, tuple[xr.DataArray, str]], boundary: BaseGeometry) -> Figure:
     """Draw maps of expected errors or of widths of intervals, two in a row, each with its own limits.
 
@@ -146,12 +123,12 @@ def error_maps(fields: Mapping[str, tuple[xr.DataArray, str]], boundary: BaseGeo
     if not fields:
         raise ValueError("error_maps: no map to draw")
     rows = -(-len(fields) // 2)
-    figure = blank(0.4 + 2.35 * rows)
+    figure = style.blank(0.4 + 2.35 * rows)
     shown = []
-    places = zip(GridSpec(rows, 2, figure), letters(len(fields)), fields.items(), strict=False)
+    places = zip(GridSpec(rows, 2, figure), style.letters(len(fields)), fields.items(), strict=False)
     for place, letter, (title, (field, unit)) in places:
         cut = panels.on_plateau(field, boundary)
-        scale = sequential([cut], "cmc.lajolla_r")
+        scale = style.sequential([cut], "cmc.lajolla_r")
         axes = panels.draw_map(figure, place, cut, boundary, scale, letter, title)
         panels.colour_bar(axes, scale, panels.unit_label(unit), shrink=0.75, pad=0.02)
         shown.append(cut)
@@ -162,7 +139,7 @@ def error_maps(fields: Mapping[str, tuple[xr.DataArray, str]], boundary: BaseGeo
     return figure
 
 
-@styled
+@style.styled
 def budget_interval(
     totals: Mapping[str, np.ndarray], scenarios: pd.DataFrame, published: pd.DataFrame, truth: float | None
 ) -> Figure:
@@ -181,35 +158,35 @@ def budget_interval(
         The true total of a simulated plateau, Tg C yr-1.
     """
     ends = ["total_low_TgC_yr", "total_high_TgC_yr"]
-    require_columns(scenarios, ["label", "total_TgC_yr", *ends, "sink_probability"], "budget_interval, scenarios")
-    require_columns(published, ["label", "low", "high"], "budget_interval, published")
-    figure = blank(2.8 + 0.27 * (len(scenarios) + len(published)))
+    style.require_columns(scenarios, ["label", "total_TgC_yr", *ends, "sink_probability"], "budget_interval, scenarios")
+    style.require_columns(published, ["label", "low", "high"], "budget_interval, published")
+    figure = style.blank(2.8 + 0.27 * (len(scenarios) + len(published)))
     upper, lower = figure.subplots(2, 1, height_ratios=[2.4, 0.27 * (len(scenarios) + len(published) + 1)])
-    for (name, values), colour in zip(totals.items(), series_colours(totals).values(), strict=True):
+    for (name, values), colour in zip(totals.items(), style.series_colours(totals).values(), strict=True):
         label = f"{name}: a sink in {100 * np.mean(values > 0):.0f} % of draws"
         _cumulative(upper, values, color=colour, label=label)
     upper.set_ylabel("share of draws\nat or below")
-    colours = sign_colours(scenarios["total_TgC_yr"])
+    colours = style.sign_colours(scenarios["total_TgC_yr"])
     ours = np.arange(len(scenarios))
     lower.hlines(ours, *(scenarios[end] for end in ends), color=colours, linewidth=2.4)
     lower.scatter(scenarios["total_TgC_yr"], ours, s=36, color=colours, zorder=3)
     theirs = len(scenarios) + np.arange(len(published))
-    lower.hlines(theirs, published["low"], published["high"], color=INK, linewidth=2.4)
-    lower.plot(published[["low", "high"]], theirs, **DIAMOND)
+    lower.hlines(theirs, published["low"], published["high"], color=style.INK, linewidth=2.4)
+    lower.plot(published[["low", "high"]], theirs, **style.DIAMOND)
     chances = [f"{row.label}, sink: {100 * row.sink_probability:.0f} %" for row in scenarios.itertuples()]
-    name_rows(lower, [*chances, *published["label"]])
+    style.name_rows(lower, [*chances, *published["label"]])
     lower.tick_params(axis="y", labelsize=7.5)
     for axes, letter in zip((upper, lower), "ab", strict=True):
         axes.axvline(0, color="black", linewidth=0.8)
         if truth is not None:
             axes.axvline(truth, label="truth", color="black", linestyle=(0, (1, 1)), linewidth=1.6)
         axes.set_xlabel(source_to_sink(TOTAL_UNITS))
-        panel_letter(axes, letter)
+        style.panel_letter(axes, letter)
     upper.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
 
 
-@styled
+@style.styled
 def variance_bars(table: pd.DataFrame) -> Figure:
     """Draw how much each source alone moves NPP, Rh and NEP of the plateau, beside all together.
 
@@ -219,19 +196,21 @@ def variance_bars(table: pd.DataFrame) -> Figure:
         ``label``, ``npp_sd_gC_m2_yr``, ``rh_sd_gC_m2_yr``, ``nep_sd_gC_m2_yr``; a row per source, the last one all.
     """
     columns = {name: f"{name.lower()}_sd_gC_m2_yr" for name in ("NPP", "Rh", "NEP")}
-    require_columns(table, ["label", *columns.values()], "variance_bars")
-    figure, row = panel_grid(1.1 + 0.3 * len(table), columns, 3, sharey=True, sharex=True)
-    colours = [OTHERS] * (len(table) - 1) + [STRONG]
+    style.require_columns(table, ["label", *columns.values()], "variance_bars")
+    figure, row = style.panel_grid(1.1 + 0.3 * len(table), columns, 3, sharey=True, sharex=True)
+    colours = [style.OTHERS] * (len(table) - 1) + [style.STRONG]
     for axes, column in zip(row, columns.values(), strict=True):
-        bars = axes.barh(range(len(table)), table[column], height=0.62, color=colours, edgecolor=INK, linewidth=0.5)
+        bars = axes.barh(
+            range(len(table)), table[column], height=0.62, color=colours, edgecolor=style.INK, linewidth=0.5
+        )
         axes.bar_label(bars, fmt="%.0f" if table[column].max() >= 20 else "%.1f", padding=3, fontsize=7.5)
-        name_rows(axes, table["label"])
+        style.name_rows(axes, table["label"])
         axes.margins(x=0.18)
     row[1].set_xlabel(with_units("standard deviation of the plateau mean", FLUX_UNITS))
     return figure
 
 
-@styled
+@style.styled
 def coverage_checks(table: pd.DataFrame, level: float) -> Figure:
     """Draw how many held-back records lie in their interval, as it is and recalibrated, against what it promises.
 
@@ -242,65 +221,26 @@ def coverage_checks(table: pd.DataFrame, level: float) -> Figure:
     level : float
         What the intervals promise.
     """
-    require_columns(table, ["model", "check", "coverage", "recalibrated_coverage"], "coverage_checks")
+    style.require_columns(table, ["model", "check", "coverage", "recalibrated_coverage"], "coverage_checks")
     models, checks = (list(dict.fromkeys(table[column])) for column in ("model", "check"))
-    figure, row = panel_grid(1.3 + 0.32 * len(checks), models, len(models), sharey=True, sharex=True)
+    figure, row = style.panel_grid(1.3 + 0.32 * len(checks), models, len(models), sharey=True, sharex=True)
     places = np.arange(len(checks))
     for axes, model in zip(row, models, strict=True):
         chosen = table[table["model"] == model].set_index("check").reindex(checks)
         raw, new = chosen["coverage"], chosen["recalibrated_coverage"]
-        axes.axvspan(level - 0.05, min(1.0, level + 0.05), color=SHADE, linewidth=0, zorder=0)
+        axes.axvspan(level - 0.05, min(1.0, level + 0.05), color=style.SHADE, linewidth=0, zorder=0)
         axes.axvline(level, color="black", linewidth=0.8)
         axes.hlines(places, raw, new, color="#888888", linewidth=1.2)
-        marks = axes.plot(raw, places, "o", color=SITES, markersize=7, label="as the forest gives it")
-        marks += axes.plot(new, places, "s", color=OURS, markersize=6, label="recalibrated")
-        name_rows(axes, checks)
+        marks = axes.plot(raw, places, "o", color=style.SITES, markersize=7, label="as the forest gives it")
+        marks += axes.plot(new, places, "s", color=style.OURS, markersize=6, label="recalibrated")
+        style.name_rows(axes, checks)
         axes.set_xlabel(f"share of records in their {100 * level:.0f} % interval")
-    band = Patch(facecolor=SHADE, label="within 5 points of the promise")
+    band = Patch(facecolor=style.SHADE, label="within 5 points of the promise")
     figure.legend(handles=[*marks, band], loc="outside upper center", ncols=3)
     return figure
 
 
-@styled
-def accumulated_effects(effects: pd.DataFrame, sites: pd.DataFrame, predictors: Sequence[str], label: str) -> Figure:
-    """Draw the accumulated local effect of each predictor with a rug of the sites below it.
-
-    Parameters
-    ----------
-    effects : pandas.DataFrame
-        ``predictor``, ``value``, ``effect``, from :func:`mapforest.effects.accumulated_local_effects`, and ``units``
-        of the predictor.
-    sites : pandas.DataFrame
-        The predictors at the training sites.
-    predictors : sequence of str
-        Those to draw, in the order of the panels.
-    label : str
-        What the effect is, with units.
-
-    Raises
-    ------
-    ValueError
-        If a column or a predictor is missing.
-    """
-    require_columns(effects, ["predictor", "value", "effect", "units"], "accumulated_effects")
-    require_columns(sites, list(predictors), "accumulated_effects, sites")
-    columns = min(4, len(predictors))
-    titles = [""] * len(predictors)
-    figure, grid = panel_grid(0.6 + 1.75 * -(-len(predictors) // columns), titles, columns, sharey=True)
-    mark = {"linestyle": "", "marker": "|", "color": SITES, "markersize": 7}
-    for axes, name in zip(grid, predictors, strict=True):
-        chosen = effects[effects["predictor"] == name]
-        axes.axhline(0, color="#999999", linewidth=0.7)
-        axes.plot(chosen["value"], chosen["effect"], color=OURS)
-        below = {"transform": axes.get_xaxis_transform(), "clip_on": False, "alpha": 0.5}
-        axes.plot(sites[name], np.zeros(len(sites)), **mark, **below)
-        axes.set_xlabel(with_units(predictor_name(name), chosen["units"].iloc[0]))
-    figure.supylabel(label, fontsize=9)
-    figure.legend(handles=[Line2D([], [], label="a site", **mark)], loc="outside upper right")
-    return figure
-
-
-@styled
+@style.styled
 def worlds_held(table: pd.DataFrame) -> Figure:
     """Draw the interval of each virtual world less its truth: it holds the truth where it crosses zero.
 
@@ -311,14 +251,14 @@ def worlds_held(table: pd.DataFrame) -> Figure:
         (0 or 1); a row per world.
     """
     ends = ["low_gC_m2_yr", "high_gC_m2_yr", "mean_gC_m2_yr"]
-    require_columns(table, ["part", *ends, "true_gC_m2_yr", "held"], "worlds_held")
+    style.require_columns(table, ["part", *ends, "true_gC_m2_yr", "held"], "worlds_held")
     parts = dict(list(table.groupby("part", sort=False)))
     titles = [f"{part}: {worlds['held'].sum():.0f} of {len(worlds)} held" for part, worlds in parts.items()]
-    figure, row = panel_grid(3.4, titles, len(parts))
+    figure, row = style.panel_grid(3.4, titles, len(parts))
     for axes, worlds in zip(row, parts.values(), strict=True):
         less = worlds[ends].sub(worlds["true_gC_m2_yr"], axis=0).assign(held=worlds["held"])
         less = less.sort_values("mean_gC_m2_yr")
-        colours, places = np.where(less["held"].astype(bool), OURS, SITES), np.arange(len(less))
+        colours, places = np.where(less["held"].astype(bool), style.OURS, style.SITES), np.arange(len(less))
         axes.hlines(places, less["low_gC_m2_yr"], less["high_gC_m2_yr"], color=colours, linewidth=1.5)
         axes.scatter(less["mean_gC_m2_yr"], places, color=colours, s=10, zorder=3)
         axes.axvline(0, color="black", linewidth=0.8)
@@ -327,7 +267,7 @@ def worlds_held(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _cumulative(axes: Axes, values: np.ndarray, **style: object) -> None:
+def _cumulative(axes: Axes, values: np.ndarray, **look: object) -> None:
     """Draw the share of values at or below each of them."""
-    axes.step(np.sort(values), np.arange(1, len(values) + 1) / len(values), where="post", **style)
+    axes.step(np.sort(values), np.arange(1, len(values) + 1) / len(values), where="post", **look)
     axes.set_ylim(0, 1.02)
