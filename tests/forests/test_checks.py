@@ -22,7 +22,7 @@ def forests(settings, table, scored):
 
 @pytest.fixture(scope="module")
 def cells(cube):
-    return map_table(cube, RS_PREDICTORS)
+    return map_table(cube, ["cell_area", *RS_PREDICTORS], cube["plateau"])
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_intervals_are_checked_out_of_bag_and_under_matched_folds(settings, fore
 
 def test_the_map_of_intervals_takes_the_margin_of_the_matched_folds(settings, forests, cube):
     forest = forests["npp"]
-    grown = intervals.grow(forest.model, forest.table, forest.target)
+    grown = intervals.grow(forest.model)
     margins = pd.DataFrame({"model": "NPP", "check": ["out of bag", checks.MATCHED], "margin": [7.0, 100.0]})
     plain, wide = (
         checks.interval_limits(settings, {"npp": grown}, margins.assign(margin=margins["margin"] * times), cube)
