@@ -174,13 +174,13 @@ def test_the_curve_names_sides_choices_reference_and_number_of_cells():
 def test_the_curve_writes_the_share_of_sinks_of_each_choice():
     table = swept(lambda domain, line, trees: 5.0 if line == "paper" else -5.0).set_index("cell")
     chosen = sweep_results.choice_table(table.reset_index()).set_axis(table.index)
-    shown = texts(specification_curve(table[NEP], chosen, "base")).splitlines()
+    shown = texts(specification_curve(table[NEP], chosen, "base", ("the paper", 68.06))).splitlines()
     assert shown.count("100 %") == 1 and shown.count("0 %") == 1 and shown.count("50 %") == 4
 
 
 def test_a_curve_without_cells_is_refused():
     with pytest.raises(ValueError, match="run the sweep first"):
-        specification_curve(pd.Series(dtype=float), pd.DataFrame(), "base")
+        specification_curve(pd.Series(dtype=float), pd.DataFrame(), "base", ("the paper", 68.06))
 
 
 def test_many_values_of_one_choice_share_a_row():
@@ -197,6 +197,6 @@ def test_bars_of_the_variance_add_up_to_all_of_it():
 def test_scores_trees_and_truth_are_drawn_with_units():
     table = swept(additive).assign(npp_r2_knndm=0.1, sampling_design="uniform", npp_sites=394, rs_sites=62)
     assert "held-back" in texts(score_against_budget(table, {"npp_r2_knndm": "R2, held-back sites"}, NEP))
-    assert "a dot a seed" in texts(tree_convergence(sweep_results.convergence(table)))
+    assert "a dot per seed" in texts(tree_convergence(sweep_results.convergence(table)))
     errors = sweep_results.truth_errors(table.assign(**{f"true_{NEP}": 8.0}))
     assert "uniform: 394 NPP, 62 Rs sites" in texts(truth_by_design(errors))
