@@ -59,18 +59,18 @@ def test_an_engine_that_is_missing_for_a_forest_leaves_its_row_empty():
 
 
 def test_only_the_factors_that_were_varied_have_a_panel():
-    found = panels(cost_by_factor(cases()))
+    found = panels(cost_by_factor(cases(), None))
     assert list(found) == ["thousand cells", "threads of one process", "worker processes, one thread each"]
 
 
 def test_seconds_stand_above_their_cells():
-    axes = panels(cost_by_factor(cases()))["thousand cells"]
+    axes = panels(cost_by_factor(cases(), None))["thousand cells"]
     clock = next(line for line in axes.lines if line.get_label() == "on the clock")
     assert np.allclose([clock.get_xdata(), clock.get_ydata()], [[100, 400], [1, 4]])
 
 
 def test_the_case_without_a_cluster_is_no_case_of_workers():
-    axes = panels(cost_by_factor(cases()))["worker processes, one thread each"]
+    axes = panels(cost_by_factor(cases(), None))["worker processes, one thread each"]
     assert all(list(line.get_xdata()) == [2] for line in axes.lines)
 
 
@@ -95,7 +95,7 @@ def test_each_notebook_has_its_minutes_and_its_memory():
     ("draw", "table", "column"),
     [
         (engine_speeds, engines(), "ratio"),
-        (cost_by_factor, cases(), "slowest"),
+        (lambda table: cost_by_factor(table, None), cases(), "slowest"),
         (memory_against_cells, cases(), "cube_mb"),
         (notebook_costs, job(), "cpu_seconds"),
     ],

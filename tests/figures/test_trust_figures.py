@@ -9,7 +9,6 @@ import shapely
 import xarray as xr
 
 from helpers.figures.trust import (
-    accumulated_effects,
     applicability_map,
     budget_interval,
     coverage_checks,
@@ -84,19 +83,13 @@ def test_worlds_held_counts_the_worlds() -> None:
     assert axes.get_title() == "inside: 1 of 2 held"
 
 
-def test_variance_bars_have_a_panel_a_flux() -> None:
+def test_variance_bars_have_a_panel_per_flux() -> None:
     assert [axes.get_title() for axes in variance_bars(sources()).axes] == ["NPP", "Rh", "NEP"]
 
 
 def test_coverage_checks_mark_the_promise() -> None:
     (axes,) = coverage_checks(checks(), 0.9).axes
     assert any(np.allclose(line.get_xdata(), 0.9) for line in axes.lines)
-
-
-def test_accumulated_effects_draw_a_mark_a_site() -> None:
-    effects = pd.DataFrame({"predictor": "lai", "value": [0.0, 1.0], "effect": [-1.0, 1.0]})
-    (axes,) = accumulated_effects(effects, pd.DataFrame({"lai": [0.1, 0.5, 0.7]}), ["lai"], "effect").axes
-    assert any(line.get_marker() == "|" and len(line.get_xdata()) == 3 for line in axes.lines)
 
 
 def test_maps_of_errors_have_a_bar_each() -> None:
@@ -116,7 +109,7 @@ def test_the_applicability_map_names_its_three_classes() -> None:
     ("draw", "table"),
     [
         (lambda table: distance_curves({"NPP": table}), distances().drop(columns="wasserstein_km")),
-        (lambda table: budget_interval({}, table, published()), scenarios().drop(columns="label")),
+        (lambda table: budget_interval({}, table, published(), None), scenarios().drop(columns="label")),
         (variance_bars, sources().drop(columns="nep_sd_gC_m2_yr")),
         (lambda table: coverage_checks(table, 0.9), checks().drop(columns="coverage")),
         (worlds_held, worlds().drop(columns="held")),

@@ -174,13 +174,13 @@ def test_the_curve_names_sides_choices_reference_and_number_of_cells():
 def test_the_curve_writes_the_share_of_sinks_of_each_choice():
     table = swept(lambda domain, line, trees: 5.0 if line == "paper" else -5.0).set_index("cell")
     chosen = sweep_results.choice_table(table.reset_index()).set_axis(table.index)
-    shown = texts(specification_curve(table[NEP], chosen, "base", ("the paper", 0.0))).splitlines()
+    shown = texts(specification_curve(table[NEP], chosen, "base", ("the paper", 68.06))).splitlines()
     assert shown.count("100 %") == 1 and shown.count("0 %") == 1 and shown.count("50 %") == 4
 
 
 def test_a_curve_without_cells_is_refused():
     with pytest.raises(ValueError, match="run the sweep first"):
-        specification_curve(pd.Series(dtype=float), pd.DataFrame(), "base", ("the paper", 0.0))
+        specification_curve(pd.Series(dtype=float), pd.DataFrame(), "base", ("the paper", 68.06))
 
 
 def test_many_values_of_one_choice_share_a_row():

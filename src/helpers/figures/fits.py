@@ -230,7 +230,7 @@ def modis_check(stand_in: ArrayLike, site_values: ArrayLike) -> Figure:
         If lengths differ, or a value is missing.
     """
     x, y = np.asarray(site_values, float), np.asarray(stand_in, float)
-    r = metrics.pearson_r(x, y)
+    r = metrics.scores(x, y)["r"]
     figure = style.blank(4.4, 5.6)
     axes = figure.add_subplot()
     axes.scatter(x, y, s=16, color=style.OURS, alpha=0.6, linewidth=0)

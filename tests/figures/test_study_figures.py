@@ -1,0 +1,83 @@
+"""Figures of the study: its area, its flow, its predictors."""
+
+from __future__ import annotations
+
+import functools
+
+import cartopy.crs as ccrs
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from drawn import BOUNDARY, legend_texts, meshes, panels, small_cube
+from matplotlib.collections import PathCollection
+from matplotlib.colors import to_rgba
+
+from helpers.data.cube import NPP_PREDICTORS, RS_PREDICTORS
+from helpers.figures.study import covariates, fig1_study_area, fig2_flow
+from helpers.figures.style import LAND_COVER
+
+SITES = pd.DataFrame({"longitude": [91.0, 95.0, 99.0], "latitude": [32.0, 34.0, 33.0]})
+ONE = pd.DataFrame({"longitude": [99.0], "latitude": [31.0]})
+
+
+@functools.cache
+def study_area() -> mpl.figure.Figure:
+    """Return figure 1 with one NPP site and three Rs sites; drawn once, and only read."""
+    return fig1_study_area(small_cube(), BOUNDARY, ONE, SITES)
+
+
+def test_study_area_names_the_classes_that_are_present_and_the_sites():
+    assert list(panels(study_area())) == ["a", "b"]
+    assert legend_texts(study_area()) == {"grassland", "barren", "water", "NPP site", "Rs site"}
+
+
+def test_study_area_draws_each_class_in_its_legend_colour():
+    mesh = meshes(panels(study_area())["a"])[-1]
+    assert all(mesh.cmap(mesh.norm(number)) == to_rgba(colour) for number, colour in LAND_COVER.items())
+
+
+def test_study_area_puts_sites_where_they_lie():
+    axes = panels(study_area())["a"]
+    marks = [found for found in axes.collections if isinstance(found, PathCollection)]
+    (site,) = (found for found in marks if len(found.get_offsets()) == 1)
+    drawn = (site.get_offset_transform() - axes.transData).transform(np.asarray(site.get_offsets()))[0]
+    assert drawn == pytest.approx(axes.projection.transform_point(99.0, 31.0, src_crs=ccrs.PlateCarree()))
+
+
+def test_study_area_says_which_column_of_the_sites_is_missing():
+    with pytest.raises(ValueError, match="Rs sites: the table lacks latitude"):
+        fig1_study_area(small_cube(), BOUNDARY, SITES, SITES.drop(columns="latitude"))
+
+
+def test_an_unknown_land_cover_class_is_refused():
+    cube = small_cube()
+    cube["land_cover"] = cube["land_cover"] + 10
+    with pytest.raises(ValueError, match="IGBP class from 1 to 17, found 2[0-9]"):
+        fig1_study_area(cube, BOUNDARY, SITES, SITES)
+
+
+def test_nothing_is_cut_off_at_the_edge_of_the_study_area():
+    figure = study_area()
+    figure.draw_without_rendering()
+    extent = figure.get_tightbbox()
+    assert extent.x0 >= -0.02 and extent.y0 >= -0.02
+    assert extent.x1 <= figure.get_figwidth() + 0.02 and extent.y1 <= figure.get_figheight() + 0.02
+
+
+def test_predictor_maps_carry_their_units_and_a_legend_of_land_cover():
+    figure = covariates(small_cube(), BOUNDARY, ["precipitation", "temperature", "lai", "land_cover"])
+    bars = [child for axes in panels(figure).values() for child in axes.child_axes]
+    assert [bar.get_ylabel() for bar in bars] == ["[mm yr⁻¹]", "[°C]", "[dimensionless]"]
+    assert {"grassland", "barren"} <= legend_texts(figure)
+
+
+def test_a_predictor_that_the_cube_lacks_is_named():
+    with pytest.raises(ValueError, match="lacks soc"):
+        covariates(small_cube(), BOUNDARY, ["precipitation", "soc"])
+
+
+def test_flow_names_every_step_of_the_chain_and_counts_the_predictors():
+    texts = " ".join(text.get_text() for text in fig2_flow().axes[0].texts)
+    assert all(f"(Eq. {i})" in texts for i in range(1, 5)) and "Eqs. 5–8" in texts
+    assert f"{len(NPP_PREDICTORS)} predictors (Eq. 1)" in texts and f"{len(RS_PREDICTORS)} predictors (Eq. 2)" in texts
