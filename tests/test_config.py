@@ -39,8 +39,8 @@ def test_none_leaves_the_files_value():
         ({"run": "../elsewhere"}, "run: .*plain name"),
         ({"sweep": "../elsewhere"}, "sweep: .*plain name"),
         ({"left_out": "srda"}, "left_out: .*given: 'srda'.; did you mean 'srad'"),
-        ({"world": "virtual", "soc_depth": 100}, "soc_depth is 100, which only world: open knows; here 30"),
-        ({"world": "virtual", "rs_filter": "coverage"}, "rs_filter is 'coverage', which only world: open knows"),
+        ({"world": "virtual", "soc_depth": 100}, "soc_depth is 100, which only world: open has; expected 30"),
+        ({"world": "virtual", "rs_filter": "coverage"}, "rs_filter is 'coverage', which only world: open has"),
     ],
 )
 def test_values_that_cannot_be_are_refused(values, message):
@@ -58,7 +58,7 @@ def test_unknown_key_of_a_file_names_the_file(tmp_path):
 def test_a_file_without_keys_is_refused(tmp_path):
     path = tmp_path / "mine.yml"
     path.write_text("- open\n")
-    with pytest.raises(ConfigError, match="expected one 'key: value' a line"):
+    with pytest.raises(ConfigError, match="expected one 'key: value' per line"):
         load_config(path)
 
 
