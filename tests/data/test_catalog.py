@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import re
 import threading
 from collections.abc import Iterator
@@ -16,12 +15,14 @@ import yaml
 
 from helpers.config import project_root
 from helpers.data import catalog
+from helpers.errors import DataError
+from helpers.runs.dependencies import reached_modules
 
 CONTENT = b"twelve bytes"
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
-    """A file server that remembers what it was asked for."""
+    """A file server that lists what it was asked for."""
 
     requests: list[str] = []
 
@@ -75,9 +76,29 @@ def product(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_every_reader_named_in_the_catalogue_exists() -> None:
+    for key in catalog.load_catalog():
+        assert callable(catalog.reader(key)), key
+
+
+def test_a_change_of_a_reader_makes_notebook_01_stale() -> None:
+    """Readers are imported by name, which the search for reached modules cannot see: world or cube import them too."""
+    root = project_root()
+    reached = reached_modules(root / "notebooks" / "01_data_preparation.ipynb", root / "src")
     for entry in catalog.load_catalog().values():
-        module, function = entry.reader.rsplit(".", 1)
-        assert callable(getattr(importlib.import_module(f"helpers.{module}"), function)), entry.key
+        module = root / "src" / "helpers" / Path(*entry.reader.split(".")[:-1]).with_suffix(".py")
+        assert module in reached, f"import the module of {entry.reader} in helpers.data.cube or helpers.world"
+
+
+def test_a_file_of_this_repository_is_where_the_catalogue_says() -> None:
+    assert [path.is_file() for path in catalog.fetch("sun2022").values()] == [True]
+
+
+def test_two_products_with_a_file_of_one_name_are_refused(product: Path) -> None:
+    path = catalog.catalogue_path()
+    entry = yaml.safe_load(path.read_text(encoding="utf-8"))["small"]
+    path.write_text(yaml.safe_dump({"small": entry, "twin": entry}), encoding="utf-8")
+    with pytest.raises(DataError, match="small.bin: named by more than one entry"):
+        catalog.load_catalog()
 
 
 def test_the_catalogue_pins_every_address_to_a_commit() -> None:
@@ -138,7 +159,7 @@ def test_files_are_at_hand_in_a_mirror_folder(product: Path, tmp_path: Path, mon
     (tmp_path / "small.bin").write_bytes(CONTENT)
     assert not catalog.cached_or_mirrored()
     monkeypatch.setenv("QTP_DATA_MIRROR", str(tmp_path))
-    assert catalog.cached_or_mirrored(["small"])
+    assert catalog.cached_or_mirrored()
 
 
 def test_a_wrong_file_in_a_mirror_folder_is_not_at_hand(product: Path, tmp_path: Path, monkeypatch) -> None:

@@ -6,8 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from opened import real_world
 
-from helpers.data import catalog, cube, grid, region
+from helpers.data import catalog, cube, grid
+from helpers.data.land_cover import class_shares
+from helpers.data.variables import VARIABLES
 from helpers.errors import DataError
 
 YEARS = pd.DatetimeIndex(["2001-01-01", "2002-01-01", "2003-01-01"], name="time")
@@ -72,10 +75,28 @@ def test_sites_on_the_outer_edge_belong_to_the_outermost_cells() -> None:
 
 
 @pytest.fixture(scope="module")
-def open_world(real_data) -> xr.Dataset:
-    cells = grid.target_grid(73, 18, 136, 54, 0.1)
-    boundary = region.read_boundary(catalog.fetch("boundary")["DBATP_Polygon.shp"])
-    return cube.open_cube(cells, region.mask_from_polygon(boundary, cells))
+def open_cube(real_data) -> xr.Dataset:
+    return real_world().cube
+
+
+def test_land_cover_classes_share_the_area_of_the_plateau() -> None:
+    made = small_cube()
+    made["land_cover"][:] = np.array([[16.0, 16, 16, 16], [16, 16, 10, 10], [10, 11, 11, np.nan]])
+    shares = class_shares(made)
+    assert shares["meaning"].tolist() == ["grassland", "permanent wetland"]
+    area = made["cell_area"].values[[1, 2], [3, 1]]
+    assert shares["area_Mkm2"].tolist() == pytest.approx([(2 * area[0] + area[1]) / 1e6, 2 * area[1] / 1e6])
+    assert shares["share"].sum() == pytest.approx(1)
+
+
+def test_the_summary_is_weighted_by_area() -> None:
+    made = small_cube()
+    made["soc"][:] = np.array([[0.0] * 4, [0, 0, 1, 2], [3, 4, 5, np.nan]])
+    row = cube.summary(made[["soc", "plateau", "cell_area"]]).set_index("covariate").loc["soc"]
+    area = made["cell_area"].values[[1, 2], [3, 1]]
+    assert row["mean"] == pytest.approx((3 * area[0] + 12 * area[1]) / (2 * area[0] + 3 * area[1]))
+    assert (row["lowest"], row["highest"]) == (1, 5)
+    assert row["valid_area_Mkm2"] == pytest.approx((2 * area[0] + 3 * area[1]) / 1e6)
 
 
 def plateau_share(made: xr.Dataset, where: xr.DataArray) -> float:
@@ -88,27 +109,27 @@ def plateau_mean(made: xr.Dataset, field: xr.DataArray) -> float:
 
 
 @pytest.mark.real_data
-def test_naqu_is_cold_and_has_a_monsoon(open_world) -> None:
-    naqu = cube.sample(open_world, pd.DataFrame({"longitude": [92.07], "latitude": [31.48]})).iloc[0]
+def test_naqu_is_cold_and_has_a_monsoon(open_cube) -> None:
+    naqu = cube.sample(open_cube, pd.DataFrame({"longitude": [92.07], "latitude": [31.48]})).iloc[0]
     assert naqu["temperature"] == pytest.approx(-1, abs=1)
     assert 380 < naqu["precipitation"] < 470
 
 
 @pytest.mark.real_data
-def test_golmud_is_a_desert(open_world) -> None:
-    golmud = cube.sample(open_world, pd.DataFrame({"longitude": [94.9], "latitude": [36.42]})).iloc[0]
+def test_golmud_is_a_desert(open_cube) -> None:
+    golmud = cube.sample(open_cube, pd.DataFrame({"longitude": [94.9], "latitude": [36.42]})).iloc[0]
     assert golmud["precipitation"] < 60
 
 
 @pytest.mark.real_data
-def test_the_plateau_has_its_height(open_world) -> None:
-    assert 4300 < plateau_mean(open_world, open_world["elevation"]) < 4500
+def test_the_plateau_has_its_height(open_cube) -> None:
+    assert 4300 < plateau_mean(open_cube, open_cube["elevation"]) < 4500
 
 
 @pytest.mark.real_data
 @pytest.mark.parametrize(("land_cover", "share"), [(10, 0.56), (16, 0.355)])
-def test_the_plateau_is_grassland_and_barren_ground(open_world, land_cover: int, share: float) -> None:
-    assert plateau_share(open_world, open_world["land_cover"] == land_cover) == pytest.approx(share, abs=0.02)
+def test_the_plateau_is_grassland_and_barren_ground(open_cube, land_cover: int, share: float) -> None:
+    assert plateau_share(open_cube, open_cube["land_cover"] == land_cover) == pytest.approx(share, abs=0.02)
 
 
 @pytest.mark.real_data
@@ -123,30 +144,56 @@ def test_the_plateau_is_grassland_and_barren_ground(open_world, land_cover: int,
         ("soc", 5, 12),
     ],
 )
-def test_plateau_means_are_those_of_the_plateau(open_world, name: str, low: float, high: float) -> None:
-    assert low < plateau_mean(open_world, open_world[name]) < high
+def test_plateau_means_are_those_of_the_plateau(open_cube, name: str, low: float, high: float) -> None:
+    assert low < plateau_mean(open_cube, open_cube[name]) < high
 
 
 @pytest.mark.real_data
-def test_the_sea_has_water_and_no_climate(open_world) -> None:
-    sea = open_world.sel(latitude=30.5, longitude=124, method="nearest").squeeze()
-    assert sea["land_cover"] == 17
-    assert np.isnan(sea["temperature"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "precipitation",
+        "temperature",
+        "srad",
+        "land_cover",
+        "elevation",
+        "lai",
+        "soc",
+        "npp_miami",
+        "rh_mimics",
+        "rh_corpse",
+    ],
+)
+def test_land_and_sea_lie_where_they_are(open_cube, name: str) -> None:
+    """A map that is upside down, or shifted by half of the globe, has no land here."""
+    field = open_cube[name] if name in open_cube else real_world().products[name]
+    at_sea = field == 17 if name == "land_cover" else field.isnull()
+    assert not at_sea.sel(latitude=32.5, longitude=116.5, method="nearest").any(), "Anhui"
+    assert at_sea.sel(latitude=20.5, longitude=132.5, method="nearest").all(), "Philippine Sea"
 
 
 @pytest.mark.real_data
-def test_the_open_world_says_that_it_is_a_climatology(open_world) -> None:
-    assert open_world.sizes["time"] == 1
-    assert "2015" in open_world.attrs["climatology"]
+def test_maps_say_what_they_are_and_come_from_the_catalogue(open_cube) -> None:
+    sources = {source for name in cube.RS_PREDICTORS for source in open_cube[name].attrs["source"].split(", ")}
+    assert sources <= set(catalog.load_catalog())
+    for name in cube.RS_PREDICTORS:
+        assert open_cube[name].attrs["units"] == VARIABLES[name].units
+        assert open_cube[name].attrs["long_name"].startswith(VARIABLES[name].long_name)
 
 
 @pytest.mark.real_data
-def test_products_to_compare_with_cover_the_plateau(open_world) -> None:
-    products = cube.open_products(open_world)
+def test_the_open_world_says_that_it_is_a_climatology(open_cube) -> None:
+    assert open_cube.sizes["time"] == 1
+    assert "2015" in open_cube.attrs["climatology"]
+
+
+@pytest.mark.real_data
+def test_products_to_compare_with_cover_the_plateau(open_cube) -> None:
+    products = real_world().products.drop_vars("npp_modis")
     assert list(products) == ["npp_casa_cnp", "npp_miami", "rh_casa_cnp", "rh_mimics", "rh_corpse", "rs_raich"]
     for name, field in products.items():
-        assert plateau_share(open_world, np.isfinite(field)) > 0.99, name
-        assert 100 < plateau_mean(open_world, field) < 300, name
+        assert plateau_share(open_cube, np.isfinite(field)) > 0.99, name
+        assert 100 < plateau_mean(open_cube, field) < 300, name
 
 
 def test_a_plateau_by_elevation_is_all_high_land_of_the_papers_box() -> None:

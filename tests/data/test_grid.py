@@ -1,24 +1,22 @@
-"""The target grid, areas, masks and nearest resampling."""
+"""The target grid, areas and nearest resampling."""
 
 from __future__ import annotations
 
-import geopandas
 import numpy as np
 import pyproj
 import pytest
-import rioxarray  # noqa: F401
 import shapely
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.data import catalog, grid, region
+from helpers.data import grid
 
 RESOLUTIONS = st.sampled_from([0.01, 0.05, 0.1, 0.25, 0.5, 1 / 12, 1.0])
 
 
 @given(west=st.floats(60, 100), south=st.floats(10, 40), width=st.floats(0.5, 20), resolution=RESOLUTIONS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_edges_cover_the_box_by_less_than_a_cell(west: float, south: float, width: float, resolution: float) -> None:
     cells = grid.target_grid(west, south, west + width, south + width, resolution)
     half, slack = resolution / 2, 1e-5 * resolution
@@ -52,35 +50,6 @@ def test_a_cell_has_the_area_of_its_polygon(latitude: float) -> None:
     assert area.values[1, 0] == pytest.approx(abs(polygon) / 1e6, rel=1e-6)
 
 
-def test_a_hole_takes_its_area_from_the_polygon() -> None:
-    outer, hole = shapely.box(90, 30, 92, 32), shapely.box(90.5, 30.5, 91, 31)
-    assert region.polygon_area(outer - hole) == pytest.approx(region.polygon_area(outer) - region.polygon_area(hole))
-
-
-def test_parts_of_a_polygon_add_up_whichever_way_they_turn() -> None:
-    one, other = shapely.box(90, 30, 91, 31), shapely.box(95, 30, 96, 31, ccw=False)
-    both = shapely.MultiPolygon([one, other])
-    assert region.polygon_area(both) == pytest.approx(2 * region.polygon_area(one))
-
-
-def test_a_mask_holds_the_cells_whose_centre_is_inside() -> None:
-    cells = grid.target_grid(0, 0, 4, 4, 1)
-    mask = region.mask_from_polygon(shapely.box(0, 0, 2.6, 1.4), cells)
-    assert mask.sum() == 3
-    assert mask.sel(latitude=0.5, longitude=[0.5, 1.5, 2.5]).all()
-
-
-def test_a_point_without_coordinates_is_in_no_polygon() -> None:
-    inside = region.contains(shapely.box(0, 0, 1, 1), np.array([0.5, np.nan, 2.0]), np.array([0.5, 0.5, 0.5]))
-    assert inside.tolist() == [True, False, False]
-
-
-def test_a_boundary_of_two_polygons_is_read_as_one(tmp_path) -> None:
-    boxes = [shapely.box(0, 0, 1, 1), shapely.box(2, 0, 3, 1)]
-    geopandas.GeoDataFrame(geometry=boxes, crs=4326).to_file(tmp_path / "b.shp")
-    assert region.read_boundary(tmp_path / "b.shp").equals(shapely.union_all(boxes))
-
-
 def coded(resolution: float, descending: bool = True) -> xr.DataArray:
     """A raster whose values tell where they are: 1000 x longitude + latitude of the cell."""
     cells = grid.target_grid(80, 20, 100, 40, resolution)
@@ -111,12 +80,3 @@ def test_resampling_keeps_missing_cells_months_and_attributes() -> None:
     picked = grid.resample_nearest(source, grid.target_grid(85, 25, 95, 35, 0.5))
     assert picked.isnull().sum("latitude").sum("longitude").values.tolist() == [0, 1]
     assert picked.attrs["units"] == "1"
-
-
-@pytest.mark.real_data
-def test_the_plateau_and_its_mask_have_the_published_area(real_data) -> None:
-    boundary = region.read_boundary(catalog.fetch("boundary")["DBATP_Polygon.shp"])
-    cells = grid.target_grid(73, 18, 136, 54, 0.1)
-    masked = grid.cell_area(cells.latitude, cells.longitude).where(region.mask_from_polygon(boundary, cells)).sum()
-    assert region.polygon_area(boundary) == pytest.approx(2_542_299, rel=1e-4)
-    assert float(masked) == pytest.approx(2_542_299, rel=0.01)

@@ -1,118 +1,20 @@
-"""Readers of the products and the derivations between quantities."""
+"""Readers of the products."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pandas as pd
-import pvlib
 import pytest
-import rioxarray  # noqa: F401
 import xarray as xr
-from hypothesis import given, settings
-from hypothesis import strategies as st
+import yaml
+from opened import real_world
 
-from helpers.data import catalog, derived, grid, readers
-
-DAYS = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
-
-
-def months(values: float | np.ndarray, latitude: float = 33.0) -> xr.DataArray:
-    return xr.DataArray(
-        np.broadcast_to(np.asarray(values, "float64").reshape(-1, 1, 1), (12, 1, 1)).copy(),
-        {"month": np.arange(1, 13), "latitude": [latitude], "longitude": [90.0]},
-        ("month", "latitude", "longitude"),
-    )
-
-
-@pytest.mark.parametrize("latitude", [0.0, 33.0, 45.0, -40.0])
-def test_radiation_above_the_atmosphere_agrees_with_solar_geometry(latitude: float) -> None:
-    hours = pd.date_range("2015-01-01 00:30", "2015-12-31 23:30", freq="h", tz="UTC")
-    zenith = pvlib.solarposition.get_solarposition(hours, latitude, 0.0)["zenith"]
-    beam = pvlib.irradiance.get_extra_radiation(hours, solar_constant=1366.7)
-    horizontal = (beam * np.cos(np.deg2rad(zenith)).clip(lower=0)).groupby(hours.month).mean()
-    ours = derived.extraterrestrial_radiation(xr.DataArray([latitude], dims="latitude"))
-    np.testing.assert_allclose(ours.values[:, 0], horizontal, atol=10)
-    assert ours.mean().item() == pytest.approx(horizontal.mean(), rel=0.02)
-
-
-def test_an_overcast_year_lets_a_quarter_of_the_light_through() -> None:
-    clear = derived.extraterrestrial_radiation(xr.DataArray([33.0], dims="latitude"))
-    srad = derived.srad_from_sunshine(months(0.0), months(0.0).isel(month=0, drop=True))
-    assert srad.item() == pytest.approx(0.25 * np.average(clear.values[:, 0], weights=DAYS))
-
-
-def test_height_adds_to_a_clear_sky_what_fao_56_says() -> None:
-    sea = months(0.0).isel(month=0, drop=True)
-    ratio = derived.srad_from_sunshine(months(1.0), sea + 4400) / derived.srad_from_sunshine(months(1.0), sea)
-    assert ratio.item() == pytest.approx((0.75 + 2e-5 * 4400) / 0.75)
-
-
-def test_a_place_below_the_sea_has_the_sky_of_the_sea() -> None:
-    sea = months(0.0).isel(month=0, drop=True)
-    assert derived.srad_from_sunshine(months(1.0), sea - 150).equals(derived.srad_from_sunshine(months(1.0), sea))
-
-
-def test_a_month_without_sunshine_data_makes_the_year_missing() -> None:
-    sunshine = months(0.5)
-    sunshine[3] = np.nan
-    assert np.isnan(derived.srad_from_sunshine(sunshine, months(0.0).isel(month=0, drop=True)).item())
-
-
-@given(fapar=st.floats(0, 0.97), extinction=st.floats(0.3, 0.9))
-@settings(max_examples=50, deadline=None)
-def test_leaf_area_gives_back_the_light_it_absorbs(fapar: float, extinction: float) -> None:
-    lai = float(derived.lai_from_fapar(xr.DataArray(fapar), extinction))
-    assert lai == derived.LAI_CAP or 1 - np.exp(-extinction * lai) == pytest.approx(fapar, abs=1e-12)
-
-
-def test_a_closed_canopy_has_the_largest_leaf_area_that_fapar_tells() -> None:
-    assert float(derived.lai_from_fapar(xr.DataArray(1.0))) == derived.LAI_CAP
-
-
-def test_yearly_npp_is_four_fifths_of_net_photosynthesis_over_the_days() -> None:
-    assert derived.npp_from_psnnet(months(np.arange(12.0))).item() == pytest.approx(0.8 * (np.arange(12) * DAYS).sum())
-
-
-def test_a_negative_year_of_net_photosynthesis_is_no_npp() -> None:
-    assert derived.npp_from_psnnet(months(-0.2)).item() == 0
-
-
-def test_a_month_without_net_photosynthesis_makes_the_year_missing() -> None:
-    psnnet = months(1.0)
-    psnnet[0] = np.nan
-    assert np.isnan(derived.npp_from_psnnet(psnnet).item())
-
-
-@given(precipitation=st.floats(0, 12_000), temperature=st.floats(-40, 40))
-@settings(max_examples=50, deadline=None)
-def test_the_miami_model_takes_the_scarcer_of_warmth_and_water(precipitation: float, temperature: float) -> None:
-    npp = float(derived.miami_npp(xr.DataArray(precipitation), xr.DataArray(temperature)))
-    warmth = 0.45 * 3000 / (1 + np.exp(1.315 - 0.119 * temperature))
-    water = 0.45 * 3000 * (1 - np.exp(-0.000664 * precipitation))
-    assert npp == pytest.approx(min(warmth, water))
-
-
-@pytest.mark.parametrize("unknown", ["precipitation", "temperature"])
-def test_the_miami_model_needs_both_climate_variables(unknown: str) -> None:
-    climate = {"precipitation": xr.DataArray(400.0), "temperature": xr.DataArray(1.0)} | {unknown: xr.DataArray(np.nan)}
-    assert np.isnan(float(derived.miami_npp(**climate)))
-
-
-def test_soil_respiration_without_rain_is_nothing() -> None:
-    assert derived.raich_rs(months(0.0), months(15.0)).item() == 0
-
-
-def test_soil_respiration_doubles_with_the_published_temperature_step() -> None:
-    step = np.log(2) / 0.05452
-    ratio = derived.raich_rs(months(30.0), months(step)) / derived.raich_rs(months(30.0), months(0.0))
-    assert ratio.item() == pytest.approx(2)
-
-
-def test_soil_respiration_is_half_of_the_wet_rate_at_42_59_mm_a_month() -> None:
-    assert derived.raich_rs(months(42.59), months(0.0)).item() == pytest.approx(0.5 * 1.250 * 365)
+from helpers.data import catalog, grid, readers
+from helpers.errors import DataError
 
 
 def test_the_installed_elevation_map_runs_from_north_to_south() -> None:
@@ -123,10 +25,13 @@ def test_the_installed_elevation_map_runs_from_north_to_south() -> None:
         assert found == pytest.approx(metres, abs=450), (latitude, longitude)
 
 
-def test_elevation_bytes_become_metres_and_the_sea_is_missing(tmp_path: Path) -> None:
-    with h5py.File(tmp_path / "Altitude.h5", "w") as file:
-        file["Altitude"] = np.array([[0, 255], [100, 254]], dtype="uint8")
-    np.testing.assert_array_equal(readers.read_elevation(tmp_path / "Altitude.h5"), [[-450, np.nan], [2350, 6662]])
+def test_elevation_is_in_steps_of_28_m_and_the_sea_is_missing() -> None:
+    elevation = readers.read_elevation()
+    metres = np.unique(elevation.values[np.isfinite(elevation.values)])
+    assert set((metres + 450) % 28) == {0}
+    assert metres.max() < 28 * 255 - 450
+    for latitude, longitude in ((20.0, 150.0), (30.0, -45.0), (-25.0, 80.0)):
+        assert np.isnan(elevation.sel(latitude=latitude, longitude=longitude, method="nearest"))
 
 
 def geotiff(path: Path, values: np.ndarray) -> Path:
@@ -161,13 +66,13 @@ def test_fapar_is_scaled_and_its_fill_is_missing(tmp_path: Path) -> None:
 def test_soil_carbon_is_in_kg_and_says_its_depth(tmp_path: Path, name: str, depth: str) -> None:
     soc = readers.read_soc(geotiff(tmp_path / name, np.array([[-32767, 0], [82, 200]], dtype="int16")))
     np.testing.assert_allclose(soc, [[np.nan, 0], [8.2, 20]])
-    assert soc.attrs["source"] == f"soc_0_{depth}cm"
+    assert soc.attrs["long_name"] == f"soil organic carbon stock, 0-{depth} cm"
 
 
 def test_net_photosynthesis_images_are_sorted_by_month_and_only_255_is_missing(tmp_path: Path) -> None:
     names = [tmp_path / f"MOD17A2_M_PSN_2015-{month:02d}-01_rgb.TIFF" for month in range(1, 13)]
     paths = [geotiff(path, np.array([[month, 255], [0, 254]], dtype="uint8")) for month, path in enumerate(names, 1)]
-    psnnet = readers.read_psnnet(paths[::-1])
+    psnnet = readers.read_psnnet(*paths[::-1])
     np.testing.assert_allclose(psnnet[:, 0, 0], -1 + (np.arange(1, 13) + 0.5) * 7.5 / 254, rtol=1e-6)
     assert psnnet.isnull().sum("month").values.tolist() == [[0, 12], [0, 0]]
 
@@ -207,58 +112,83 @@ def test_site_npp_is_scaled_and_fill_is_left_out(tmp_path: Path) -> None:
     assert readers.read_modis_npp_sites(tmp_path / "n.parquet").to_numpy().tolist() == [[91.0, 31.0, 2001.0, 250.0]]
 
 
-def test_sunshine_is_a_fraction_at_the_centres_of_cells(tmp_path: Path) -> None:
+def test_the_climate_of_biome4_is_in_our_units_at_the_centres_of_cells(tmp_path: Path) -> None:
     raw = np.full((12, 2, 2), 500, dtype="int16")
     raw[:, 1, 1] = 0
     raw[0, 1, 1] = -9999  # so the file marks the sea
-    file = xr.Dataset(
-        {"sun": (("time", "lat", "lon"), raw)}, {"time": np.arange(1, 13), "lat": [33.5, 33.0], "lon": [90.0, 90.5]}
+    fields = {name: (("time", "lat", "lon"), raw) for name in ("sun", "temp", "prec")}
+    xr.Dataset(fields, {"time": np.arange(1, 13), "lat": [33.5, 33.0], "lon": [90.0, 90.5]}).to_netcdf(
+        tmp_path / "b.nc"
     )
-    file.to_netcdf(tmp_path / "b.nc")
-    sunshine = readers.read_sunshine(tmp_path / "b.nc")
-    for month in sunshine:
-        np.testing.assert_allclose(month, [[0.5, 0.5], [0.5, np.nan]])
-    assert sunshine.latitude.values.tolist() == [33.75, 33.25]
-    assert sunshine.longitude.values.tolist() == [90.25, 90.75]
+    climate = readers.read_biome4(tmp_path / "b.nc")
+    for name, expected, units in (
+        ("sunshine", 0.5, "1"),
+        ("temperature", 50, "degC"),
+        ("precipitation", 500, "mm month-1"),
+    ):
+        for month in climate[name]:
+            np.testing.assert_allclose(month, [[expected, expected], [expected, np.nan]])
+        assert climate[name].attrs["units"] == units
+    assert climate.latitude.values.tolist() == [33.75, 33.25]
+    assert climate.longitude.values.tolist() == [90.25, 90.75]
+
+
+def test_a_file_without_its_variable_is_named(tmp_path: Path) -> None:
+    path = soil_model_file(tmp_path / "m.nc", cresp=np.ones((3, 4)), landarea=np.ones((3, 4)))
+    with pytest.raises(DataError, match="m.nc: cHresp is missing, found cresp, landarea"):
+        readers.read_mimics(path)
+
+
+# The catalogue's readers ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Write a catalogue of one product, ``mine``, whose file lies in the mirror."""
+
+    def write(file: Path, **changes: object) -> None:
+        text = dict.fromkeys(("title", "variable", "licence", "reference", "notes"), "made up")
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        named = {"name": file.name, "bytes": 1, "sha256": digest, "url": "https://127.0.0.1:9/x"}
+        entry = text | {"citation": ["A2000"], "reader": "data.readers.read_soc", "files": [named]} | changes
+        (tmp_path / "catalog.yml").write_text(yaml.safe_dump({"mine": entry}), encoding="utf-8")
+
+    monkeypatch.setattr(catalog, "catalogue_path", lambda: tmp_path / "catalog.yml")
+    monkeypatch.setenv("QTP_DATA_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("QTP_DATA_MIRROR", str(tmp_path))
+    return write
+
+
+def test_a_new_product_of_a_known_format_needs_only_its_entry(catalogue, tmp_path: Path) -> None:
+    catalogue(geotiff(tmp_path / "mine.tif", np.array([[-32767, 0], [82, 200]], dtype="int16")))
+    soc = readers.open_source("mine")
+    np.testing.assert_allclose(soc, [[np.nan, 0], [8.2, 20]])
+    assert soc.attrs["source"] == "mine"
+
+
+def test_every_variable_of_a_product_names_its_source(catalogue, tmp_path: Path) -> None:
+    path = soil_model_file(tmp_path / "c.nc", cnpp=np.ones((3, 4)), cresp=np.ones((3, 4)), landarea=np.ones((3, 4)))
+    catalogue(path, reader="data.readers.read_casa_cnp")
+    assert {field.attrs["source"] for field in readers.open_source("mine").values()} == {"mine"}
+
+
+def test_a_table_is_read_with_what_its_reader_needs_besides_the_file(catalogue, tmp_path: Path) -> None:
+    table = {"Lat": [33.0], "Long": [90.0], "NPPTotal_gm2y": [500.0], "Index": ["1"], "BiomeSource": ["x"]}
+    pd.DataFrame(table | {"Source": ["Luo (1996)"]}).to_csv(tmp_path / "plots.csv", index=False)
+    catalogue(tmp_path / "plots.csv", reader="sites.databases.read_michaletz")
+    read = readers.open_source("mine", contains=lambda longitude, latitude: longitude > 0)
+    assert read["value"].tolist() == [250.0]
+
+
+@pytest.mark.parametrize("name", ["data.readers.read_nothing", "data.nowhere.read_soc", "os.path.join"])
+def test_a_reader_that_is_not_a_function_of_the_package_is_refused(catalogue, tmp_path: Path, name: str) -> None:
+    (tmp_path / "x.bin").write_bytes(b"x")
+    catalogue(tmp_path / "x.bin", reader=name)
+    with pytest.raises(DataError, match=f"entry 'mine': reader '{name}'.*expected folder.module.function"):
+        readers.open_source("mine")
 
 
 # The real files ------------------------------------------------------------------------------------------------------
-
-MAPS = [
-    "worldclim_temperature",
-    "worldclim_precipitation",
-    "biome4_sunshine",
-    "fapar_max",
-    "psnnet_2015",
-    "soc_0_30cm",
-    "soc_0_100cm",
-    "mimics",
-    "corpse",
-]
-
-
-@pytest.fixture(scope="module", params=MAPS)
-def real_map(request: pytest.FixtureRequest, real_data) -> xr.DataArray:
-    return readers.open_source(request.param)
-
-
-@pytest.mark.real_data
-def test_land_and_sea_lie_where_they_are(real_map: xr.DataArray) -> None:
-    field = real_map.isel(month=6) if "month" in real_map.dims else real_map
-    land = {"Anhui": (32.5, 116.5), "Kansas": (38.5, -98.5), "Congo": (-3.0, 23.0), "New South Wales": (-32.5, 147.5)}
-    sea = {"Pacific": (20.0, 150.0), "Atlantic": (30.0, -45.0), "Indian Ocean": (-25.0, 80.0)}
-    for places, there in ((land, True), (sea, False)):
-        for place, (latitude, longitude) in places.items():
-            value = field.sel(latitude=latitude, longitude=longitude, method="nearest")
-            assert bool(np.isfinite(value)) == there, place
-
-
-@pytest.mark.real_data
-def test_maps_come_in_our_names_and_say_what_they_are(real_map: xr.DataArray) -> None:
-    assert real_map.dims[-2:] == ("latitude", "longitude")
-    assert real_map.latitude[0] > real_map.latitude[-1]
-    assert real_map.rio.crs == "EPSG:4326"
-    assert {"units", "long_name", "source"} <= set(real_map.attrs)
 
 
 @pytest.mark.real_data
@@ -270,7 +200,7 @@ def test_land_cover_is_water_east_of_shanghai_and_city_in_it(real_data) -> None:
 
 @pytest.mark.real_data
 def test_the_monthly_climate_agrees_with_worldclim_where_mountains_tell_a_shift(real_data) -> None:
-    monthly = readers.read_monthly_climate(*catalog.fetch("biome4_sunshine").values())
+    monthly = readers.open_source("biome4_sunshine")
     cells = grid.target_grid(73, 20, 120, 45, 0.5)
     ours = grid.resample_nearest(monthly["temperature"].mean("month", skipna=False).rio.write_crs("EPSG:4326"), cells)
     worldclim = readers.open_source("worldclim_temperature")
@@ -286,7 +216,7 @@ def test_the_monthly_climate_agrees_with_worldclim_where_mountains_tell_a_shift(
 
 @pytest.mark.real_data
 def test_monthly_precipitation_adds_up_to_worldclim(real_data) -> None:
-    monthly = readers.read_monthly_climate(*catalog.fetch("biome4_sunshine").values())
+    monthly = readers.open_source("biome4_sunshine")
     cells = grid.target_grid(73, 20, 120, 45, 0.5)
     ours = grid.resample_nearest(monthly["precipitation"].sum("month", skipna=False).rio.write_crs("EPSG:4326"), cells)
     worldclim = grid.resample_nearest(readers.open_source("worldclim_precipitation"), cells)
@@ -303,13 +233,7 @@ def test_soil_models_respire_what_the_globe_takes_up(real_data, key: str) -> Non
 
 
 @pytest.mark.real_data
-def test_the_npp_stand_in_follows_mod17a3_at_sites(real_data) -> None:
-    sites = readers.open_source("modis_npp_sites").groupby(["longitude", "latitude"], as_index=False)["npp"].mean()
-    sites = sites[sites.longitude.between(73, 136) & sites.latitude.between(18, 54)]
-    npp = derived.npp_from_psnnet(readers.open_source("psnnet_2015"))
-    at = {axis: xr.DataArray(sites[axis].to_numpy(), dims="site") for axis in ("latitude", "longitude")}
-    ours = npp.sel(at, method="nearest").to_numpy()
-    known = np.isfinite(ours)
-    assert known.sum() > 400
-    assert np.corrcoef(ours[known], sites["npp"][known])[0, 1] > 0.85
-    assert ours[known].mean() / sites["npp"][known].mean() == pytest.approx(0.92, abs=0.05)
+def test_the_upper_metre_holds_more_carbon_than_the_upper_30_cm(real_data) -> None:
+    upper = real_world().cube["soc"].where(real_world().cube["plateau"])
+    metre = grid.resample_nearest(readers.open_source("soc_0_100cm"), upper)
+    assert bool((metre >= upper).sum() > 20_000)

@@ -19,6 +19,7 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
@@ -93,21 +94,10 @@ def load_catalog() -> dict[str, Entry]:
     """
     path = catalogue_path()
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise DataError(f"catalogue {path} cannot be read: {error.strerror}") from None
-    except yaml.YAMLError as error:
-        raise DataError(f"catalogue {path} is not readable as YAML: {error}") from None
-    if not isinstance(raw, dict) or not all(isinstance(value, dict) for value in raw.values()):
-        raise DataError(f"catalogue {path}: expected one mapping per product, 'key: {{title: …}}'")
-    entries = {key: _entry(key, value, path) for key, value in raw.items()}
-    names = Counter(file.name for entry in entries.values() for file in entry.files)
-    shared = [name for name, times in names.items() if times > 1]
-    if shared:  # the cache has one folder for all
-        raise DataError(
-            f"catalogue {path}: {', '.join(shared)}: named by more than one entry; expected names of its own"
-        )
-    return entries
+    return dict(_parsed(text, path))
 
 
 def reader(key: str) -> Callable:
@@ -209,6 +199,25 @@ def _product(key: str) -> Entry:
     if key not in catalog:
         raise DataError(f"no product {key!r} in the catalogue; there are: {', '.join(catalog)}")
     return catalog[key]
+
+
+@lru_cache(maxsize=1)
+def _parsed(text: str, path: Path) -> dict[str, Entry]:
+    """Return the entries of a catalogue; the same text is read once."""
+    try:
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise DataError(f"catalogue {path} is not readable as YAML: {error}") from None
+    if not isinstance(raw, dict) or not all(isinstance(value, dict) for value in raw.values()):
+        raise DataError(f"catalogue {path}: expected one mapping per product, 'key: {{title: …}}'")
+    entries = {key: _entry(key, value, path) for key, value in raw.items()}
+    names = Counter(file.name for entry in entries.values() for file in entry.files)
+    shared = [name for name, times in names.items() if times > 1]
+    if shared:  # the cache has one folder for all
+        raise DataError(
+            f"catalogue {path}: {', '.join(shared)}: named by more than one entry; expected names of its own"
+        )
+    return entries
 
 
 def _entry(key: str, value: dict, path: Path) -> Entry:

@@ -27,6 +27,8 @@ from helpers.data.variables import described
 from helpers.errors import DataError
 
 _MONTHS = np.arange(1, 13)
+# What byte 0, 1, … stands for is looked up in a table: on the pixels of a global map that takes a tenth of the time.
+_BYTES = np.arange(256, dtype="float32")
 
 
 def open_source(key: str, **options: object) -> xr.DataArray | xr.Dataset | pd.DataFrame:
@@ -109,9 +111,8 @@ def read_land_cover(path: Path) -> xr.DataArray:
     MCD12C1 writes water as 0, MCD12Q1 as 17: we write 17, so that one number means one class in every configuration.
     """
     values, *axes = _read_geotiff(path)
-    return _field(
-        np.where(values == 255, np.nan, np.where(values == 0, WATER, values)), *axes, "land_cover", **IGBP_FLAGS
-    )
+    classes = np.where(_BYTES == 255, np.nan, np.where(_BYTES == 0, WATER, _BYTES)).astype("float32")
+    return _field(classes[values], *axes, "land_cover", **IGBP_FLAGS)
 
 
 def read_fapar(path: Path) -> xr.DataArray:
@@ -147,10 +148,8 @@ def read_psnnet(*paths: Path) -> xr.DataArray:
     if sorted(months) != list(_MONTHS):
         raise DataError(f"net photosynthesis: expected images of the months 1 to 12, found {sorted(months)}")
     images = [_read_geotiff(months[month]) for month in _MONTHS]
-    stored = np.stack([values for values, _, _ in images])
-    return _field(
-        np.where(stored == 255, np.nan, -1 + (stored.astype("float32") + 0.5) * 7.5 / 254), *images[0][1:], "psnnet"
-    )
+    rates = np.where(_BYTES == 255, np.nan, -1 + (_BYTES + 0.5) * 7.5 / 254).astype("float32")
+    return _field(np.stack([rates[values] for values, _, _ in images]), *images[0][1:], "psnnet")
 
 
 def read_soc(path: Path) -> xr.DataArray:
@@ -174,8 +173,8 @@ def read_elevation() -> xr.DataArray:
     """
     with h5py.File(Path(pvlib.__file__).parent / "data" / "Altitude.h5", "r") as file:
         values = file["Altitude"][:]
-    metres = np.where(values == 255, np.nan, 28.0 * values.astype("float32") - 450.0)
-    return _field(metres, *_global_axes(len(values)), "elevation")
+    metres = np.where(_BYTES == 255, np.nan, 28.0 * _BYTES - 450.0).astype("float32")
+    return _field(metres[values], *_global_axes(len(values)), "elevation")
 
 
 # Products to compare with --------------------------------------------------------------------------------------------
@@ -231,7 +230,7 @@ def _field(
     dims = tuple(coords)
     if values.ndim == 3:
         coords["month"], dims = _MONTHS, ("month", *dims)
-    field = xr.DataArray(values.astype("float32"), coords, dims)
+    field = xr.DataArray(values.astype("float32", copy=False), coords, dims)
     return described(field, name, **attributes).rio.write_crs("EPSG:4326")
 
 

@@ -13,10 +13,6 @@ Contains = Callable[[np.ndarray, np.ndarray], np.ndarray]
 #: The unit of every value.
 CARBON_UNIT = "g C m-2 yr-1"
 
-#: West, south, east and north of China with its neighbours, degrees. None of its longitudes could be one of its
-#: latitudes.
-REGION = (73.0, 18.0, 136.0, 54.0)
-
 #: Plausible annual values, g C m-2 yr-1: above zero and at most this. They are wide, to catch wrong units and not to
 #: judge ecology: of SRDB V5's annual values worldwide 99.7 % (Rs), 98.8 % (NPP) and 99.6 % (Rh) lie within them.
 BOUNDS = {"npp": 3000.0, "rs": 5000.0, "rh": 3000.0}

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from helpers.data.region import REGION
 from helpers.errors import DataError
 from helpers.sites.databases import read_michaletz, read_srdb, read_sun2022
 from helpers.sites.quality import find_duplicates, swapped
-from helpers.sites.schema import BOUNDS, CARBON_UNIT, REGION, SCHEMA, Contains
+from helpers.sites.schema import BOUNDS, CARBON_UNIT, SCHEMA, Contains
 
 #: Columns that a table of your own may leave out, and their values then.
 _DEFAULTS = {"treatment": "none", "quality": "", "vegetation": "", "reference": "", "possible_duplicate": "false"}
