@@ -113,8 +113,9 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _ranges_agree(self) -> Settings:
-        if not self.run:
+        if not self.run:  # settings are frozen, but their own check may complete them
             object.__setattr__(self, "run", self.config)
+        # A single year is a range; a grid without width or height is none.
         for low, high in (("west", "east"), ("south", "north"), ("first_year", "last_year")):
             if getattr(self, low) > getattr(self, high) or (
                 low != "first_year" and getattr(self, low) == getattr(self, high)
@@ -133,16 +134,8 @@ class Settings(BaseModel):
 def project_root() -> Path:
     """Return the folder that holds ``config/`` and ``notebooks/``.
 
-    Returns
-    -------
-    pathlib.Path
-        The environment variable ``QTP_BOOK_ROOT`` if set; else the nearest parent of the working directory, then of
-        this file, that holds both folders.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such folder.
+    It is the environment variable ``QTP_BOOK_ROOT`` if set; else the nearest parent of the working directory, then of
+    this file, that holds both folders. If there is none, a ``ConfigError`` is raised.
     """
     named = os.environ.get("QTP_BOOK_ROOT")
     if named:
@@ -162,19 +155,10 @@ def config_names() -> list[str]:
 
 
 def resolve(values: Mapping[str, Any], where: str = "the parameters") -> Settings:
-    """Check a mapping of parameters and return them as settings.
+    """Check a mapping of parameters and return them as settings; messages say ``where`` the values come from.
 
-    Parameters
-    ----------
-    values : mapping
-        Parameter names and values.
-    where : str
-        What the values come from, for messages.
-
-    Raises
-    ------
-    ConfigError
-        For an unknown name (with the nearest valid one), a value of the wrong type, or one out of its range.
+    An unknown name (the message has the nearest valid one), a value of the wrong type or one out of its range raises a
+    ``ConfigError``.
 
     Examples
     --------
@@ -225,16 +209,9 @@ def load_config(config: str | Path, overrides: Mapping[str, Any] | None = None) 
 def from_notebook(names: Mapping[str, Any]) -> Settings:
     """Return the settings of a notebook: its configuration, with the parameters that are set in it.
 
-    Parameters
-    ----------
-    names : mapping
-        The notebook's ``globals()``. Names that are parameters count when they are not ``None``; ``config`` names the
-        base configuration. Names that papermill injected but that are not parameters are refused.
-
-    Raises
-    ------
-    ConfigError
-        As :func:`load_config`; also for an injected name that is not a parameter.
+    ``names`` are the notebook's ``globals()``. Names that are parameters count when they are not ``None``; ``config``
+    names the base configuration. A name that papermill injected but that is not a parameter raises a ``ConfigError``,
+    as does what :func:`load_config` refuses.
     """
     _refuse_unknown(_injected_names(names.get("In", ())), "papermill")
     given = {key: names[key] for key in Settings.model_fields if names.get(key) is not None}

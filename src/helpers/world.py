@@ -37,18 +37,10 @@ class World:
 
 
 def open_world(settings: Settings) -> World:
-    """Open the world that the settings name, with the user's own observations added.
+    """Open the world that ``settings.world`` names, with the user's own observations added.
 
-    Parameters
-    ----------
-    settings : Settings
-        ``world`` names it; the grid, the years and the sampling follow from the others.
-
-    Raises
-    ------
-    DataError
-        If a file of the open world cannot be obtained, the grid reaches beyond the virtual world, or a table of
-        ``extra_observations`` is not in the schema.
+    A file of the open world that cannot be obtained, a grid that reaches beyond the virtual world, or a table of
+    ``extra_observations`` that is not in the schema raises a ``DataError``.
     """
     simulated = settings.world == "virtual"
     boundary = plateau_outline() if simulated else open_source("boundary")

@@ -1,4 +1,7 @@
-"""Means, totals and areas of a flux over the cells of a map, by year, and their trends."""
+"""Means, totals and areas of a flux over the cells of a map, by year, and their trends.
+
+Fluxes are in g C m-2 yr-1; cell areas are in km2, with the dimensions latitude and longitude.
+"""
 
 from __future__ import annotations
 
@@ -13,23 +16,12 @@ from helpers.errors import DataError
 
 
 def budget(field: xr.DataArray, cell_area: xr.DataArray) -> dict[str, float]:
-    """Return the area-weighted mean, the total and the valid area of a field, together.
+    """Return the area-weighted mean, the total and the valid area of a flux [g C m-2 yr-1], together.
 
-    Over the valid cells, with the flux F and the cell area a, the mean is sum(F a) / sum(a) and the total sum(F a).
-
-    Parameters
-    ----------
-    field : xarray.DataArray
-        A flux, g C m-2 yr-1; cells that do not count are missing. With a dimension ``time``, each cell's mean over its
-        valid years counts. A Dask array is read once, chunk by chunk.
-    cell_area : xarray.DataArray, shape (latitude, longitude)
-        km2.
-
-    Returns
-    -------
-    dict
-        ``mean_gC_m2_yr``, ``total_TgC_yr`` (1 Tg = 1e12 g) and ``valid_area_Mkm2``; mean and total are NaN where no
-        cell is valid.
+    Over the valid cells, with the flux F and the cell area a [km2], the mean is sum(F a) / sum(a), the total sum(F a).
+    Cells that do not count are missing in the field; if it has a dimension ``time``, each cell's mean over its valid
+    years counts. A Dask array is read once, chunk by chunk. The keys of the result are ``mean_gC_m2_yr``,
+    ``total_TgC_yr`` (1 Tg = 1e12 g) and ``valid_area_Mkm2``; mean and total are NaN where no cell is valid.
 
     Examples
     --------
@@ -57,24 +49,9 @@ def _area_and_total(area: float, total: float) -> dict[str, float]:
 
 
 def yearly_budget(field: xr.DataArray, cell_area: xr.DataArray) -> pd.DataFrame:
-    """Return :func:`budget` for each year of a field.
+    """Return :func:`budget` for each year of a flux: its entries as columns, after ``year``.
 
-    Parameters
-    ----------
-    field : xarray.DataArray, dimensions (time, latitude, longitude)
-        A flux, g C m-2 yr-1.
-    cell_area : xarray.DataArray, shape (latitude, longitude)
-        km2.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``year``, ``mean_gC_m2_yr``, ``total_TgC_yr`` and ``valid_area_Mkm2``.
-
-    Raises
-    ------
-    DataError
-        If the field has no dimension ``time``.
+    A field without a dimension ``time`` raises a ``DataError``.
     """
     if "time" not in field.dims:
         raise DataError(f"{field.name or 'the field'} has no dimension 'time': a yearly budget needs yearly fields")
@@ -92,20 +69,7 @@ def yearly_budget(field: xr.DataArray, cell_area: xr.DataArray) -> pd.DataFrame:
 
 
 def yearly_budgets(fields: Mapping[str, xr.DataArray], cell_area: xr.DataArray) -> pd.DataFrame:
-    """Return :func:`yearly_budget` of several quantities in one table.
-
-    Parameters
-    ----------
-    fields : mapping of str to xarray.DataArray
-        Yearly fluxes by quantity, on one grid, g C m-2 yr-1.
-    cell_area : xarray.DataArray, shape (latitude, longitude)
-        km2.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The columns of :func:`yearly_budget`, then ``quantity``.
-    """
+    """Return :func:`yearly_budget` of several quantities on one grid in one table, with a last column ``quantity``."""
     tables = [yearly_budget(field, cell_area).assign(quantity=quantity) for quantity, field in fields.items()]
     return pd.concat(tables, ignore_index=True)
 
@@ -113,16 +77,8 @@ def yearly_budgets(fields: Mapping[str, xr.DataArray], cell_area: xr.DataArray) 
 def trends(yearly: pd.DataFrame) -> pd.DataFrame:
     """Return the trend of each quantity's yearly totals: Sen's slope with the Mann-Kendall test.
 
-    Parameters
-    ----------
-    yearly : pandas.DataFrame
-        Columns ``quantity``, ``year`` (consecutive) and ``total_TgC_yr``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per quantity: ``quantity``, ``sen_slope_TgC_yr2`` (Tg C yr-1 per year), ``p_value`` of no trend,
-        ``n_years``.
+    The table has the columns ``quantity``, ``year`` (consecutive) and ``total_TgC_yr``. The result has one row per
+    quantity: ``quantity``, ``sen_slope_TgC_yr2`` (Tg C yr-1 per year), ``p_value`` of no trend, and ``n_years``.
     """
     rows = []
     for quantity, series in yearly.sort_values("year").groupby("quantity", sort=False):
@@ -147,20 +103,10 @@ def same_grid(one: xr.DataArray, other: xr.DataArray) -> None:
 def budget_table(fields: Mapping[tuple[str, str], xr.DataArray], cell_area: xr.DataArray) -> pd.DataFrame:
     """Return the budget of each quantity and product, over its own valid cells and over those that all share.
 
-    Products differ in the cells they cover: their totals may differ only because their areas do.
-
-    Parameters
-    ----------
-    fields : mapping of (quantity, product) to xarray.DataArray
-        Fluxes on the same grid, g C m-2 yr-1, missing outside the plateau, by keys such as ``("NPP", "MODIS")``.
-    cell_area : xarray.DataArray, shape (latitude, longitude)
-        km2.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``quantity``, ``product``, ``mean_gC_m2_yr``, ``total_TgC_yr``, ``valid_area_Mkm2`` and, over the cells
-        that every field has, ``common_mean_gC_m2_yr``, ``common_total_TgC_yr`` and ``common_area_Mkm2``.
+    Products differ in the cells they cover: their totals may differ only because their areas do. The fields are on one
+    grid, are missing outside the plateau, and have keys such as ``("NPP", "MODIS")``. The columns are ``quantity``,
+    ``product``, those of :func:`budget` and, over the cells that every field has, ``common_mean_gC_m2_yr``,
+    ``common_total_TgC_yr`` and ``common_area_Mkm2``.
     """
     flat = {key: mean_map(field) for key, field in fields.items()}
     common = np.logical_and.reduce([field.notnull().to_numpy() for field in flat.values()])
@@ -184,8 +130,6 @@ def recovery(quantity: str, estimate: xr.DataArray, truth: xr.DataArray, cell_ar
         What it is, such as ``NPP``.
     estimate, truth : xarray.DataArray
         Fluxes on the same grid, g C m-2 yr-1; yearly where the truth is yearly.
-    cell_area : xarray.DataArray, shape (latitude, longitude)
-        km2.
 
     Returns
     -------
@@ -218,41 +162,16 @@ def recovery(quantity: str, estimate: xr.DataArray, truth: xr.DataArray, cell_ar
 def recoveries(
     estimates: Mapping[str, xr.DataArray], truths: Mapping[str, xr.DataArray], cell_area: xr.DataArray
 ) -> pd.DataFrame:
-    """Return :func:`recovery` of several quantities in one table.
-
-    Parameters
-    ----------
-    estimates, truths : mapping of str to xarray.DataArray
-        Fluxes by quantity, on one grid, g C m-2 yr-1; a truth for each estimate.
-    cell_area : xarray.DataArray, shape (latitude, longitude)
-        km2.
-
-    Returns
-    -------
-    pandas.DataFrame
-        As :func:`recovery`.
-    """
+    """Return :func:`recovery` of several quantities in one table, with a truth for each estimate."""
     tables = [recovery(name, estimate, truths[name], cell_area) for name, estimate in estimates.items()]
     return pd.concat(tables, ignore_index=True)
 
 
 def budget_by_class(fields: Mapping[str, xr.DataArray], classes: xr.DataArray, cell_area: xr.DataArray) -> pd.DataFrame:
-    """Return the budget of each quantity by land-cover class.
+    """Return the budget of each quantity by land-cover class, the class with the largest area first.
 
-    Parameters
-    ----------
-    fields : mapping of str to xarray.DataArray
-        Fluxes by quantity, on the same grid, g C m-2 yr-1.
-    classes : xarray.DataArray, shape (latitude, longitude)
-        IGBP class, missing outside the area of interest.
-    cell_area : xarray.DataArray, shape (latitude, longitude)
-        km2.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``land_cover``, ``quantity``, ``mean_gC_m2_yr``, ``total_TgC_yr`` and ``valid_area_Mkm2``; classes by
-        area, largest first.
+    All fields are on one grid. The classes are those of IGBP, missing outside the area of interest. The columns are
+    ``land_cover``, ``quantity`` and those of :func:`budget`.
     """
     classes, cell_area = classes.compute(), cell_area.compute()
     flat = {quantity: mean_map(field) for quantity, field in fields.items()}

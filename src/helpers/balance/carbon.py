@@ -81,35 +81,18 @@ def fit_line(pairs: pd.DataFrame, label: str) -> Line:
 def line_table(lines: Mapping[str, Line]) -> pd.DataFrame:
     """Return lines as a table, one row per line.
 
-    Parameters
-    ----------
-    lines : mapping of str to Line
-        Lines by the names that the parameter ``rs_rh_line`` gives them.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``line``, ``label``, ``slope``, ``intercept_gC_m2_yr``, ``r2``, ``n``, ``slope_se``,
-        ``intercept_se_gC_m2_yr`` and ``residual_sd_gC_m2_yr``.
+    The keys are the names that the parameter ``rs_rh_line`` gives them. The columns are ``line`` (the name) and the
+    fields of :class:`Line`, where ``intercept_gC_m2_yr``, ``intercept_se_gC_m2_yr`` and ``residual_sd_gC_m2_yr`` carry
+    their unit.
     """
     table = pd.DataFrame([{"line": name} | asdict(line) for name, line in lines.items()])
     return table.rename(columns={name: f"{name}_gC_m2_yr" for name in _LINE_FLUXES}).astype({"n": "Int64"})
 
 
 def line_from_table(table: pd.DataFrame, line: str) -> Line:
-    """Return a line of :func:`line_table`, also of a table that was read back from CSV.
+    """Return the line of a name from a :func:`line_table`, also from one that was read back from CSV.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        As :func:`line_table` returns it.
-    line : str
-        The line's name, as the parameter ``rs_rh_line`` gives it.
-
-    Raises
-    ------
-    DataError
-        If the table has no such line.
+    A name that the table does not have raises a ``DataError``.
     """
     found = table[table["line"] == line]
     if found.empty:
@@ -119,20 +102,7 @@ def line_from_table(table: pd.DataFrame, line: str) -> Line:
 
 
 def heterotrophic_respiration(rs: xr.DataArray, line: Line) -> xr.DataArray:
-    """Return Rh = slope x Rs + intercept (Eq. 3).
-
-    Parameters
-    ----------
-    rs : xarray.DataArray
-        Soil respiration, g C m-2 yr-1.
-    line : Line
-        :data:`PAPER_LINE`, or a line of :func:`fit_line`.
-
-    Returns
-    -------
-    xarray.DataArray
-        Heterotrophic respiration, g C m-2 yr-1, on the grid of ``rs``.
-    """
+    """Return Rh = slope x Rs + intercept (Eq. 3), g C m-2 yr-1, on the grid of ``rs``."""
     rh = line.slope * rs + line.intercept
     return rh.rename("rh").assign_attrs(
         units="g C m-2 yr-1", long_name="heterotrophic respiration", source=f"Rs by the line of {line.label}"
@@ -140,22 +110,9 @@ def heterotrophic_respiration(rs: xr.DataArray, line: Line) -> xr.DataArray:
 
 
 def net_ecosystem_production(npp: xr.DataArray, rh: xr.DataArray) -> xr.DataArray:
-    """Return NEP = NPP - Rh (Eq. 4); above zero is a sink.
+    """Return NEP = NPP - Rh (Eq. 4), g C m-2 yr-1; above zero is a sink.
 
-    Parameters
-    ----------
-    npp, rh : xarray.DataArray
-        Net primary production and heterotrophic respiration on the same grid, g C m-2 yr-1.
-
-    Returns
-    -------
-    xarray.DataArray
-        Net ecosystem production, g C m-2 yr-1; missing where either is missing.
-
-    Raises
-    ------
-    DataError
-        If the two fields are not on the same grid.
+    NEP is missing where NPP or Rh is missing. Fields on different grids raise a ``DataError``.
     """
     same_grid(npp, rh)
     return (npp - rh).rename("nep").assign_attrs(units="g C m-2 yr-1", long_name="net ecosystem production")
@@ -166,19 +123,8 @@ def product_pairs(
 ) -> dict[str, xr.DataArray]:
     """Return NEP of the forests, and of each product of NPP less one product of Rh, named as in the paper's figure 5.
 
-    Parameters
-    ----------
-    nep : xarray.DataArray
-        NEP of the forests, g C m-2 yr-1.
-    npp_products : mapping of str to xarray.DataArray
-        NPP by the product's name in figures, g C m-2 yr-1.
-    rh : xarray.DataArray
-        Rh from the other product of Rs, g C m-2 yr-1.
-
-    Returns
-    -------
-    dict of str to xarray.DataArray
-        ``NEP1`` of the forests, then ``NEP2 (product)`` and so on.
+    The products of NPP go by their names in figures, and ``rh`` comes from the other product of Rs [g C m-2 yr-1]. The
+    keys of the result are ``NEP1`` for the forests, then ``NEP2 (product)`` and so on.
     """
     pairs = {
         f"NEP{number} ({product})": net_ecosystem_production(npp, rh)

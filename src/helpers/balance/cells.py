@@ -29,10 +29,9 @@ def budget_cells(cube: xr.Dataset, places: pd.DataFrame, usable: ArrayLike, bloc
     cube : xarray.Dataset
         All of :data:`helpers.data.cube.RS_PREDICTORS`, NPP's among them, with ``plateau`` and ``cell_area`` [km2]. A
         cell must have them all, so that NPP, Rh and NEP refer to one area.
-    places : pandas.DataFrame, n rows
-        ``latitude`` and ``longitude`` of the cells whose applicability was judged.
-    usable : array_like of bool, shape (n,)
-        Whether they are in the area of applicability. Cells that were not judged are outside.
+    places, usable : pandas.DataFrame and array_like of bool, n rows
+        ``latitude`` and ``longitude`` of the cells whose applicability was judged, and whether they are in the area of
+        applicability. Cells that were not judged are outside.
     block_km : float
         Edge of a region, km.
 
@@ -59,6 +58,7 @@ def budget_cells(cube: xr.Dataset, places: pd.DataFrame, usable: ArrayLike, bloc
     if table.empty:
         raise DataError("no cell of the plateau has all predictors: check the covariates and the mask")
     area = table["cell_area"] / table.groupby(place)["cell_area"].transform("size")
+    # Water is no land and gets no share: its valid cells, if there are any, stand for themselves alone.
     share = _land_area(cube) / area.groupby(table["land_cover"]).sum()
     judged = pd.Series(np.asarray(usable, dtype=bool), index=pd.MultiIndex.from_frame(places[place]))
     return table.drop(columns="cell_area").assign(
@@ -72,18 +72,8 @@ def budget_cells(cube: xr.Dataset, places: pd.DataFrame, usable: ArrayLike, bloc
 def missing_cells(cube: xr.Dataset, cells: pd.DataFrame) -> pd.DataFrame:
     """Return what is missing by land-cover class, and how much of it the scenario ``filled`` fills.
 
-    Parameters
-    ----------
-    cube : xarray.Dataset
-        The run's.
-    cells : pandas.DataFrame
-        From :func:`budget_cells`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``land_cover``, ``land_Mkm2`` (plateau), ``valid_Mkm2``, ``missing_Mkm2`` and ``filled_Mkm2``; the
-        largest class first, water left out.
+    The cells are those of :func:`budget_cells`. The columns are ``land_cover``, ``land_Mkm2`` (plateau),
+    ``valid_Mkm2``, ``missing_Mkm2`` and ``filled_Mkm2``. The largest class comes first, and water is left out.
     """
     table = pd.DataFrame({"land_Mkm2": _land_area(cube)}) / 1e6
     table["valid_Mkm2"] = cells.groupby("land_cover")["area"].sum() / 1e6

@@ -39,10 +39,8 @@ def product_table(
 
     Parameters
     ----------
-    observed : pandas.Series, n_sites
-        Observations, in ``unit``.
-    products : mapping of str to pandas.Series
-        Values of the other products at the sites, same index.
+    observed, products : pandas.Series and mapping of str to pandas.Series
+        Observations and values of the other products at the sites, with one index, in ``unit``.
     forest : mapping of str to pandas.Series
         Values of our forest at the sites, same index: under the first name as the paper would report them, under
         further names from trees that have not seen the site.
@@ -77,23 +75,12 @@ def product_table(
 
 
 def table_at_sites(quantity: str, products: xr.Dataset, forest: xr.DataArray, training: pd.DataFrame) -> pd.DataFrame:
-    """Return :func:`product_table` for the maps of one quantity: table 1 of the paper (NPP) or table 2 (ln Rs).
+    """Return :func:`product_table` for the maps of one quantity: table 1 of the paper (``npp``) or table 2 (``rs``).
 
-    Parameters
-    ----------
-    quantity : {"npp", "rs"}
-        The quantity. Rs is compared in log space, as the paper's numbers are.
-    products : xarray.Dataset
-        Variables ``<quantity>_<product>``, g C m-2 yr-1.
-    forest : xarray.DataArray
-        The forest's map on the same grid, g C m-2 yr-1.
-    training : pandas.DataFrame
-        The forest's training table with ``out_of_bag``; its sites on the plateau count.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The forest stands as ``random_forest``, read off its map as in the paper, and as ``random_forest_out_of_bag``.
+    Rs is compared in log space, as the paper's numbers are. The products are variables ``<quantity>_<product>`` on the
+    grid of the forest's map [g C m-2 yr-1]. Of the training table, which has ``out_of_bag``, the sites on the plateau
+    count. The forest stands as ``random_forest``, read off its map as in the paper, and as
+    ``random_forest_out_of_bag``.
     """
     sites = training[training["on_plateau"]]
     names = _product_names(products, quantity)
@@ -109,20 +96,9 @@ def table_at_sites(quantity: str, products: xr.Dataset, forest: xr.DataArray, tr
 def chosen(products: xr.Dataset, quantity: str, plateau: xr.DataArray) -> dict[str, xr.DataArray]:
     """Return the products of one quantity on the plateau, means over their years.
 
-    Parameters
-    ----------
-    products : xarray.Dataset
-        Variables ``<quantity>_<product>``, g C m-2 yr-1.
-    quantity : {"npp", "rs", "rh"}
-        The quantity.
-    plateau : xarray.DataArray of bool, shape (latitude, longitude)
-        Cells of the plateau.
-
-    Returns
-    -------
-    dict of str to xarray.DataArray
-        Maps by the variable's name without its quantity, such as ``casa_cnp``. ``modis`` comes first, as in the paper's
-        figures, then the others by name.
+    The products are variables ``<quantity>_<product>`` [g C m-2 yr-1] of ``npp``, ``rs`` or ``rh``. The keys of the
+    result are their names without the quantity, such as ``casa_cnp``: ``modis`` first, as in the paper's figures, then
+    by name.
     """
     inside = plateau.compute()
     return {name: mean_map(products[f"{quantity}_{name}"]).where(inside) for name in _product_names(products, quantity)}
@@ -131,15 +107,7 @@ def chosen(products: xr.Dataset, quantity: str, plateau: xr.DataArray) -> dict[s
 def over_common_cells(budgets: pd.DataFrame) -> pd.DataFrame:
     """Return the budgets over the cells that all products share, under the column names of the budgets over their own.
 
-    Parameters
-    ----------
-    budgets : pandas.DataFrame
-        As :func:`helpers.balance.budgets.budget_table` returns it.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``quantity``, ``product``, ``mean_gC_m2_yr``, ``total_TgC_yr`` and ``valid_area_Mkm2``.
+    The table comes from :func:`helpers.balance.budgets.budget_table`.
     """
     names = {f"common_{name}": name for name in ("mean_gC_m2_yr", "total_TgC_yr")}
     names["common_area_Mkm2"] = "valid_area_Mkm2"
@@ -160,18 +128,8 @@ def _product_names(products: xr.Dataset, quantity: str) -> list[str]:
 def modis_check(cube: xr.Dataset, site_years: pd.DataFrame) -> pd.DataFrame:
     """Return ``npp_modis`` beside yearly MOD17A3 NPP, means of the years, at the sites that lie in the cube.
 
-    Parameters
-    ----------
-    cube : xarray.Dataset
-        With ``npp_modis`` and ``plateau``.
-    site_years : pandas.DataFrame
-        As :func:`helpers.data.readers.read_modis_npp_sites` returns it.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``longitude``, ``latitude``, ``mod17a3`` and ``npp_modis`` [g C m-2 yr-1], ``on_plateau``; one row per
-        site that has both.
+    The site years are those of :func:`helpers.data.readers.read_modis_npp_sites`. The result has a row for each site
+    with both values: ``longitude``, ``latitude``, ``mod17a3`` and ``npp_modis`` [g C m-2 yr-1], ``on_plateau``.
     """
     west, east = cell_edges(cube, "longitude")
     south, north = cell_edges(cube, "latitude")

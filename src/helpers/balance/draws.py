@@ -113,10 +113,8 @@ def between_block_sd(residual: ArrayLike, block: ArrayLike) -> float:
 
     Parameters
     ----------
-    residual : array_like, shape (n,)
-        Residuals; NaN are left out.
-    block : array_like, shape (n,)
-        Block of each.
+    residual, block : array_like, shape (n,)
+        Residuals, of which NaN are left out, and the block of each.
 
     Returns
     -------
@@ -166,14 +164,10 @@ def flux(
 
     Parameters
     ----------
-    model : RandomForest
-        The run's forest, fitted on the table.
-    make_model : callable
-        From a seed to a smaller forest that has not been fitted.
-    table : pandas.DataFrame, n rows
-        Training table with ``longitude`` and ``latitude``.
-    target : array_like, shape (n,)
-        What the forest was fitted to.
+    model, make_model : RandomForest and callable
+        The run's forest, fitted on the table, and what makes a smaller one from a seed, not fitted.
+    table, target : pandas.DataFrame and array_like, n rows
+        Training table with ``longitude`` and ``latitude``, and what the forest was fitted to.
     block_km : float
         Edge of a block, km.
     seed : int
@@ -216,19 +210,10 @@ def flux(
 
 
 def line_pairs(pairs: pd.DataFrame, line: str) -> pd.DataFrame:
-    """Return the pairs that the line from Rs to Rh is fitted to.
+    """Return the pairs that the line from Rs to Rh is fitted to: one row per site, or per record for ``"records"``.
 
-    Parameters
-    ----------
-    pairs : pandas.DataFrame
-        Records as :func:`helpers.sites.databases.rs_rh_pairs` returns them.
-    line : {"paper", "site_means", "records"}
-        The run's line. The paper gives no errors of its line; they are taken from our site means.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per site, or per record for ``records``.
+    The pairs are those of :func:`helpers.sites.databases.rs_rh_pairs`; the line is ``"paper"``, ``"site_means"`` or
+    ``"records"``. The paper gives no errors of its line; they are taken from our site means.
     """
     return pairs if line == "records" else pair_site_means(pairs)
 
@@ -240,10 +225,6 @@ def draw_budgets(
 
     Parameters
     ----------
-    chain : Chain
-        Both forests, the pairs and the cells.
-    seed : int
-        Seed of the draws.
     n_draws : int
         Draws with all sources; each source alone gets half as many.
     threads : int

@@ -62,22 +62,9 @@ _BUDGET_CLAIMS = {
 
 
 def paper_table(number: int) -> pd.DataFrame:
-    """Return table 1 or 2 of the paper.
+    """Return table 1 or 2 of the paper: a row per ``metric``, which is the index, and a column per model of that table.
 
-    Parameters
-    ----------
-    number : {1, 2}
-        The table's number.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Index ``metric``; one column per model, without those that this table does not have.
-
-    Raises
-    ------
-    DataError
-        If the paper has no such table.
+    Another number raises a ``DataError``.
     """
     table = _read("tables.csv")
     chosen = table[table["table"].str.startswith(str(number))]
@@ -89,11 +76,8 @@ def paper_table(number: int) -> pd.DataFrame:
 def paper_claims() -> pd.DataFrame:
     """Return the numbers that the paper states.
 
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``id``, ``claim``, ``value`` (NaN where the paper gives a range), ``unit``, ``where`` and ``stated``
-        (the value as text).
+    The columns are ``id``, ``claim``, ``value`` (NaN where the paper gives a range), ``unit``, ``where`` and ``stated``
+    (the value as text).
     """
     claims = _read("claims.csv")
     claims["stated"] = claims["value"].astype(str)
@@ -172,6 +156,9 @@ def our_claims(
 ) -> dict[str, float]:
     """Return this run's values for the paper's claims, by their ids.
 
+    Claims about products that this run does not have are left out. The fit pools training and verification sites, as
+    the paper's does.
+
     Parameters
     ----------
     budgets : pandas.DataFrame
@@ -182,12 +169,6 @@ def our_claims(
         As :func:`helpers.balance.carbon.line_table` returns it, with the line ``site_means``.
     cube : xarray.Dataset
         With ``plateau`` and ``cell_area`` [km2].
-
-    Returns
-    -------
-    dict of str to float
-        Without claims about products that this run does not have. The fit pools training and verification sites, as
-        the paper's does.
     """
     score = validation.set_index(["model", "scheme", "part", "metric"]).sort_index()
     found = budgets.set_index(["quantity", "product"])
@@ -215,17 +196,9 @@ def our_claims(
 
 
 def paper_means(budgets: pd.DataFrame) -> pd.DataFrame:
-    """Return the means that the paper states for the quantities and products of a table of budgets.
+    """Return the means that the paper states for the ``quantity`` and ``product`` pairs of a table of budgets.
 
-    Parameters
-    ----------
-    budgets : pandas.DataFrame
-        Columns ``quantity`` and ``product``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``quantity``, ``product`` and ``mean_gC_m2_yr``; one row per mean that the paper states.
+    The columns are ``quantity``, ``product`` and ``mean_gC_m2_yr``; there is one row per mean that the paper states.
     """
     stated = paper_claims().set_index("id")["value"]
     present = set(zip(budgets["quantity"], budgets["product"], strict=True))
@@ -236,12 +209,9 @@ def paper_means(budgets: pd.DataFrame) -> pd.DataFrame:
 def published_sinks() -> pd.DataFrame:
     """Return what others published as the plateau's sink, from ``data/paper/published_estimates.csv``.
 
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``label``, ``low`` and ``high`` [Tg C yr-1] (equal where a work gives one number), ``source``,
-        ``period`` and ``read`` (how much of the work was read). Only rows with a number in Tg C yr-1 of NEP or net
-        uptake.
+    Only rows with a number in Tg C yr-1 of NEP or net uptake are returned. The columns are ``label``, ``low`` and
+    ``high`` [Tg C yr-1] (equal where a work gives one number), ``source``, ``period`` and ``read`` (how much of the
+    work was read).
     """
     table = _read("published_estimates.csv", dtype=str)
     net = table["quantity"].str.startswith(("NEP", "net uptake")) & (table["unit"] == "Tg C yr-1")

@@ -1,6 +1,7 @@
 """What the draws of the plateau's budget say: its interval, the probability of a sink, where the spread comes from.
 
-The draws, their sources and scenarios are those of :mod:`helpers.balance.draws`.
+``drawn`` is a table of :func:`helpers.balance.draws.draw_budgets`; :mod:`helpers.balance.draws` explains its sources
+and scenarios.
 """
 
 from __future__ import annotations
@@ -75,19 +76,10 @@ def budget_intervals(drawn: pd.DataFrame, level: float) -> pd.DataFrame:
 def variance_sources(drawn: pd.DataFrame) -> pd.DataFrame:
     """Return how much each source alone moves the plateau's budget, beside all together.
 
-    Parameters
-    ----------
-    drawn : pandas.DataFrame
-        From :func:`helpers.balance.draws.draw_budgets`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``source`` (:data:`helpers.balance.draws.SOURCES`, then ``sum of sources`` and ``all``), ``n_draws``, the
-        standard deviations ``npp_sd_gC_m2_yr``, ``rh_sd_gC_m2_yr`` and ``nep_sd_gC_m2_yr``, and
-        ``nep_variance_share``, the variance of NEP divided by that with all sources. The shares need not add up to
-        one: sources act together, and variances from few draws are rough (50 draws: a standard deviation within about
-        a tenth).
+    The columns are ``source`` (:data:`helpers.balance.draws.SOURCES`, then ``sum of sources`` and ``all``),
+    ``n_draws``, the standard deviations ``npp_sd_gC_m2_yr``, ``rh_sd_gC_m2_yr`` and ``nep_sd_gC_m2_yr``, and
+    ``nep_variance_share``, the variance of NEP divided by that with all sources. The shares need not add up to one:
+    sources act together, and variances from few draws are rough (50 draws: a standard deviation within about a tenth).
     """
     chosen = drawn[(drawn["scenario"] == "main") & (drawn["part"] == "plateau") & (drawn["varied"] != ESTIMATE)]
     columns = [f"{name}_gC_m2_yr" for name in ("npp", "rh", "nep")]

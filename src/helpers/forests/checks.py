@@ -1,6 +1,8 @@
 """How far to trust the two forests: distances to sites, importance elsewhere, applicability, intervals of single cells.
 
 Notebook 06 asks these questions of both forests; the interval of the budget is in :mod:`helpers.balance.uncertainty`.
+The table ``cells`` has the map's m cells with ``longitude``, ``latitude`` and their predictors; ``plateau`` is a map on
+the grid that they come from; ``dissimilarity`` is the index of each cell, shape (m,).
 """
 
 from __future__ import annotations
@@ -54,16 +56,8 @@ class Grown:
 def grown_again(settings: Settings, name: str, table: pd.DataFrame, predictions: pd.DataFrame) -> Grown:
     """Grow a forest as its notebook did, and take up the folds that the notebook scored it with.
 
-    Parameters
-    ----------
-    settings : Settings
-        Of the run.
-    name : {"npp", "rs"}
-        The forest.
-    table : pandas.DataFrame
-        Its training table, from :func:`helpers.forests.fitting.grow`.
-    predictions : pandas.DataFrame
-        From :func:`helpers.forests.fitting.validate`.
+    The training table comes from :func:`helpers.forests.fitting.grow`, the predictions come from
+    :func:`helpers.forests.fitting.validate`.
     """
     model = training.from_settings(settings, name, settings.n_trees, settings.seed)
     model.fit(table, table[TARGETS[name].column])
@@ -73,15 +67,7 @@ def grown_again(settings: Settings, name: str, table: pd.DataFrame, predictions:
 
 
 def distances(forest: Grown, cells: pd.DataFrame) -> pd.DataFrame:
-    """Return the distances that each scheme tries and that the map needs, see :func:`mapforest.folds.distance_table`.
-
-    Parameters
-    ----------
-    forest : Grown
-        One of the two forests.
-    cells : pandas.DataFrame
-        The map's cells, with ``longitude`` and ``latitude``.
-    """
+    """Return the distances that each scheme tries and that the map needs: :func:`mapforest.folds.distance_table`."""
     sites = forest.table
     labelled = {scheme_name(scheme): fold for scheme, fold in forest.folds.items()}
     return folds.distance_table(sites["longitude"], sites["latitude"], cells["longitude"], cells["latitude"], labelled)
@@ -90,15 +76,8 @@ def distances(forest: Grown, cells: pd.DataFrame) -> pd.DataFrame:
 def distance_summary(distances: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Return the median distance of each kind, and its Wasserstein distance from those that the map needs.
 
-    Parameters
-    ----------
-    distances : mapping of str to pandas.DataFrame
-        From :func:`distances`, by forest.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``model``, ``kind``, ``median_km``, ``wasserstein_km``.
+    The tables are those of :func:`distances`, by forest. The columns are ``model``, ``kind``, ``median_km`` and
+    ``wasserstein_km``.
     """
     tables = pd.concat(distances, names=["model"])
     kinds = tables.groupby(["model", "kind"], sort=False)
@@ -109,17 +88,7 @@ def distance_summary(distances: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 def importance_elsewhere(settings: Settings, forest: Grown) -> pd.DataFrame:
     """Return what shuffling a predictor does to the error under distance-matched folds.
 
-    Parameters
-    ----------
-    settings : Settings
-        Of the run.
-    forest : Grown
-        One of the two forests.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``model``, then the columns of :func:`mapforest.validation.fold_importance`.
+    The columns are ``model``, then those of :func:`mapforest.validation.fold_importance`.
     """
     table = validation.fold_importance(
         partial(training.from_settings, settings, forest.name, settings.validation_trees),
@@ -135,19 +104,9 @@ def importance_elsewhere(settings: Settings, forest: Grown) -> pd.DataFrame:
 
 
 def local_effects(forest: Grown, cube: xr.Dataset) -> pd.DataFrame:
-    """Return the accumulated local effects of the continuous predictors of a forest, with their units.
+    """Return the accumulated local effects of the continuous predictors of a forest, with their units from the cube.
 
-    Parameters
-    ----------
-    forest : Grown
-        One of the two forests.
-    cube : xarray.Dataset
-        Has the units of the predictors.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The columns of :func:`mapforest.effects.accumulated_local_effects`, then ``units``.
+    The columns are those of :func:`mapforest.effects.accumulated_local_effects`, then ``units``.
     """
     continuous = [name for name in forest.model.predictors if name not in forest.model.categorical]
     found = effects.accumulated_local_effects(forest.model, forest.table, continuous)
@@ -161,8 +120,6 @@ def applicability_by_scheme(
 
     Parameters
     ----------
-    forests : mapping of str to Grown
-        Both forests.
     cells : pandas.DataFrame, m rows
         The map's cells, with their predictors and ``cell_area``.
     scores : pandas.DataFrame
@@ -201,25 +158,13 @@ def applicability_by_scheme(
                     "usable_share": share(inside & ~unseen),
                 }
             )
-        spaces[name] = space
+        spaces[name] = space  # of the last scheme, the distance-matched folds: it draws the maps
     rows.append({"model": "both", "scheme": SCHEMES[-1], "usable_share": share(usable(spaces, cells))})
     return pd.DataFrame(rows), spaces
 
 
 def usable(spaces: Mapping[str, TrainingSpace], cells: pd.DataFrame) -> NDArray[np.bool_]:
-    """Return where the maps of both forests may be used.
-
-    Parameters
-    ----------
-    spaces : mapping of str to TrainingSpace
-        From :func:`applicability_by_scheme`.
-    cells : pandas.DataFrame, m rows
-        The map's cells, with their predictors.
-
-    Returns
-    -------
-    numpy.ndarray of bool, shape (m,)
-    """
+    """Return where both maps may be used, shape (m,); the spaces are those of :func:`applicability_by_scheme`."""
     return np.logical_and.reduce([applicability.usable(space, cells) for space in spaces.values()])
 
 
@@ -231,20 +176,7 @@ def use_map(
 ) -> xr.DataArray:
     """Return a map of why cells may not be used: 0 they may, 1 unlike any site, 2 a land cover without a site.
 
-    Parameters
-    ----------
-    spaces : mapping of str to TrainingSpace
-        From :func:`applicability_by_scheme`.
-    dissimilarity : mapping of str to numpy.ndarray, shape (m,)
-        Dissimilarity index of the cells, by forest.
-    cells : pandas.DataFrame, m rows
-        The map's cells, with their predictors.
-    plateau : xarray.DataArray
-        A map on the grid that the cells come from.
-
-    Returns
-    -------
-    xarray.DataArray, shape (latitude, longitude)
+    The spaces are those of :func:`applicability_by_scheme`; they and the dissimilarity go by forest.
     """
     beyond = np.logical_or.reduce([~applicability.inside(spaces[name], di) for name, di in dissimilarity.items()])
     unseen = np.logical_or.reduce([applicability.unseen_classes(space, cells) for space in spaces.values()])
@@ -254,12 +186,7 @@ def use_map(
 def check_intervals(settings: Settings, forest: Grown) -> tuple[pd.DataFrame, QuantileForest]:
     """Grow a quantile forest and count how often its intervals hold a held-back record.
 
-    Parameters
-    ----------
-    settings : Settings
-        ``interval_level`` is what the intervals promise, ``validation_trees`` the size of the forest.
-    forest : Grown
-        One of the two forests.
+    The intervals promise ``interval_level``; the forest has ``validation_trees`` trees.
 
     Returns
     -------
@@ -267,6 +194,7 @@ def check_intervals(settings: Settings, forest: Grown) -> tuple[pd.DataFrame, Qu
         ``model``, then the columns of :func:`mapforest.intervals.coverage_row`: out of bag, and under
         distance-matched folds.
     grown : QuantileForest
+        The forest, on the whole table.
     """
     table, target, level, ends = forest.table, forest.target, settings.interval_level, interval_ends(settings)
     grower = partial(training.from_settings, settings, forest.name, settings.validation_trees)
@@ -291,23 +219,10 @@ def interval_ends(settings: Settings) -> tuple[float, float]:
 def interval_limits(
     settings: Settings, grown: Mapping[str, QuantileForest], coverage: pd.DataFrame, cube: xr.Dataset
 ) -> xr.Dataset:
-    """Return the interval of every cell, recalibrated under distance-matched folds.
+    """Return the interval of every cell of a cube, recalibrated under distance-matched folds.
 
-    Parameters
-    ----------
-    settings : Settings
-        Of the run.
-    grown : mapping of str to QuantileForest
-        By forest, from :func:`check_intervals`.
-    coverage : pandas.DataFrame
-        The checks of both forests.
-    cube : xarray.Dataset
-        Every cell.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``npp_lower``, ``npp_upper`` [g C m-2 yr-1], ``rs_lower``, ``rs_upper`` [ln of that].
+    The quantile forests, by name, and the coverage, with the checks of both, come from :func:`check_intervals`. The
+    variables are ``npp_lower`` and ``npp_upper`` [g C m-2 yr-1], ``rs_lower`` and ``rs_upper`` [ln of that].
     """
     margin = coverage.set_index(["model", "check"])["margin"]
     limits = xr.Dataset()
@@ -322,25 +237,9 @@ def interval_limits(
 def expected_error(
     forest: Grown, space: TrainingSpace, dissimilarity: NDArray[np.float64], cells: pd.DataFrame, plateau: xr.DataArray
 ) -> xr.DataArray:
-    """Return a map of the error to expect at each cell's dissimilarity; missing beyond the largest that was tried.
+    """Return a map of the RMSE to expect at each cell's dissimilarity; missing beyond the largest that was tried.
 
-    Parameters
-    ----------
-    forest : Grown
-        One of the two forests.
-    space : TrainingSpace
-        Its own, from :func:`applicability_by_scheme`.
-    dissimilarity : numpy.ndarray, shape (m,)
-        Dissimilarity index of the cells.
-    cells : pandas.DataFrame, m rows
-        The map's cells.
-    plateau : xarray.DataArray
-        A map on the grid that the cells come from.
-
-    Returns
-    -------
-    xarray.DataArray, shape (latitude, longitude)
-        RMSE, in the unit of the forest's target.
+    It is in the unit of the forest's target; the space is the forest's own, from :func:`applicability_by_scheme`.
     """
     profile = applicability.error_profile(space.training_di, forest.matched["observed"], forest.matched["predicted"])
     return cell_map(cells, applicability.expected_rmse(profile, dissimilarity), plateau)

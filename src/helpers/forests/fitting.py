@@ -1,7 +1,8 @@
 """The paper's two forests from a training table to a map: the steps that notebooks 02 and 03 share.
 
-Each function takes the settings of the run, the name of the forest (``npp`` is Eq. 1, ``rs`` is Eq. 2) and data, and
-returns data.
+Each function takes the settings of the run, the name of the forest (``npp`` is Eq. 1, ``rs`` is Eq. 2) and data,
+and returns data. A training table has n rows with the forest's target (:data:`TARGETS`); a cube has the covariates
+on the target grid, ``plateau`` and ``cell_area``.
 """
 
 from __future__ import annotations
@@ -38,40 +39,16 @@ TARGETS = {"npp": Target("NPP", "value", "gC_m2_yr"), "rs": Target("ln Rs", "ln_
 def site_balance(cube: xr.Dataset, table: pd.DataFrame) -> pd.DataFrame:
     """Compare the land cover of the training sites with that of the plateau.
 
-    Parameters
-    ----------
-    cube : xarray.Dataset
-        Covariates on the target grid, with ``plateau`` and ``cell_area``.
-    table : pandas.DataFrame
-        Training table, with ``longitude``, ``latitude`` and ``year``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        As :func:`helpers.data.land_cover.land_cover_balance`.
+    The result is that of :func:`helpers.data.land_cover.land_cover_balance`.
     """
     at_sites = sample(cube, table, ["land_cover"])["land_cover"]
     return land_cover_balance(at_sites, cube["land_cover"].where(cube["plateau"]), cube["cell_area"])
 
 
 def grow(settings: Settings, name: str, table: pd.DataFrame) -> tuple[RandomForest, pd.DataFrame]:
-    """Grow a forest on its training table.
+    """Grow a forest on its training table, and return it with the table and two more columns.
 
-    Parameters
-    ----------
-    settings : Settings
-        Of the run.
-    name : {"npp", "rs"}
-        The forest.
-    table : pandas.DataFrame, n rows
-        Training table with the target, see :data:`TARGETS`.
-
-    Returns
-    -------
-    forest : RandomForest
-    table : pandas.DataFrame, n rows
-        With two more columns: ``in_sample`` is the forest's prediction of each row, ``out_of_bag`` that of the trees
-        which did not see the row.
+    ``in_sample`` is the forest's prediction of each row, ``out_of_bag`` that of the trees which did not see the row.
     """
     forest = training.from_settings(settings, name, settings.n_trees, settings.seed)
     forest.fit(table, table[TARGETS[name].column])
@@ -81,16 +58,7 @@ def grow(settings: Settings, name: str, table: pd.DataFrame) -> tuple[RandomFore
 def validate(settings: Settings, name: str, table: pd.DataFrame, cube: xr.Dataset) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Validate a forest under every scheme that the settings ask for, each time with fresh forests.
 
-    Parameters
-    ----------
-    settings : Settings
-        Of the run.
-    name : {"npp", "rs"}
-        The forest.
-    table : pandas.DataFrame, n rows
-        Training table with the target.
-    cube : xarray.Dataset
-        The map's cells, whose distances to the sites the distance-matched folds imitate.
+    The distance-matched folds imitate the distances from the cells of the cube to the sites.
 
     Returns
     -------
@@ -118,34 +86,15 @@ def validate(settings: Settings, name: str, table: pd.DataFrame, cube: xr.Datase
 
 
 def overview(scores: pd.DataFrame, metrics: tuple[str, ...] = ("r2_explained", "r", "rmse", "pbias")) -> pd.DataFrame:
-    """Return scores for a reader: a row a model and scheme, a column a metric.
-
-    Parameters
-    ----------
-    scores : pandas.DataFrame
-        From :func:`validate`.
-    metrics : tuple of str
-        Metrics to show.
-    """
+    """Return the scores of :func:`validate` for a reader: a row a model and scheme, a column a metric."""
     shown = scores[scores["metric"].isin(metrics)]
     return shown.pivot_table("value", ["model", "scheme", "part"], "metric", sort=False).rename_axis(columns=None)
 
 
 def fold_numbers(predictions: pd.DataFrame, scheme: str, seed: int) -> NDArray[np.int64]:
-    """Return the fold of each training row under a scheme, in the order of the table.
+    """Return the fold of each training row under a scheme, shape (n,), in the order of the table.
 
-    Parameters
-    ----------
-    predictions : pandas.DataFrame
-        From :func:`validate`.
-    scheme : str
-        A scheme of folds.
-    seed : int
-        The repetition.
-
-    Returns
-    -------
-    numpy.ndarray, shape (n_rows,)
+    The predictions are those of :func:`validate`; the seed names the repetition.
     """
     chosen = predictions[(predictions["scheme"] == scheme) & (predictions["seed"] == seed)]
     return chosen.sort_values("row")["fold"].to_numpy()
@@ -154,24 +103,9 @@ def fold_numbers(predictions: pd.DataFrame, scheme: str, seed: int) -> NDArray[n
 def applicable_cells(
     settings: Settings, forest: RandomForest, table: pd.DataFrame, predictions: pd.DataFrame, cube: xr.Dataset
 ) -> xr.DataArray:
-    """Return the area of applicability of a forest: the cells that resemble its training sites.
+    """Return the area of applicability of a forest, a map of bool: the cells that resemble its training sites.
 
-    Parameters
-    ----------
-    settings : Settings
-        Of the run.
-    forest : RandomForest
-        Grown.
-    table : pandas.DataFrame, n rows
-        Its training table.
-    predictions : pandas.DataFrame
-        From :func:`validate`. The distance-matched folds say how unlike a cell may be.
-    cube : xarray.Dataset
-        Covariates on the target grid, with ``plateau`` and ``cell_area``.
-
-    Returns
-    -------
-    xarray.DataArray of bool, shape (latitude, longitude)
+    The distance-matched folds among the predictions of :func:`validate` say how unlike a cell may be.
     """
     importance = forest.importance.set_index("predictor")["importance"]
     folds_of_map = fold_numbers(predictions, "knndm", settings.seed)
@@ -180,34 +114,14 @@ def applicable_cells(
 
 
 def area_share(cells: xr.DataArray, cube: xr.Dataset) -> float:
-    """Return the share of the plateau's area that some of its cells cover.
-
-    Parameters
-    ----------
-    cells : xarray.DataArray of bool, shape (latitude, longitude)
-        The cells that count.
-    cube : xarray.Dataset
-        With ``plateau`` and ``cell_area``.
-
-    Returns
-    -------
-    float
-        Between 0 and 1.
-    """
+    """Return the share of the plateau's area, from 0 to 1, that some of its cells (a map of bool) cover."""
     return float(cube["cell_area"].where(cells).sum() / cube["cell_area"].where(cube["plateau"]).sum())
 
 
 def as_flux(field: xr.DataArray, name: str, source: str) -> xr.DataArray:
-    """Return a predicted map under the name and the units of its flux.
+    """Return a predicted map of ``npp`` or ``rs`` [g C m-2 yr-1] under the name and units of its flux.
 
-    Parameters
-    ----------
-    field : xarray.DataArray
-        The flux, g C m-2 yr-1.
-    name : {"npp", "rs"}
-        Which one it is.
-    source : str
-        What it was predicted by.
+    ``source`` is what it was predicted by.
     """
     long_name = {"npp": "net primary production", "rs": "soil respiration"}[name]
     return field.rename(name).assign_attrs(units="g C m-2 yr-1", long_name=long_name, source=source)

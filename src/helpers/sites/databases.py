@@ -117,26 +117,10 @@ def read_srdb(path: str | Path, contains: Contains) -> pd.DataFrame:
 def read_michaletz(path: str | Path, contains: Contains) -> pd.DataFrame:
     """Read total NPP of the woody plots of Michaletz et al. 2014; dry matter becomes carbon (x 0.5).
 
-    The Chinese plots are those of Luo 1996 and Ni et al. 2001, found by the column ``Source``: mostly inventory plots,
-    so the value rests on regional allometries and leaf residence times. No year is given, and no elevation: the
-    boundary alone decides about the plateau.
-
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        ``Michaletz2014.csv``.
-    contains : callable
-        As for :func:`read_srdb`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        In the schema, one row per plot.
-
-    Raises
-    ------
-    DataError
-        As :func:`read_srdb`.
+    The file is ``Michaletz2014.csv``; what else is needed or refused is as for :func:`read_srdb`. The Chinese plots are
+    those of Luo 1996 and Ni et al. 2001, found by the column ``Source``: mostly inventory plots, so the value rests on
+    regional allometries and leaf residence times. No year is given, and no elevation: the boundary alone decides about
+    the plateau.
     """
     plots = _read_columns(path, _MICHALETZ_NUMBERS, _MICHALETZ_TEXTS, "Michaletz et al. 2014")
     table = pd.DataFrame(
@@ -161,27 +145,11 @@ def read_michaletz(path: str | Path, contains: Contains) -> pd.DataFrame:
 def read_sun2022(path: str | Path, contains: Contains) -> pd.DataFrame:
     """Read total NPP of grassland from Sun et al. 2022; dry matter becomes carbon (x 0.45).
 
-    Entries without above-ground production have no total: their value is missing. By ``belowground_share`` quality
-    control finds root biomass taken for production. Cautions of the table go to ``note`` and exclude nothing, except
-    the one that tells of a treated plot. The table has no years, treatments or references. The boundary alone decides
-    about the plateau.
-
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        ``sun2022_grassland_npp.csv``, which the project holds in ``data/observations``.
-    contains : callable
-        As for :func:`read_srdb`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        In the schema, one row per entry.
-
-    Raises
-    ------
-    DataError
-        As :func:`read_srdb`.
+    The file is ``sun2022_grassland_npp.csv``, which the project holds in ``data/observations``; what else is needed or
+    refused is as for :func:`read_srdb`. Entries without above-ground production have no total: their value is missing.
+    By ``belowground_share`` quality control finds root biomass taken for production. Cautions of the table go to
+    ``note`` and exclude nothing, except the one that tells of a treated plot. The table has no years, treatments or
+    references. The boundary alone decides about the plateau.
     """
     entries = _read_columns(path, _SUN_NUMBERS, _SUN_TEXTS, "Sun et al. 2022")
     treated = entries["flag"].str.contains("treated plot", regex=False)
@@ -207,24 +175,10 @@ def read_sun2022(path: str | Path, contains: Contains) -> pd.DataFrame:
 def rs_rh_pairs(path: str | Path) -> pd.DataFrame:
     """Read the records of China from SRDB V5 that report both annual Rs and annual Rh and can be compared.
 
-    Unmanipulated, without quality flag, measured over at least half of the year (:data:`PAIR_COVERAGE`), Rh at most Rs,
-    and located. Their means by site give the paper's line from Rs to Rh (Eq. 3); the records alone give a flatter one.
-
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        ``srdb-data.csv``, V5.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``site``, ``longitude``, ``latitude`` [degrees], ``year``, ``rs``, ``rh`` [g C m-2 yr-1]; one row per
-        record.
-
-    Raises
-    ------
-    DataError
-        As :func:`read_srdb`.
+    They are unmanipulated, without quality flag, measured over at least half of the year (:data:`PAIR_COVERAGE`), with
+    Rh at most Rs, and located. Their means by site give the paper's line from Rs to Rh (Eq. 3); the records alone give
+    a flatter one. The columns are ``site``, ``longitude``, ``latitude``, ``year``, ``rs`` and ``rh`` [g C m-2 yr-1];
+    there is one row per record. The file, and what is refused, are those of :func:`read_srdb`.
     """
     srdb = _srdb_records(path)
     fit = (srdb["Country"] == "China") & (srdb["Manipulation"] == "") & (srdb["Quality_flag"] == "")
@@ -243,19 +197,7 @@ def rs_rh_pairs(path: str | Path) -> pd.DataFrame:
 
 
 def pair_site_means(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Average pairs of Rs and Rh by site.
-
-    Parameters
-    ----------
-    pairs : pandas.DataFrame
-        As :func:`rs_rh_pairs` returns it.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``site``, ``longitude``, ``latitude``, ``rs``, ``rh`` [g C m-2 yr-1] and ``n_records``; one row per
-        site.
-    """
+    """Average the pairs of :func:`rs_rh_pairs` by site: the same columns without the year, then ``n_records``."""
     means = pairs.groupby("site", sort=True)[["longitude", "latitude", "rs", "rh"]].mean()
     return means.assign(n_records=pairs.groupby("site").size()).reset_index()
 

@@ -13,9 +13,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from helpers.data.region import REGION
 from helpers.errors import DataError
-from helpers.sites.schema import BOUNDS, SCHEMA
+from helpers.sites.schema import BOUNDS, REGION, SCHEMA
 
 #: Above this below-ground share of NPP, root biomass was probably taken for root production.
 MAX_BELOWGROUND_SHARE = 0.9
@@ -33,17 +32,8 @@ def find_duplicates(observations: pd.DataFrame) -> pd.Series:
       agree or one is unknown;
     - from the same source and reference, if value and year are the same: plots of one study may well be alike.
 
-    The first one stays, an unflagged record before a flagged one.
-
-    Parameters
-    ----------
-    observations : pandas.DataFrame
-        In the :data:`helpers.sites.schema.SCHEMA`.
-
-    Returns
-    -------
-    pandas.Series of bool
-        True for the repetitions; same index.
+    The first one stays, an unflagged record before a flagged one. The result is True for the repetitions, with the same
+    index.
     """
     order = np.argsort((observations["quality"] != "").to_numpy(), kind="stable")
     ordered = observations.iloc[order].reset_index(drop=True)
@@ -73,13 +63,7 @@ def _same_measurement(
 
 
 def swapped(table: pd.DataFrame) -> pd.Series:
-    """Tell which points lie outside the region, but inside it once latitude and longitude are exchanged.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        With ``longitude`` and ``latitude``, degrees; the region is :data:`helpers.data.region.REGION`.
-    """
+    """Tell which points lie outside the region, but inside it once latitude and longitude are exchanged."""
     longitude, latitude = table["longitude"], table["latitude"]
     return ~_in_region(longitude, latitude) & _in_region(latitude, longitude)
 
@@ -126,17 +110,12 @@ def quality_control(raw: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Leave out what cannot be used, rule by rule, and count it.
 
     The rules, in this order: coordinates missing; latitude and longitude exchanged; outside of
-    :data:`helpers.data.region.REGION`; no value; value not positive; value above :data:`helpers.sites.schema.BOUNDS`
+    :data:`helpers.sites.schema.REGION`; no value; value not positive; value above :data:`helpers.sites.schema.BOUNDS`
     (a wrong unit, most likely); manipulated; flagged; below-ground share above :data:`MAX_BELOWGROUND_SHARE`, if the
     table has it; repeated, by :func:`find_duplicates` among what is left or by the table's own ``possible_duplicate``.
 
     A value in a wrong unit that stays within the bounds is not found: 100 times too large an NPP of 25 g C m-2 yr-1 is
-    2500.
-
-    Parameters
-    ----------
-    raw : pandas.DataFrame
-        In the :data:`helpers.sites.schema.SCHEMA`.
+    2500. A table that is not in the :data:`helpers.sites.schema.SCHEMA` raises a ``pandera.errors.SchemaError``.
 
     Returns
     -------
@@ -145,11 +124,6 @@ def quality_control(raw: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     flow : pandas.DataFrame
         Columns ``variable``, ``source``, ``step``, ``n`` (records left), ``excluded``, ``reason``. The first step of
         each variable and source is ``records``, with all; n falls by ``excluded`` from step to step.
-
-    Raises
-    ------
-    pandera.errors.SchemaError
-        If `raw` is not in the schema.
     """
     used = SCHEMA.validate(raw)
     groups = used.groupby(["variable", "source"]).size()
@@ -171,10 +145,9 @@ def aggregate(observations: pd.DataFrame, how: Literal["rows", "site_mean", "sit
 
     Parameters
     ----------
-    observations : pandas.DataFrame
-        In the :data:`helpers.sites.schema.SCHEMA`.
     how : {"rows", "site_mean", "site_median"}
-        One row per record, or one per site and variable with the mean or median of its values.
+        One row per record, or one per site and variable with the mean or median of its values. Anything else raises a
+        ``DataError``.
 
     Returns
     -------
@@ -182,11 +155,6 @@ def aggregate(observations: pd.DataFrame, how: Literal["rows", "site_mean", "sit
         In the schema, with ``n_records``. A site has the mean of its coordinates; the year if all records share it,
         else none; its distinct texts joined by ``"; "``; and what holds for any record. Columns beyond the schema stay
         with rows and are lost with sites.
-
-    Raises
-    ------
-    DataError
-        If `how` is not one of the three.
     """
     if how not in ("rows", "site_mean", "site_median"):
         raise DataError(f"aggregation is {how!r}; expected rows, site_mean or site_median")
@@ -218,16 +186,8 @@ def _common_year(years: pd.Series) -> float:
 def summarise(observations: pd.DataFrame) -> pd.DataFrame:
     """Count records and sites by variable, source and formation (the vegetation up to its colon).
 
-    Parameters
-    ----------
-    observations : pandas.DataFrame
-        In the :data:`helpers.sites.schema.SCHEMA`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``variable``, ``source``, ``formation``, ``n``, ``sites``, ``n_china``, ``n_plateau``,
-        ``sites_plateau``, ``mean_plateau_gC_m2_yr``.
+    The columns are ``variable``, ``source``, ``formation``, ``n``, ``sites``, ``n_china``, ``n_plateau``,
+    ``sites_plateau`` and ``mean_plateau_gC_m2_yr``.
     """
     plateau = observations["on_plateau"]
     table = observations.assign(

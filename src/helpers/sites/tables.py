@@ -19,25 +19,10 @@ _DEFAULTS = {"treatment": "none", "quality": "", "vegetation": "", "reference": 
 
 
 def read_open(*, srdb: str | Path, michaletz: str | Path, sun: str | Path, contains: Contains) -> pd.DataFrame:
-    """Read the three open databases into one raw table.
+    """Read the three open databases of :mod:`helpers.sites.databases` into one raw table.
 
-    Parameters
-    ----------
-    srdb, michaletz, sun : str or pathlib.Path
-        The files, see :mod:`helpers.sites.databases`.
-    contains : callable
-        Tells which points lie inside the plateau's boundary, see :data:`helpers.sites.schema.Contains`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        In the :data:`helpers.sites.schema.SCHEMA`: every record of China and of the plateau, with
-        ``possible_duplicate`` set.
-
-    Raises
-    ------
-    DataError
-        If a file is missing or is not what it should be.
+    The table is in the :data:`helpers.sites.schema.SCHEMA` and has every record of China and of the plateau, with
+    ``possible_duplicate`` set. A file that is missing or not what it should be raises a ``DataError``.
     """
     tables = [read_srdb(srdb, contains), read_michaletz(michaletz, contains), read_sun2022(sun, contains)]
     raw = SCHEMA.validate(pd.concat(tables, ignore_index=True))
@@ -46,23 +31,11 @@ def read_open(*, srdb: str | Path, michaletz: str | Path, sun: str | Path, conta
 
 
 def read_table(path: str | Path, contains: Contains) -> pd.DataFrame:
-    """Read and check a table of your own, a CSV file in the schema.
+    """Read and check a table of your own: a CSV file in UTF-8, separated by commas, in the schema.
 
     All problems are reported together. Values must be in g C m-2 yr-1 already, and the column ``unit`` must say
     so. ``treatment``, ``quality``, ``vegetation``, ``reference``, ``possible_duplicate`` and ``on_plateau`` may be left
-    out; ``data/observations/example_npp.csv`` is an example.
-
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        CSV, UTF-8, separated by commas, one header row.
-    contains : callable
-        As for :func:`read_open`; decides about the plateau where the table does not.
-
-    Returns
-    -------
-    pandas.DataFrame
-        In the :data:`helpers.sites.schema.SCHEMA`.
+    out; without ``on_plateau``, ``contains`` decides. ``data/observations/example_npp.csv`` is an example.
 
     Raises
     ------

@@ -50,19 +50,9 @@ def choose_rs(used: pd.DataFrame, rule: str) -> pd.DataFrame:
 def resample(groups: ArrayLike, rng: np.random.Generator) -> NDArray[np.int64]:
     """Draw as many groups as there are, with replacement, and return the positions of their rows.
 
-    Rows of one site or block are not independent evidence, so groups are drawn and not rows.
-
-    Parameters
-    ----------
-    groups : array_like, shape (n,)
-        Group of each row: its site, or its spatial block.
-    rng : numpy.random.Generator
-        Draws them.
-
-    Returns
-    -------
-    numpy.ndarray of int
-        Positions; a group drawn twice has its rows twice. Groups differ in size, so the number of rows varies.
+    Groups are the site or the spatial block of each row, shape (n,). Rows of one group are not independent evidence, so
+    groups are drawn and not rows. A group drawn twice has its rows twice. Groups differ in size, so the number of rows
+    varies.
 
     Examples
     --------
@@ -142,34 +132,19 @@ def training_table(
 
 
 def predictors(settings: Settings, variable: str) -> tuple[str, ...]:
-    """Return what one of the paper's two forests sees: the predictors of Eq. 1 or 2, less the one left out.
+    """Return what the forest of ``npp`` or ``rs`` sees: the predictors of Eq. 1 or 2, less the one left out.
 
-    Parameters
-    ----------
-    settings : Settings
-        ``left_out`` names a predictor, or is ``"none"``. Soil carbon is not one of NPP's:
-        leaving it out changes Rs only.
-    variable : {"npp", "rs"}
-        The forest.
+    Soil carbon is not one of NPP's: leaving it out changes Rs only.
     """
     every = {"npp": NPP_PREDICTORS, "rs": RS_PREDICTORS}[variable]
     return tuple(name for name in every if name != settings.left_out)
 
 
 def from_settings(settings: Settings, variable: str, n_trees: int, seed: int) -> RandomForest:
-    """Return one of the paper's two forests, not grown yet.
+    """Return one of the paper's two forests, not grown yet: ``npp`` is that of Eq. 1, ``rs`` that of Eq. 2 for ln Rs.
 
-    Parameters
-    ----------
-    settings : Settings
-        Give mtry, nodesize, the encoding of land cover, the predictor left out and the threads. With a predictor left
-        out, mtry is at most the number of those that remain.
-    variable : {"npp", "rs"}
-        ``npp`` is the forest of Eq. 1, ``rs`` that of Eq. 2, whose target is ln Rs.
-    n_trees : int
-        ``settings.n_trees`` for a map; fewer do for validation.
-    seed : int
-        Seed of the forest.
+    ``settings.n_trees`` is the number of trees for a map; fewer do for validation. With a predictor left out, mtry is
+    at most the number of those that remain.
     """
     seen = predictors(settings, variable)
     mtry = min({"npp": settings.npp_mtry, "rs": settings.rs_mtry}[variable], len(seen))
