@@ -41,14 +41,10 @@ class TrainingSpace:
 
     weights: pd.Series  #: Importance by predictor, only those above zero.
     classes: dict[str, NDArray]  #: The classes that the training table has, by categorical predictor.
-    #: shape (n_columns,): Mean of each encoded column, and what its distance from the mean is multiplied by: weight
-    #: over standard deviation (n - 1) over mean distance.
-    centre: NDArray[np.float64]
-    #: shape (n_columns,): Mean of each encoded column, and what its distance from the mean is multiplied by: weight
-    #: over standard deviation (n - 1) over mean distance.
+    centre: NDArray[np.float64]  #: shape (n_columns,): Mean of each encoded column.
+    #: shape (n_columns,): Scale of the distance from it: weight over standard deviation (n - 1) over mean distance.
     factor: NDArray[np.float64]
-    #: shape (n, n_columns): Training rows: encoded, scaled, weighted. Two of them are at a distance of 1 on average, so
-    #: that a distance is a DI.
+    #: shape (n, n_columns): Training rows, scaled and weighted. Two are 1 apart on average, so that a distance is a DI.
     points: NDArray[np.float64]
     training_di: NDArray[np.float64]  #: shape (n,): DI of each training row against the rows of other folds.
     threshold: float  #: The largest DI inside the AOA: the largest ``training_di`` that is no outlier.
@@ -110,25 +106,9 @@ def training_space(
 def dissimilarity(space: TrainingSpace, table: pd.DataFrame, threads: int = 1) -> NDArray[np.float64]:
     """Return the dissimilarity index of each row: 0 for a training row, 1 as far as two training rows lie on average.
 
-    Parameters
-    ----------
-    space : TrainingSpace
-        Of the training table.
-    table : pandas.DataFrame, n rows
-        Rows to judge; holds the predictors.
-    threads : int
-        Threads of the search; they do not change the result.
-
-    Returns
-    -------
-    numpy.ndarray, shape (n,)
-        Dimensionless; NaN where a predictor is missing. A class that no training row has is none of the training
-        classes (zero in all their columns), as in CAST; see :func:`unseen_classes`.
-
-    Raises
-    ------
-    ForestError
-        If a predictor is no column.
+    It is NaN where a predictor is missing. A class that no training row has is none of the training classes (zero in
+    all their columns), as in CAST; see :func:`unseen_classes`. A table that lacks a predictor's column raises
+    ForestError. The threads of the search do not change the result.
     """
     complete, points = _weighted(space, table)
     di = np.full(len(table), np.nan)
@@ -137,42 +117,16 @@ def dissimilarity(space: TrainingSpace, table: pd.DataFrame, threads: int = 1) -
 
 
 def inside(space: TrainingSpace, di: ArrayLike) -> NDArray[np.bool_]:
-    """Return where the model may be used: the DI is at most the threshold (False where it is missing).
-
-    Parameters
-    ----------
-    space : TrainingSpace
-        Of the training table.
-    di : array_like
-        Dissimilarity index, of any shape.
-
-    Returns
-    -------
-    numpy.ndarray of bool
-        In the shape of ``di``.
-    """
+    """Return where the model may be used: the DI, of any shape, is at most the threshold (False where missing)."""
     return np.asarray(di, dtype=float) <= space.reach
 
 
 def usable(space: TrainingSpace, table: pd.DataFrame, threads: int = 1) -> NDArray[np.bool_]:
-    """Return where a map may be used: inside the area of applicability, and of a class that some training row has.
+    """Return which rows may be used: inside the area of applicability, and of a class that some training row has.
 
     The dissimilarity index weighs a class by its importance. Where that is small, a class passes that no training row
-    has; here such a class is outside, as no held-back error speaks for it.
-
-    Parameters
-    ----------
-    space : TrainingSpace
-        Of the training table.
-    table : pandas.DataFrame, n rows
-        Cells with their predictors.
-    threads : int
-        Threads of the search; they do not change the result.
-
-    Returns
-    -------
-    numpy.ndarray of bool, shape (n,)
-        False where a predictor is missing.
+    has; here such a class is outside, as no held-back error speaks for it. A row without one of the predictors is
+    outside too.
     """
     return inside(space, dissimilarity(space, table, threads)) & ~unseen_classes(space, table)
 
@@ -184,14 +138,10 @@ def applicable_cells(
 
     Parameters
     ----------
-    space : TrainingSpace
-        Of the training table.
     cube : xarray.Dataset
         Covariates, as for :func:`mapforest.predict.predict`; yearly ones enter with their means.
     where : xarray.DataArray of bool, shape (latitude, longitude)
         Cells to judge.
-    threads : int
-        Threads of the search; they do not change the result.
     band_rows : int
         Rows of the grid that are judged at a time; bounds the memory.
 
@@ -215,27 +165,8 @@ def applicable_cells(
 def local_point_density(space: TrainingSpace, table: pd.DataFrame, threads: int = 1) -> NDArray[np.float64]:
     """Return how many training rows lie within the AOA threshold of each row (Schumacher et al. 2025).
 
-    The DI asks for one similar training row; the density asks how many there are. It is at least 1 inside the AOA and 0
-    outside.
-
-    Parameters
-    ----------
-    space : TrainingSpace
-        Of the training table.
-    table : pandas.DataFrame, n rows
-        Rows to judge; holds the predictors.
-    threads : int
-        Threads of the search; they do not change the result.
-
-    Returns
-    -------
-    numpy.ndarray, shape (n,)
-        Counts; NaN where a predictor is missing.
-
-    Raises
-    ------
-    ForestError
-        If a predictor is no column.
+    The DI asks for one similar training row; the density asks how many there are. It is at least 1 inside the AOA, 0
+    outside, and NaN where a predictor is missing. A table that lacks a predictor's column raises ForestError.
     """
     complete, points = _weighted(space, table)
     density = np.full(len(table), np.nan)
@@ -244,19 +175,9 @@ def local_point_density(space: TrainingSpace, table: pd.DataFrame, threads: int 
 
 
 def unseen_classes(space: TrainingSpace, table: pd.DataFrame) -> NDArray[np.bool_]:
-    """Return the rows that have a class which no training row has: no importance weight can vouch for them.
+    """Return the rows of a class that no training row has: no importance weight can vouch for them.
 
-    Parameters
-    ----------
-    space : TrainingSpace
-        Of the training table.
-    table : pandas.DataFrame, n rows
-        Rows to judge.
-
-    Returns
-    -------
-    numpy.ndarray of bool, shape (n,)
-        False where the class is missing.
+    A row whose class is missing is not one of them.
     """
     unseen = np.zeros(len(table), dtype=bool)
     for name, known in space.classes.items():
@@ -281,8 +202,6 @@ def error_profile(di: ArrayLike, observed: ArrayLike, predicted: ArrayLike, wind
         DI of each held-back row against the rows that trained its model (``TrainingSpace.training_di``).
     observed, predicted : array_like, shape (n,)
         Held-back pairs, in the unit of the target.
-    window : int
-        Pairs in a window.
 
     Raises
     ------
@@ -305,19 +224,9 @@ def error_profile(di: ArrayLike, observed: ArrayLike, predicted: ArrayLike, wind
 
 
 def expected_rmse(profile: ErrorProfile, di: ArrayLike) -> NDArray[np.float64]:
-    """Return the error to expect at each dissimilarity, NaN where no held-back prediction was as dissimilar.
+    """Return the error to expect at each dissimilarity (of any shape), in the unit of the target.
 
-    Parameters
-    ----------
-    profile : ErrorProfile
-        Of the model.
-    di : array_like
-        Dissimilarity index, of any shape.
-
-    Returns
-    -------
-    numpy.ndarray
-        In the shape of ``di`` and the unit of the target.
+    It is NaN where no held-back prediction was as dissimilar.
     """
     di = np.asarray(di, dtype=float)
     return np.where(di <= profile.largest_di, np.interp(di, profile.di, profile.fitted), np.nan)

@@ -45,12 +45,7 @@ class Block(NamedTuple):
 def split(shape: tuple[int, int], block_shape: tuple[int, int]) -> list[Block]:
     """Return the blocks of a grid, row by row; those at its end may be smaller.
 
-    Parameters
-    ----------
-    shape : tuple of int
-        Rows and columns of cells of the grid.
-    block_shape : tuple of int
-        Rows and columns of cells of a block.
+    Both shapes are rows and columns of cells.
 
     Examples
     --------
@@ -70,21 +65,9 @@ def split(shape: tuple[int, int], block_shape: tuple[int, int]) -> list[Block]:
 def on_threads(
     work: Callable[[Block], np.ndarray], blocks: Iterable[Block], threads: int
 ) -> Iterator[tuple[Block, np.ndarray]]:
-    """Yield each block and its result, as they are done.
+    """Yield each block and its result, as they are done; ``work`` reads what it needs.
 
     At most two blocks a thread are under way or wait to be taken: memory does not grow with the number of blocks.
-
-    Parameters
-    ----------
-    work : callable
-        Makes the result of a block; it reads what it needs.
-    blocks : iterable of Block
-    threads : int
-        Threads that work side by side.
-
-    Yields
-    ------
-    tuple of Block and numpy.ndarray
     """
     waiting: dict[Future, Block] = {}
     pool = ThreadPoolExecutor(threads)
@@ -127,11 +110,6 @@ def on_cluster(
         Goes to each worker once.
     part : callable
         Returns what is sent for a block.
-    blocks : iterable of Block
-
-    Yields
-    ------
-    tuple of Block and numpy.ndarray
 
     Raises
     ------
@@ -187,19 +165,7 @@ def _worker_threads(client: Client) -> int:
 def cluster(client: Client | None = None) -> Iterator[Client | None]:
     """Yield the client to work with: the one given, one connected to ``DASK_SCHEDULER_ADDRESS``, or none.
 
-    Parameters
-    ----------
-    client : distributed.Client, optional
-        Yielded as it is, and left open.
-
-    Yields
-    ------
-    distributed.Client or None
-
-    Raises
-    ------
-    BlockError
-        If the scheduler at ``DASK_SCHEDULER_ADDRESS`` does not answer.
+    A given client is left open. A scheduler at that address that does not answer raises BlockError.
     """
     address = os.environ.get(ADDRESS)
     if client is not None or not address:
@@ -219,24 +185,10 @@ def cluster(client: Client | None = None) -> Iterator[Client | None]:
 
 
 def with_progress(results: Iterable[Any], name: str, total: int) -> Iterator[Any]:
-    """Yield results, and say on standard error how many there are and how long the others will take.
+    """Yield results, and say on standard error how many of ``total`` there are and how long the others will take.
 
-    A bar in a terminal, a line every 30 s elsewhere (in a notebook, its executed copy and its log); nothing for 20
-    results or fewer.
-
-    Parameters
-    ----------
-    results : iterable
-        Blocks, as they are done.
-    name : str
-        What is done.
-    total : int
-        How many there will be.
-
-    Yields
-    ------
-    object
-        The results.
+    It draws a bar in a terminal and writes a line every 30 s elsewhere (for a notebook, into its executed copy and its
+    log), each headed by ``name``. It says nothing about 20 results or fewer.
     """
     if sys.stderr.isatty():
         yield from tqdm(
@@ -258,16 +210,9 @@ def with_progress(results: Iterable[Any], name: str, total: int) -> Iterator[Any
 class BlockArrays:
     """Results kept in memory.
 
-    Parameters
-    ----------
-    template : xarray.DataArray
-        Name, coordinates and attributes of the result, which ends in (latitude, longitude). Its values do not count:
-        cells of blocks that are never written are missing.
-
-    Attributes
-    ----------
-    finished : bool
-        Always false: there is nothing from an earlier call.
+    ``template`` gives name, coordinates and attributes of the result, which ends in (latitude, longitude). Its values
+    do not count: cells of blocks that are never written are missing. ``finished`` is always false: there is nothing
+    from an earlier call.
     """
 
     finished = False
@@ -340,13 +285,7 @@ class BlockStore:
         return [block for block in blocks if (block.row, block.column) not in done]
 
     def write(self, block: Block, values: np.ndarray) -> None:
-        """Write a block; when it is on disk, add it to the journal.
-
-        Parameters
-        ----------
-        block : Block
-        values : numpy.ndarray of float32, shape (..., latitude, longitude)
-        """
+        """Write a block's values, shape (..., latitude, longitude); once they are on disk, add it to the journal."""
         self._field[..., block.latitude, block.longitude] = values
         chunk = ".".join(["0"] * (values.ndim - 2) + [str(block.row), str(block.column)])
         _flush(self._partial / self._template.name / chunk)

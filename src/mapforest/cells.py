@@ -18,21 +18,8 @@ TOLERANCE = 1e-5  # degrees: coordinates that were float32 once are the same
 def chosen_cells(where: xr.DataArray, cube: xr.Dataset) -> NDArray[np.bool_]:
     """Return which cells of a cube are chosen, or say why ``where`` does not choose among them.
 
-    Parameters
-    ----------
-    where : xarray.DataArray of bool, shape (latitude, longitude)
-        True at the cells that count.
-    cube : xarray.Dataset
-        On the same grid.
-
-    Returns
-    -------
-    numpy.ndarray of bool, shape (latitude, longitude)
-
-    Raises
-    ------
-    ForestError
-        If ``where`` is not boolean, or on other coordinates.
+    The result is of shape (latitude, longitude). ``where`` is true at the cells that count. It raises ForestError if it
+    is not boolean, or not on the cube's coordinates.
     """
     advice = "use the cube's own mask"
     if where.dtype != bool:
@@ -51,26 +38,11 @@ def chosen_cells(where: xr.DataArray, cube: xr.Dataset) -> NDArray[np.bool_]:
 
 
 def map_table(cube: xr.Dataset, names: Sequence[str], where: xr.DataArray) -> pd.DataFrame:
-    """Return cells of a cube as a table: where they lie, and their values, means over the years.
+    """Return cells of a cube as a table: ``latitude``, ``longitude`` and ``names``, a row per cell, in raster order.
 
-    Parameters
-    ----------
-    cube : xarray.Dataset
-        Variables, each (latitude, longitude) or (time, latitude, longitude).
-    names : sequence of str
-        Variables to take. A cell where one is missing is left out, as it is not predicted.
-    where : xarray.DataArray of bool, shape (latitude, longitude)
-        Cells to take.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``latitude``, ``longitude`` and ``names``; a row per cell, in raster order.
-
-    Raises
-    ------
-    ForestError
-        If ``where`` does not fit, see :func:`chosen_cells`.
+    Variables are (latitude, longitude) or (time, latitude, longitude); those with years enter with their means. A cell
+    of ``where`` at which one is missing is left out, as it is not predicted. ``where`` must fit, see
+    :func:`chosen_cells`.
     """
     layers = cube[list(names)].where(xr.DataArray(chosen_cells(where, cube), dims=SPACE))
     flat = (layers.mean("time") if "time" in layers.dims else layers).transpose(*SPACE).compute()
@@ -80,26 +52,9 @@ def map_table(cube: xr.Dataset, names: Sequence[str], where: xr.DataArray) -> pd
 
 
 def cell_map(cells: pd.DataFrame, values: ArrayLike, like: xr.DataArray) -> xr.DataArray:
-    """Return values of the rows of :func:`map_table` as a map.
+    """Return ``values``, one for each row of :func:`map_table`, as a map on the grid of ``like``.
 
-    Parameters
-    ----------
-    cells : pandas.DataFrame, n rows
-        With ``latitude`` and ``longitude``.
-    values : array_like, shape (n,)
-        One value per row.
-    like : xarray.DataArray, shape (latitude, longitude)
-        A map on the grid that the cells come from.
-
-    Returns
-    -------
-    xarray.DataArray, shape (latitude, longitude)
-        Missing where no row is.
-
-    Raises
-    ------
-    ForestError
-        If a row lies on no cell of the grid.
+    The map is missing where no row is. A row that lies on no cell of the grid raises ForestError.
     """
     place = [like.get_index(axis).get_indexer(cells[axis]) for axis in SPACE]
     off = np.minimum(*place) < 0

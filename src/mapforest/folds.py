@@ -53,23 +53,8 @@ def checked_folds(fold: ArrayLike, n_rows: int) -> NDArray[np.int64]:
     """Return fold numbers as whole numbers, one per row, or say what is wrong with them.
 
     Every function that takes folds calls this first: a row without a fold would never be held back, and its result
-    would be left undefined.
-
-    Parameters
-    ----------
-    fold : array_like, shape (n_rows,)
-        Fold numbers: whole, at least two different ones, from any number on, gaps allowed.
-    n_rows : int
-        Number of rows that are split.
-
-    Returns
-    -------
-    numpy.ndarray of int, shape (n_rows,)
-
-    Raises
-    ------
-    FoldError
-        For another shape, a number that is missing or not whole, or a single fold.
+    would be left undefined. Numbers may start anywhere and have gaps. Another shape, a number that is missing or not
+    whole, and a single fold raise FoldError.
 
     Examples
     --------
@@ -92,19 +77,9 @@ def checked_folds(fold: ArrayLike, n_rows: int) -> NDArray[np.int64]:
 
 
 def nearest_of_other_folds(points: NDArray[np.float64], fold: ArrayLike) -> NDArray[np.float64]:
-    """Return the Euclidean distance from each point to the nearest point of another fold.
+    """Return the Euclidean distance from each point to the nearest point of another fold, in the unit of the points.
 
-    Parameters
-    ----------
-    points : numpy.ndarray, shape (n, n_dimensions)
-        Positions, in any space.
-    fold : array_like of int, shape (n,)
-        Fold numbers, see :func:`checked_folds`.
-
-    Returns
-    -------
-    numpy.ndarray, shape (n,)
-        In the unit of the points.
+    ``points`` are positions in any space, shape (n, n_dimensions); ``fold`` is as for :func:`checked_folds`.
     """
     fold = checked_folds(fold, len(points))
     distance = np.empty(len(points))
@@ -115,26 +90,9 @@ def nearest_of_other_folds(points: NDArray[np.float64], fold: ArrayLike) -> NDAr
 
 
 def random_folds(n: int, k: int, seed: int) -> NDArray[np.int64]:
-    """Deal rows to folds at random, whatever their site.
+    """Deal n rows to the folds 0 to k - 1 at random, whatever their site; fold sizes differ by at most one.
 
-    Parameters
-    ----------
-    n : int
-        Number of rows.
-    k : int
-        Number of folds, 2 to n.
-    seed : int
-        Seed of the shuffle.
-
-    Returns
-    -------
-    numpy.ndarray of int, shape (n,)
-        Fold numbers 0 to k - 1; fold sizes differ by at most one.
-
-    Raises
-    ------
-    FoldError
-        If there are fewer rows than folds.
+    Fewer rows than folds raise FoldError.
 
     Examples
     --------
@@ -146,28 +104,10 @@ def random_folds(n: int, k: int, seed: int) -> NDArray[np.int64]:
 
 
 def group_folds(labels: ArrayLike, k: int | None, seed: int) -> NDArray[np.int64]:
-    """Deal whole groups (sites, blocks, regions) to folds, so that no group is in two folds.
+    """Deal whole groups (sites, blocks, regions) to k folds, numbered from 0, so that no group is in two folds.
 
-    Groups are shuffled; each goes to the fold that has the fewest rows so far.
-
-    Parameters
-    ----------
-    labels : array_like, shape (n,)
-        The group of each row.
-    k : int or None
-        Number of folds; None makes a fold of each group.
-    seed : int
-        Seed of the shuffle.
-
-    Returns
-    -------
-    numpy.ndarray of int, shape (n,)
-        Fold numbers from 0.
-
-    Raises
-    ------
-    FoldError
-        If there are fewer groups than folds.
+    ``labels`` gives the group of each row. Groups are shuffled; each goes to the fold that has the fewest rows so far.
+    Where ``k`` is None each group is a fold. Fewer groups than folds raise FoldError.
 
     Examples
     --------
@@ -188,17 +128,7 @@ def group_folds(labels: ArrayLike, k: int | None, seed: int) -> NDArray[np.int64
 
 
 def site_labels(longitude: ArrayLike, latitude: ArrayLike) -> NDArray[np.int64]:
-    """Number the sites: rows whose coordinates agree to :data:`SITE_DECIMALS` are records of one site.
-
-    Parameters
-    ----------
-    longitude, latitude : array_like, shape (n,)
-        Degrees.
-
-    Returns
-    -------
-    numpy.ndarray of int, shape (n,)
-        Site numbers from 0.
+    """Number the sites from 0: rows whose degrees agree to :data:`SITE_DECIMALS` are records of one site.
 
     Examples
     --------
@@ -212,22 +142,9 @@ def site_labels(longitude: ArrayLike, latitude: ArrayLike) -> NDArray[np.int64]:
 def block_labels(longitude: ArrayLike, latitude: ArrayLike, size_km: float) -> NDArray[np.int64]:
     """Number the square blocks that rows fall into, on an equal-area projection centred on the rows.
 
-    Parameters
-    ----------
-    longitude, latitude : array_like, shape (n,)
-        Degrees.
-    size_km : float
-        Edge of a block, km. verde stretches it a little so that a whole number of blocks spans the rows.
-
-    Returns
-    -------
-    numpy.ndarray of int, shape (n,)
-        Block numbers from 0, without gaps.
-
-    Raises
-    ------
-    FoldError
-        If the size is not positive or all rows lie in one block.
+    Coordinates are in degrees; numbers go from 0, without gaps. ``size_km`` is the edge of a block, which verde
+    stretches a little so that a whole number of blocks spans the rows. A size that is not positive, and one that puts
+    all rows into a single block, raise FoldError.
 
     Examples
     --------
@@ -253,19 +170,7 @@ def block_labels(longitude: ArrayLike, latitude: ArrayLike, size_km: float) -> N
 
 
 def held_back_distances(longitude: ArrayLike, latitude: ArrayLike, fold: ArrayLike) -> NDArray[np.float64]:
-    """Return the distance from each row to the nearest row of another fold, km (the G_j* of kNNDM).
-
-    Parameters
-    ----------
-    longitude, latitude : array_like, shape (n,)
-        Degrees.
-    fold : array_like of int, shape (n,)
-        Fold numbers, see :func:`checked_folds`.
-
-    Returns
-    -------
-    numpy.ndarray, shape (n,)
-        Kilometres.
+    """Return the distance from each row (degrees) to the nearest row of another fold, km (the G_j* of kNNDM).
 
     Examples
     --------
@@ -358,12 +263,8 @@ def schemes(
 
     Parameters
     ----------
-    longitude, latitude : array_like, shape (n,)
-        Rows of the training table, degrees.
-    target_longitude, target_latitude : array_like, shape (m,)
-        Cells of the map, degrees.
-    k : int
-        Number of folds.
+    longitude, latitude, target_longitude, target_latitude, k
+        As for :func:`knndm`.
     which : {"all", "fast"}
         ``fast`` gives ``knndm`` alone, for a sweep of many forests.
     block_sizes_km : tuple of float
@@ -417,10 +318,8 @@ def distance_table(
 
     Parameters
     ----------
-    longitude, latitude : array_like, shape (n,)
-        Rows of the training table, degrees.
-    target_longitude, target_latitude : array_like, shape (m,)
-        Cells of the map, degrees.
+    longitude, latitude, target_longitude, target_latitude
+        As for :func:`knndm`.
     folds : mapping of str to array_like of int, shape (n,)
         Fold numbers by the name of their scheme.
 

@@ -1,15 +1,7 @@
 """A random forest over named predictors, with R's meaning of ntree, mtry and nodesize.
 
-R's ``randomForest`` and scikit-learn grow the same trees under different names:
-
-============  =====================  ==============================================================================
-R             scikit-learn           note
-============  =====================  ==============================================================================
-ntree         ``n_estimators``
-mtry          ``max_features``       tried at each node
-nodesize      ``min_samples_split``  R splits a node of more than ``nodesize`` rows and counts a row that the bootstrap
-                                     drew twice as two; scikit-learn counts it once
-============  =====================  ==============================================================================
+R's ``ntree`` and ``mtry`` are scikit-learn's ``n_estimators`` and ``max_features``. R's ``nodesize`` has no exact
+counterpart, see the notes of :class:`RandomForest`.
 """
 
 from __future__ import annotations
@@ -58,17 +50,9 @@ class Encoder:
         return plain + tuple(name for name, means in self.class_means.items() for _ in means)
 
     def encode(self, values: Sequence[np.ndarray]) -> np.ndarray:
-        """Return the numbers of many rows.
+        """Return many rows as numbers: float32, shape (n_rows, n_columns), in the order of ``sources``.
 
-        Parameters
-        ----------
-        values : sequence of numpy.ndarray, each of shape (n_rows,)
-            One array of numbers for each of ``predictors``, without missing values.
-
-        Returns
-        -------
-        numpy.ndarray of float32, shape (n_rows, n_columns)
-            In the order of ``sources``.
+        ``values`` holds an array of shape (n_rows,) for each of ``predictors``, without missing values.
         """
         sources = self.sources
         encoded = np.empty((len(values[0]), len(sources)), dtype="float32")
@@ -94,12 +78,10 @@ class RandomForest(RegressorMixin, BaseEstimator):
     ----------
     predictors : sequence of str
         Names of the columns that the forest sees, in the order in which it keeps them.
-    n_trees : int
-        R's ``ntree``.
+    n_trees, nodesize : int
+        R's ``ntree`` and ``nodesize``, see the notes.
     mtry : int, optional
         Predictors tried at each node, at most their number. R's default is a third of them.
-    nodesize : int
-        R's ``nodesize``, see the notes.
     categorical : sequence of str
         Those of ``predictors`` whose numbers are classes without an order.
     encoding : {"target_mean", "integer", "one_hot"}
@@ -125,7 +107,7 @@ class RandomForest(RegressorMixin, BaseEstimator):
     Notes
     -----
     R splits a node that holds at least ``nodesize + 1`` rows of the bootstrap sample, counted with their repeats.
-    Scikit-learn counts distinct rows, 1 - 1/e = 63.2 % of them: R's default of 5 becomes a ``min_samples_split`` of 4.
+    Scikit-learn's ``min_samples_split`` counts distinct rows, 1 - 1/e = 63.2 % of them: R's default of 5 becomes 4.
 
     R orders the classes of a factor by their mean target anew in each node, and no single column of numbers can. Which
     encoding comes closest depends on the data. On two synthetic tables it was the target means: root mean square
@@ -161,19 +143,14 @@ class RandomForest(RegressorMixin, BaseEstimator):
         self.threads = threads
 
     def fit(self, table: pd.DataFrame, target: ArrayLike) -> RandomForest:
-        """Grow the forest.
+        """Grow the forest, and return it.
 
         Parameters
         ----------
         table : pandas.DataFrame, n_rows rows
-            Holds the predictors, in any order, among any others; without missing values.
+            Holds the predictors, in any order, among any other columns.
         target : array_like, shape (n_rows,)
             What is predicted.
-
-        Returns
-        -------
-        RandomForest
-            The forest itself.
 
         Raises
         ------
@@ -214,42 +191,17 @@ class RandomForest(RegressorMixin, BaseEstimator):
         return self
 
     def predict(self, table: pd.DataFrame) -> np.ndarray:
-        """Return the mean of the trees at each row.
+        """Return the mean of the trees at each row of a table, in the unit of the target.
 
-        Parameters
-        ----------
-        table : pandas.DataFrame, n_rows rows
-            Holds the predictors, found by name; without missing values.
-
-        Returns
-        -------
-        numpy.ndarray, shape (n_rows,)
-            In the units of the target.
-
-        Raises
-        ------
-        ForestError
-            If the forest is not grown, or a column or a value is missing.
+        The table holds the predictors, found by name. A missing column or value raises ForestError, and so does a
+        forest that is not grown.
         """
         return refuse_ungrown(self).estimator_.predict(self.encode(table))
 
     def encode(self, table: pd.DataFrame) -> np.ndarray:
-        """Return the numbers that the trees compare with their thresholds.
+        """Return the numbers that the trees compare with their thresholds, float32.
 
-        Parameters
-        ----------
-        table : pandas.DataFrame, n_rows rows
-            Holds the predictors, found by name; without missing values.
-
-        Returns
-        -------
-        numpy.ndarray of float32, shape (n_rows, n_columns)
-            In the order of :attr:`Encoder.sources`.
-
-        Raises
-        ------
-        ForestError
-            If the forest is not grown, or a column or a value is missing.
+        Their columns are in the order of :attr:`Encoder.sources`. The same tables are refused as by :meth:`predict`.
         """
         checked = refuse_ungrown(self)._checked(table)
         return self.encoder_.encode([checked[name].to_numpy("float64") for name in self.predictors])

@@ -48,20 +48,7 @@ class QuantileForest:
 def grow(forest: RandomForest) -> QuantileForest:
     """Grow a forest again, tree by tree the same, and keep every training target in its leaf.
 
-    Parameters
-    ----------
-    forest : RandomForest
-        Grown; gives parameters, encoding and training rows.
-
-    Returns
-    -------
-    QuantileForest
-        The mean over its leaves is the prediction of the forest.
-
-    Raises
-    ------
-    ForestError
-        If the forest is not grown.
+    The mean over the leaves is the prediction of the forest. One that is not grown raises ForestError.
     """
     # All parameters, whichever they are: one that was forgotten here would grow other trees in silence.
     parameters = refuse_ungrown(forest).estimator_.get_params() | {"n_jobs": forest.threads}
@@ -70,49 +57,19 @@ def grow(forest: RandomForest) -> QuantileForest:
 
 
 def quantiles(grown: QuantileForest, table: pd.DataFrame, levels: Sequence[float]) -> NDArray[np.float64]:
-    """Return quantiles of the target at each row, by :class:`mapforest.leaf_weights.CompiledQuantileForest`.
+    """Return quantiles of the target at each row, shape (n, n_levels), in the unit of the target.
 
-    Parameters
-    ----------
-    grown : QuantileForest
-        From :func:`grow`.
-    table : pandas.DataFrame, n rows
-        Holds the predictors; without missing values. The more rows, and the more alike, the faster.
-    levels : sequence of float
-        Quantiles between 0 and 1, such as (0.05, 0.95) for a 90 % interval.
-
-    Returns
-    -------
-    numpy.ndarray, shape (n, n_levels)
-        In the unit of the target.
-
-    Raises
-    ------
-    ForestError
-        If a level is not between 0 and 1, or a column or a value is missing.
+    ``levels`` lie between 0 and 1, such as (0.05, 0.95) for a 90 % interval; others raise ForestError, and so does a
+    missing column or value. The more rows at once, and the more alike, the faster, see
+    :class:`mapforest.leaf_weights.CompiledQuantileForest`.
     """
     return grown.compiled.predict(grown.forest.encode(table), levels, grown.forest.threads)
 
 
 def out_of_bag_quantiles(grown: QuantileForest, levels: Sequence[float]) -> NDArray[np.float64]:
-    """Return quantiles at each training row, from the trees that did not see it.
+    """Return quantiles at each training row, as :func:`quantiles` does, from the trees that did not see it.
 
-    Parameters
-    ----------
-    grown : QuantileForest
-        From :func:`grow`.
-    levels : sequence of float
-        Quantiles between 0 and 1.
-
-    Returns
-    -------
-    numpy.ndarray, shape (n, n_levels)
-        In the unit of the target; NaN where every tree saw the row.
-
-    Raises
-    ------
-    ForestError
-        If a level is not between 0 and 1.
+    They are NaN where every tree saw the row.
     """
     rows, levels = grown.forest.training_rows_[0], checked_levels(levels).tolist()
     # Weighted by leaf size, as Meinshausen defines it; the library's default counts large leaves more.
@@ -128,32 +85,9 @@ def cross_quantiles(
     levels: Sequence[float],
     seed: int,
 ) -> NDArray[np.float64]:
-    """Return quantiles at each row, from a forest that has not seen the row's fold.
+    """Return quantiles at each row, as :func:`quantiles` does, from a forest that has not seen the row's fold.
 
-    Parameters
-    ----------
-    make_model : callable
-        From a seed to a forest that has not been fitted.
-    table : pandas.DataFrame, n rows
-        Predictors.
-    target : array_like, shape (n,)
-        Observed values.
-    fold : array_like of int, shape (n,)
-        Fold numbers, at least two different ones.
-    levels : sequence of float
-        Quantiles between 0 and 1.
-    seed : int
-        Seed of the forests.
-
-    Returns
-    -------
-    numpy.ndarray, shape (n, n_levels)
-        In the unit of the target.
-
-    Raises
-    ------
-    ForestError
-        If lengths differ or there is only one fold.
+    All arguments but ``levels`` are those of :func:`mapforest.validation.cross_predict`; the models are random forests.
     """
     observed = np.asarray(target, dtype=float)
     fold = checked_folds(fold, len(observed))
@@ -177,8 +111,6 @@ def interval_map(
 
     Parameters
     ----------
-    grown : QuantileForest
-        From :func:`grow`.
     cube : xarray.Dataset
         Covariates, as for :func:`mapforest.predict.predict`; yearly ones enter with their means.
     where : xarray.DataArray of bool, shape (latitude, longitude)
@@ -188,7 +120,7 @@ def interval_map(
     margin : float
         By which both ends are moved out, see :func:`conformal_margin`.
     band_cells : int
-        Cells of the rows of the grid that are taken at a time, about; bounds the memory.
+        About how many cells are taken at a time, in whole rows of the grid; bounds the memory.
 
     Returns
     -------
@@ -217,12 +149,12 @@ def interval_map(
 
 
 def conformal_margin(observed: ArrayLike, lower: ArrayLike, upper: ArrayLike, level: float) -> float:
-    """Return by how much intervals must be widened at both ends to cover a further row with the given probability.
+    """Return by how much intervals must be widened at both ends to cover a further row with the probability ``level``.
 
-    Conformalised quantile regression: the margin is the ceil((n + 1) level)-th smallest of
-    max(lower - observed, observed - upper). It is negative where the intervals are too wide. The promise holds for a
-    row that is exchangeable with these: out-of-bag rows speak for further sites like these, rows held back by spatial
-    folds for sites as far off.
+    Conformalised quantile regression: of max(lower - observed, observed - upper) the margin is the
+    ceil((n + 1) level)-th smallest, in the unit of the target. It is negative where the intervals are too wide. The
+    promise holds for a row that is exchangeable with these: out-of-bag rows speak for further sites like these, rows
+    held back by spatial folds for sites as far off.
 
     Parameters
     ----------
@@ -230,11 +162,6 @@ def conformal_margin(observed: ArrayLike, lower: ArrayLike, upper: ArrayLike, le
         Held-back rows: their observations and the intervals of a model that has not seen them.
     level : float
         Probability, such as 0.9.
-
-    Returns
-    -------
-    float
-        In the unit of the target.
 
     Raises
     ------

@@ -76,18 +76,12 @@ class CompiledQuantileForest:
 
     @classmethod
     def from_forest(cls, estimator: RandomForestQuantileRegressor) -> CompiledQuantileForest:
-        """Compile a fitted quantile forest.
-
-        Parameters
-        ----------
-        estimator : quantile_forest.RandomForestQuantileRegressor
-            Fitted to one target, with ``max_samples_leaf=None`` and ``max_leaf_nodes=None``.
+        """Compile a quantile forest that is fitted to one target, with ``max_samples_leaf=None``.
 
         Raises
         ------
         ForestError
-            If leaves keep some of their targets only; else as
-            :meth:`mapforest.traversal.CompiledForest.from_estimator`.
+            If leaves keep only some of their targets, or as :meth:`mapforest.traversal.CompiledForest.from_estimator`.
 
         Examples
         --------
@@ -118,26 +112,10 @@ class CompiledQuantileForest:
         return cls(numbered, leaves, np.array(estimator.forest_.y_train[0]))
 
     def predict(self, rows: np.ndarray, levels: Sequence[float], threads: int = 1) -> np.ndarray:
-        """Return quantiles of the target at each row.
+        """Return quantiles of the target at each row: float64, shape (n_rows, n_levels), in the unit of the target.
 
-        Parameters
-        ----------
-        rows : numpy.ndarray of float32, shape (n_rows, n_features)
-            In the order of the features that the forest was grown on; without missing values.
-        levels : sequence of float
-            Quantiles between 0 and 1, both excluded, in any order.
-        threads : int
-            Threads that work side by side, each on blocks of rows. They do not change the result.
-
-        Returns
-        -------
-        numpy.ndarray of float64, shape (n_rows, n_levels)
-            In the units of the target.
-
-        Raises
-        ------
-        ForestError
-            For rows of another type or width, or with missing or infinite values; for other levels.
+        Rows and threads are as for :meth:`mapforest.traversal.CompiledForest.predict`. Levels lie between 0 and 1, both
+        excluded, in any order; others raise ForestError.
         """
         _check_rows(rows, len(self.trees.first) - 1)
         levels = checked_levels(levels)
@@ -224,10 +202,8 @@ def _prune(nodes, roots, low, high, leaves, shared, out_nodes, out_roots, pendin
 
 @njit(nogil=True, cache=True)
 def _weigh(nodes, roots, ranks, low, high, leaves, shared, own, sets, pending):
-    """Add up the weights of up to 64 rows: in ``shared`` those that all have, in ``own`` those of each row besides.
-
-    More than 64 rows are alike in every test: the first stands for all of them, in every place.
-    """
+    """Add up the weights of up to 64 rows: in ``shared`` those that all have, in ``own`` those of each row besides."""
+    # More than 64 rows are alike in every test: the first stands for all of them, in every place.
     everyone = _sets(ranks, low, high, sets)
     own[:] = 0
     for root in roots:

@@ -16,17 +16,9 @@ ROUNDING = 1e-12
 
 
 def varies(values: ArrayLike) -> bool:
-    """Return whether values differ by more than rounding, so that a correlation with them or a scale of them exists.
+    """Return whether values, none of them missing, differ by more than :data:`ROUNDING` of the largest magnitude.
 
-    Parameters
-    ----------
-    values : array_like, shape (n,)
-        One number or more, without missing ones.
-
-    Returns
-    -------
-    bool
-        Whether the range is more than :data:`ROUNDING` of the largest magnitude.
+    Only then does a correlation with them or a scale of them exist.
 
     Examples
     --------

@@ -49,28 +49,10 @@ def smearing_factor(log_residual: ArrayLike) -> float:
 
 
 def back_transform(log_values: xr.DataArray, log_residual: ArrayLike, how: str) -> xr.DataArray:
-    """Return a quantity from its predicted logarithm, by the exponential alone or with the smearing factor.
+    """Return a quantity from its predicted natural logarithm, by the exponential alone or with the smearing factor.
 
     The exponential of a mean logarithm is nearer to a median than to a mean: it is too low by the scatter about the
-    prediction.
-
-    Parameters
-    ----------
-    log_values : xarray.DataArray
-        Predicted natural logarithm.
-    log_residual : array_like, shape (n_rows,)
-        As for :func:`smearing_factor`; the exponential needs none.
-    how : {"exponential", "smearing"}
-
-    Returns
-    -------
-    xarray.DataArray
-        In the unit of the quantity; missing where ``log_values`` is.
-
-    Raises
-    ------
-    ForestError
-        If ``how`` is not one of the two, or smearing has no residual.
+    prediction. ``how`` is "exponential" or "smearing"; only smearing needs the residuals, see :func:`smearing_factor`.
 
     Examples
     --------

@@ -56,12 +56,10 @@ class CompiledForest:
 
     nodes: np.ndarray  #: shape (n_nodes,): All trees one after the other, each in depth-first order, left before right.
     roots: np.ndarray  #: shape (n_trees,): Positions of the roots in ``nodes``.
-    #: shape (n_thresholds,): The different thresholds of feature 0 in ascending order, then those of feature 1, and so
-    #: on.
+    #: shape (n_thresholds,): The different thresholds of feature 0, ascending, then those of feature 1, and so on.
     thresholds: np.ndarray
     first: np.ndarray  #: shape (n_features + 1,): Where each feature starts in ``thresholds``.
-    #: shape (n_thresholds + n_features,): For each feature and rank: sum of the weights of all tests that lie below the
-    #: rank.
+    #: shape (n_thresholds + n_features,): For each feature and rank: summed weights of all tests below the rank.
     crossings: np.ndarray
     depth: int  #: Of the deepest tree.
     centre: float  #: A leaf of integer ``k`` predicts ``centre + k * unit``.
@@ -69,17 +67,12 @@ class CompiledForest:
 
     @classmethod
     def from_estimator(cls, estimator: RandomForestRegressor) -> CompiledForest:
-        """Compile a fitted forest.
-
-        Parameters
-        ----------
-        estimator : sklearn.ensemble.RandomForestRegressor
-            Fitted to one target, with ``max_leaf_nodes=None``.
+        """Compile a forest that is fitted to one target.
 
         Raises
         ------
         ForestError
-            If the forest has several targets, trees grown best-first, or more than 128 features.
+            If the forest has several targets, trees grown best-first (``max_leaf_nodes``), or more than 128 features.
 
         Examples
         --------
@@ -122,24 +115,11 @@ class CompiledForest:
         )
 
     def predict(self, rows: np.ndarray, threads: int = 1) -> np.ndarray:
-        """Return the mean of the trees at each row.
+        """Return the mean of the trees at each row: float64, shape (n_rows,), in the unit of the target.
 
-        Parameters
-        ----------
-        rows : numpy.ndarray of float32, shape (n_rows, n_features)
-            In the order of the features that the forest was grown on; without missing values.
-        threads : int
-            Threads that work side by side, each on blocks of rows. They do not change the result.
-
-        Returns
-        -------
-        numpy.ndarray of float64, shape (n_rows,)
-            In the units of the target.
-
-        Raises
-        ------
-        ForestError
-            For rows of another type or width, or with missing or infinite values.
+        ``rows`` are float32, shape (n_rows, n_features), in the order of the features that the forest was grown on.
+        Another type or width, and a missing or infinite value, raise ForestError. Threads work side by side, each on
+        blocks of rows; they do not change the result.
         """
         _check_rows(rows, len(self.first) - 1)
         rows = np.ascontiguousarray(rows)
@@ -286,10 +266,7 @@ def _scratch(first, depth):
 
 @njit(nogil=True, cache=True)
 def _groups(ranks, order, begin, end, size, crossings, first):
-    """Reorder the rows from begin to end into groups of similar rows; return the groups' ends.
-
-    A group is cut in two until it has at most ``size`` rows, or its rows are alike in every test.
-    """
+    """Reorder rows into groups of at most ``size``, or of more that are alike in every test; return their ends."""
     n_features = ranks.shape[1]
     low, high = np.empty(n_features, np.int64), np.empty(n_features, np.int64)
     ends = np.empty(end - begin, np.int64)
@@ -398,10 +375,8 @@ def _prune_tree(nodes, root, low, high, out_nodes, position, pending):
 
 @njit(nogil=True, cache=True)
 def _descend(nodes, roots, ranks, low, high, sets, pending):
-    """Return sums of leaves for up to 64 rows, which go down each tree as the bits of a word.
-
-    More than 64 rows are alike in every test: the first stands for all of them, in every place.
-    """
+    """Return sums of leaves for up to 64 rows, which go down each tree as the bits of a word."""
+    # More than 64 rows are alike in every test: the first stands for all of them, in every place.
     everyone = _sets(ranks, low, high, sets)
     sums, shared = np.zeros(SMALL, np.int64), np.int64(0)
     for root in roots:

@@ -38,30 +38,11 @@ ModelFactory = Callable[[int], Regressor]
 def cross_predict(
     make_model: ModelFactory, table: pd.DataFrame, target: ArrayLike, fold: ArrayLike, seed: int
 ) -> NDArray[np.float64]:
-    """Predict each row by a model that has not seen the row's fold.
+    """Predict each row, in the unit of the target, by a model that has not seen the row's fold.
 
-    Parameters
-    ----------
-    make_model : callable
-        From a seed to a model that has not been fitted; each fold gets a fresh one.
-    table : pandas.DataFrame, n rows
-        Predictors.
-    target : array_like, shape (n,)
-        Observed values.
-    fold : array_like of int, shape (n,)
-        Fold numbers, see :func:`mapforest.folds.checked_folds`.
-    seed : int
-        Seed handed to ``make_model``.
-
-    Returns
-    -------
-    numpy.ndarray, shape (n,)
-        Predictions, in the unit of the target.
-
-    Raises
-    ------
-    ForestError
-        If the target is missing in a row, lengths differ, or there is only one fold.
+    ``make_model`` turns ``seed`` into a fresh model for each fold. ``table`` holds the predictors; ``target``, shape
+    (n,), the observed values; ``fold``, shape (n,), the fold numbers, see :func:`mapforest.folds.checked_folds`. A
+    missing target, lengths that differ and a single fold raise ForestError.
     """
     observed, fold = _checked_target(table, target), checked_folds(fold, len(table))
     predicted = np.empty(len(observed))
@@ -84,13 +65,8 @@ def validate(
 
     Parameters
     ----------
-    make_model : callable
-        From a seed to a model that has not been fitted. If its models have ``oob_prediction`` after ``fit``, that is
-        checked as well.
-    table : pandas.DataFrame, n rows
-        Predictors.
-    target : array_like, shape (n,)
-        Observed values.
+    make_model, table, target
+        As for :func:`cross_predict`. If the models have ``oob_prediction`` after ``fit``, that is checked as well.
     schemes : mapping of str to callable
         Fold schemes by name, as :func:`mapforest.folds.schemes` returns them.
     seeds : sequence of int
@@ -204,14 +180,8 @@ def fold_importance(
 
     Parameters
     ----------
-    make_model : callable
-        From a seed to a model that has not been fitted.
-    table : pandas.DataFrame, n rows
-        Predictors.
-    target : array_like, shape (n,)
-        Observed values.
-    fold : array_like of int, shape (n,)
-        Fold numbers, see :func:`mapforest.folds.checked_folds`.
+    make_model, table, target, fold
+        As for :func:`cross_predict`.
     predictors : sequence of str
         Columns to shuffle, one at a time.
     seed : int
