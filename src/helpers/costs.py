@@ -48,22 +48,9 @@ def _path(name: str) -> Path:
 
 
 def read_measurements(name: str) -> pd.DataFrame:
-    """Return a table of measurements.
+    """Return the table ``engines``, ``scaling`` or ``whole job``; it has no rows where nothing was measured.
 
-    Parameters
-    ----------
-    name : {"engines", "scaling", "whole job"}
-        What was measured.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Without rows where nothing was measured.
-
-    Raises
-    ------
-    DataError
-        If a column is missing.
+    DataError is raised if a column is missing.
     """
     path, columns = _path(name), list(TABLES[name][2])
     if not path.is_file():
@@ -104,18 +91,10 @@ def machine(*tables: pd.DataFrame) -> str:
 
 
 def cases(measured: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per case: medians over the rounds, and the fastest and slowest.
+    """Return one row per case: medians over the rounds of the table ``scaling``, and the fastest and slowest.
 
-    Parameters
-    ----------
-    measured : pandas.DataFrame
-        ``scaling`` of :func:`read_measurements`: one row per case and round.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``factor``, the factors, ``wall_seconds``, ``fastest``, ``slowest``, ``cpu_seconds``, ``peak_mb``, ``rounds``,
-        and ``cube_mb``: the covariates of both forests, were they held in memory.
+    Columns are ``factor``, the factors, ``wall_seconds``, ``fastest``, ``slowest``, ``cpu_seconds``, ``peak_mb``,
+    ``rounds``, and ``cube_mb``: the covariates of both forests, were they held in memory.
     """
     keys = ["factor", *FACTORS]
     table = (
@@ -139,17 +118,9 @@ def of_factor(table: pd.DataFrame, factor: str) -> pd.DataFrame:
 
 
 def cost_line(table: pd.DataFrame) -> CostLine | None:
-    """Fit a line through the seconds against the cells, by least squares.
+    """Fit a line through the seconds of :func:`cases` against the cells, by least squares.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Of :func:`cases`.
-
-    Returns
-    -------
-    CostLine or None
-        None where fewer than three numbers of cells were measured.
+    None comes back where fewer than three numbers of cells were measured.
 
     Examples
     --------
@@ -175,15 +146,6 @@ def projection(line: CostLine, cores: int, years: int = 19) -> pd.DataFrame:
 
     ``core_hours = forests * slope * million_cells * years * threads / 3600``, with cells of 1 km2. Blocks do not depend
     on each other, so cores add up as long as files are read and written fast enough. The intercept is left out.
-
-    Parameters
-    ----------
-    line : CostLine
-        From :func:`cost_line`.
-    cores : int
-        Cores that work side by side.
-    years : int
-        Years of each cell.
 
     Returns
     -------
@@ -212,21 +174,10 @@ def projection(line: CostLine, cores: int, years: int = 19) -> pd.DataFrame:
 
 
 def numbers(engines: pd.DataFrame, table: pd.DataFrame, job: pd.DataFrame, cores: int) -> dict[str, str]:
-    """Return the numbers that the page on scaling shows, as text; words where one was not measured.
+    """Return the numbers that the page on scaling shows, as text by glued name; words where one was not measured.
 
-    Parameters
-    ----------
-    engines, job : pandas.DataFrame
-        From :func:`read_measurements`.
-    table : pandas.DataFrame
-        From :func:`cases`.
-    cores : int
-        Cores of the projection.
-
-    Returns
-    -------
-    dict of str to str
-        By the name under which the text is glued.
+    ``engines`` and ``job`` are tables of :func:`read_measurements`, and ``table`` is that of :func:`cases`. The
+    projection is for ``cores`` that work side by side.
     """
     pruned = engines[engines["engine"] == "pruned groups"].set_index("forest")
     named = {

@@ -125,14 +125,9 @@ def scheme_name(scheme: str, part: str = "all") -> str:
 
 
 def metric_label(metric: str, unit: str) -> str:
-    """Return the label of a metric of :func:`mapforest.metrics.scores`, with units.
+    """Return the label of a metric of :func:`mapforest.metrics.scores`, with units; an unknown metric stays as it is.
 
-    Parameters
-    ----------
-    metric : str
-        ``r``, ``r2_explained``, ``rmse``, ``pbias``; another stays as it is.
-    unit : str
-        The target's unit, which RMSE has too: a key of :data:`UNITS`.
+    ``unit`` is that of the target, which RMSE has too: a key of :data:`UNITS`.
 
     Examples
     --------
@@ -166,12 +161,7 @@ def choice_name(name: str) -> str:
 
 
 def class_name(number: float) -> str:
-    """Return the name of a land-cover class.
-
-    Raises
-    ------
-    ValueError
-        If IGBP has no such class.
+    """Return the name of a land-cover class of IGBP; ValueError is raised if there is no such class.
 
     Examples
     --------

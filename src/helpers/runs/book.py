@@ -36,27 +36,11 @@ MATHJAX_PARTS = ("a11y", "input/tex", "output/chtml", "sre", "tex-chtml.js", "ui
 
 
 def build(settings: Settings, folder: Path | None = None) -> Path:
-    """Build the book of a run into ``_build/html``.
+    """Build the book of a run into ``html`` of a folder, by default ``_build`` of the checkout; return its first page.
 
-    The pages appear there only when the book is whole and free of warnings; until then those of the last good
-    book stay.
-
-    Parameters
-    ----------
-    settings : Settings
-        The run's parameters.
-    folder : pathlib.Path, optional
-        The folder to use in place of ``_build`` of the checkout.
-
-    Returns
-    -------
-    pathlib.Path
-        The first page, ``index.html``.
-
-    Raises
-    ------
-    RunError
-        If executed notebooks are missing, their results do not belong together, or Jupyter Book warns.
+    The pages appear there only when the book is whole and free of warnings; until then those of the last good book
+    stay. RunError is raised if executed notebooks are missing, their results do not belong together, or Jupyter Book
+    warns.
     """
     source = stage(settings, folder or project_root() / "_build")
     output = source.parent / "unfinished"
@@ -103,23 +87,14 @@ def stage(settings: Settings, folder: Path) -> Path:
 
 
 def merge_provenance(run_folder: Path, names: Sequence[str], settings: Settings) -> dict[str, Any]:
-    """Merge the notebooks' provenance into ``provenance.json``, after checking that they belong together.
-
-    Parameters
-    ----------
-    run_folder : pathlib.Path
-        The run's folder.
-    names : sequence of str
-        The notebooks, in the order of the book.
-    settings : Settings
-        The run's parameters.
+    """Merge the records of the notebooks into ``provenance.json``, after checking that they belong together.
 
     Returns
     -------
     dict
         ``run``, ``settings``, ``started``, ``finished``, ``wall_seconds`` (summed), ``peak_memory_bytes`` (largest),
         ``git``, ``python``, ``packages``, ``catalogue`` (SHA-256 of the pinned files that the open world reads) and
-        ``notebooks`` (the record of each).
+        ``notebooks`` (the record of each, in the order of ``names``).
 
     Raises
     ------
@@ -153,15 +128,7 @@ def merge_provenance(run_folder: Path, names: Sequence[str], settings: Settings)
 
 
 def resolved_config(config: Mapping[str, Any], provenance: Mapping[str, Any]) -> dict[str, Any]:
-    """Return Jupyter Book's configuration with the footer, and the banner where the world is simulated.
-
-    Parameters
-    ----------
-    config : mapping
-        The content of ``_config.yml``.
-    provenance : mapping
-        From :func:`merge_provenance`.
-    """
+    """Return the content of ``_config.yml`` with the footer of a run, and with the banner if its world is simulated."""
     page = dict(config.get("html", {})) | {"extra_footer": footer(provenance)}
     if provenance["settings"]["world"] in WORLDS_WITH_TRUTH:
         page["announcement"] = SIMULATED_BANNER

@@ -23,25 +23,9 @@ DATA_SUFFIXES = frozenset({".csv", ".nc", ".parquet", ".yaml", ".yml"})
 def code_digest(notebook: Path, root: Path, without: Collection[str] = ()) -> str:
     """Return a digest of all that decides a notebook's results besides its parameters.
 
-    Parameters
-    ----------
-    notebook : pathlib.Path
-        The notebook.
-    root : pathlib.Path
-        The checkout, with ``src/`` and ``data/``.
-    without : collection of str
-        Cells with one of these tags do not count, nor does what only they use.
-
-    Returns
-    -------
-    str
-        The same until the code of a cell or of a module changes, or a data file. Another version of Python may count
-        as other code.
-
-    Raises
-    ------
-    RunError
-        As :func:`reached_files`.
+    It stays the same until the code of a cell or of a module changes, or a data file. Another version of Python may
+    count as other code. ``root`` is the checkout, with ``src/`` and ``data/``. Cells that have a tag of ``without`` do
+    not count, nor does what only they use. It raises what :func:`reached_files` raises.
     """
     total = hashlib.sha256(_read(notebook, without)[0].encode())
     for file in reached_files(notebook, root, without):
@@ -51,21 +35,11 @@ def code_digest(notebook: Path, root: Path, without: Collection[str] = ()) -> st
 
 
 def reached_files(notebook: Path, root: Path, without: Collection[str] = ()) -> list[Path]:
-    """Return the modules of our packages that a notebook uses, and the data files that they and it name.
+    """Return the modules of our packages that a notebook uses, then the data files that they and it name, both sorted.
 
-    A module counts that is imported where the imported name is also used. A file below ``data/`` counts when its name
-    stands in the code, or in a YAML file that counts.
-
-    Parameters
-    ----------
-    notebook, root, without
-        As in :func:`code_digest`.
-
-    Returns
-    -------
-    list of pathlib.Path
-        First the modules, the ``__init__.py`` of their packages among them, then the data files; both in alphabetical
-        order.
+    A module counts that is imported where the imported name is also used, and with it the ``__init__.py`` of its
+    packages. A file below ``data/`` counts when its name stands in the code, or in a YAML file that counts. The
+    arguments are those of :func:`code_digest`.
 
     Raises
     ------

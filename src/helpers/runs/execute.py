@@ -27,7 +27,7 @@ from helpers.runs.steps import EXECUTION_PARAMETERS, STEPS, deciding_parameters,
 def execute(
     notebook: str | Path, config: str | Path, overrides: Mapping[str, Any] | None = None, without: Collection[str] = ()
 ) -> Path:
-    """Execute a notebook by papermill into ``runs/<run>/notebooks/``.
+    """Execute a notebook by papermill into ``runs/<run>/notebooks/``, and return the path of the executed copy.
 
     The parameters are validated before the kernel starts. The executed copy appears under the notebook's name only
     when every cell ran. Cells tagged ``truth``, ``yearly`` or ``open-world`` are left out where the world has no known
@@ -35,19 +35,12 @@ def execute(
 
     Parameters
     ----------
-    notebook : str or pathlib.Path
-        Path of the notebook.
-    config : str or pathlib.Path
-        Name of a configuration, or path of a YAML file.
+    notebook, config : str or pathlib.Path
+        Path of the notebook, and name of a configuration or path of a YAML file.
     overrides : mapping, optional
         Parameters that replace those of the configuration.
     without : collection of str
         Cells with one of these tags are left out as well.
-
-    Returns
-    -------
-    pathlib.Path
-        The executed copy.
 
     Raises
     ------
@@ -86,11 +79,9 @@ def execute(
 
 
 def _injected(notebook: str, config: str | Path, settings: Settings) -> dict[str, Any]:
-    """Return what papermill injects: of the parameters that the configuration or a caller gave, what counts.
-
-    A parameter that decides nothing in a notebook stays out of its executed copy: the copy stays true when that
-    parameter changes and the notebook, rightly, is not executed again.
-    """
+    """Return what papermill injects: of the parameters that the configuration or a caller gave, what counts."""
+    # A parameter that decides nothing in a notebook stays out of its executed copy: the copy stays true when that
+    # parameter changes and the notebook, rightly, is not executed again.
     values = settings.model_dump(exclude_unset=True)
     if notebook in STEPS:
         counting = {*deciding_parameters(notebook), *EXECUTION_PARAMETERS}
@@ -119,18 +110,14 @@ def _run_by_papermill(template: Any, output: Path, parameters: Mapping[str, Any]
 
 
 def _own_interpreter(state: str) -> type:
-    """Return a kernel manager that starts this interpreter, whatever the machine's kernel ``python3`` is.
-
-    The kernel keeps its state in a folder of its own, apart from other kernels and from the user's settings, and is
-    talked to by sockets there. Ports of TCP are chosen first and taken later: kernels that start side by side can take
-    each other's. Windows has no such sockets.
-    """
+    """Return a kernel manager that starts this interpreter, whatever the machine's kernel ``python3`` is."""
     from ipykernel.kernelspec import RESOURCES, get_kernel_dict
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
     from traitlets import default
 
-    # Now, since a relative path means another folder once papermill is in that of the notebook.
+    # Now, since a relative path means another folder once papermill is in that of the notebook. The kernel keeps its
+    # state in a folder of its own, apart from other kernels and from the user's settings.
     environment = child_environment(
         IPYTHONDIR=os.path.join(state, "ipython"),
         JUPYTER_RUNTIME_DIR=state,
@@ -146,6 +133,8 @@ def _own_interpreter(state: str) -> type:
             """The kernel of this interpreter."""
             return KernelSpec(resource_dir=str(RESOURCES), **get_kernel_dict(["--log-level=CRITICAL"]))
 
+        # Ports of TCP are chosen first and taken later: kernels that start side by side can take each other's. So this
+        # one is talked to by sockets in its folder, which Windows does not have.
         @default("transport")
         def _sockets(self) -> str:
             return "tcp" if os.name == "nt" else "ipc"

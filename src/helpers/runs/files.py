@@ -25,16 +25,8 @@ def runs_folder() -> Path:
 def child_environment(**own: str) -> dict[str, str]:
     """Return the environment of a child process that may work in another folder: paths in it are absolute.
 
-    Parameters
-    ----------
-    **own : str
-        Further variables.
-
-    Returns
-    -------
-    dict of str to str
-        Checkout, runs' folder, data folders (one that is a web address stays), Matplotlib's cache, and a
-        ``PYTHONPATH`` that begins with our packages.
+    It names the checkout, the runs' folder, the data folders (one that is a web address stays) and Matplotlib's cache;
+    ``PYTHONPATH`` begins with our packages. Variables given by name are added, or replace these.
     """
     data = {name: os.environ.get(name, "") for name in ("QTP_DATA_DIR", "QTP_DATA_MIRROR")}
     paths = [str(SOURCES), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
@@ -53,15 +45,7 @@ def child_environment(**own: str) -> dict[str, str]:
 def written_whole(path: Path) -> Iterator[Path]:
     """Yield a neighbouring path to write a file or folder to; put it under its name only when that succeeded.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        The final name. What was there before is replaced; after an error it is still there, unchanged.
-
-    Yields
-    ------
-    pathlib.Path
-        Where to write.
+    What was there before is replaced; after an error it is still there, unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(path)

@@ -44,17 +44,8 @@ IN_MEMORY_BYTES = 256 * 2**20
 def start(notebook: str, names: Mapping[str, Any]) -> Run:
     """Open the run of a notebook: validate its parameters and write the run's ``config.yml``.
 
-    Parameters
-    ----------
-    notebook : str
-        The notebook's name without folder and ``.ipynb``: ``"02_npp_random_forest"``.
-    names : mapping
-        The notebook's ``globals()``, which hold its parameters; a module is not one.
-
-    Raises
-    ------
-    ConfigError
-        If a parameter is unknown, of the wrong type or out of its range.
+    ``notebook`` is its name without folder and ``.ipynb``. ``names`` are its ``globals()``, which hold its parameters;
+    a module is not one. ConfigError is raised if a parameter is unknown, of the wrong type or out of its range.
     """
     plain = {key: value for key, value in names.items() if not isinstance(value, ModuleType)}
     book_run = Run(notebook, from_notebook(plain))
@@ -69,18 +60,8 @@ def start(notebook: str, names: Mapping[str, Any]) -> Run:
 class Run:
     """What one notebook reads from and writes to the folder of its run.
 
-    Parameters
-    ----------
-    notebook : str
-        The notebook's name without folder and ``.ipynb``.
-    settings : helpers.config.Settings
-        The run's parameters; ``settings.run`` names the folder below :func:`runs_folder`.
-
-    Attributes
-    ----------
-    notebook : str
-    settings : helpers.config.Settings
-    folder : pathlib.Path
+    ``notebook`` is its name without folder and ``.ipynb``. The ``folder`` is that of ``settings.run`` below
+    :func:`runs_folder`.
     """
 
     def __init__(self, notebook: str, settings: Settings) -> None:
@@ -107,15 +88,8 @@ class Run:
     def load_dataset(self, name: str) -> xr.Dataset:
         """Open ``<name>.zarr`` of this run.
 
-        Returns
-        -------
-        xarray.Dataset
-            In memory up to :data:`IN_MEMORY_BYTES`; a larger one is Dask-backed, in the chunks in which it was saved.
-
-        Raises
-        ------
-        RunError
-            If no notebook has saved it, or one did with other parameters than this notebook's.
+        Up to :data:`IN_MEMORY_BYTES` it is in memory; a larger one is Dask-backed, in the chunks in which it was saved.
+        RunError is raised if no notebook has saved it, or one did with other parameters than this notebook's.
         """
         import xarray as xr
 
@@ -123,13 +97,7 @@ class Run:
         return dataset.load() if dataset.nbytes <= IN_MEMORY_BYTES else dataset
 
     def unfinished(self, name: str) -> Path:
-        """Return where a long computation keeps its blocks, so that a stopped one goes on; it is there until the end.
-
-        Returns
-        -------
-        pathlib.Path
-            ``unfinished/<name>.zarr`` of the run's folder. :meth:`finish` removes it.
-        """
+        """Return where a long computation keeps its blocks until :meth:`finish`, so that a stopped one goes on."""
         path = self.folder / "unfinished" / f"{name}.zarr"
         path.parent.mkdir(parents=True, exist_ok=True)
         self._unfinished.append(path)
@@ -144,13 +112,7 @@ class Run:
             _flat(table).to_csv(partial, index=False, encoding="utf-8")
 
     def load_table(self, name: str) -> pd.DataFrame:
-        """Read ``tables/<name>.csv`` of this run; an empty field is a missing value.
-
-        Raises
-        ------
-        RunError
-            As :meth:`load_dataset`.
-        """
+        """Read ``tables/<name>.csv``; an empty field is a missing value. It raises what :meth:`load_dataset` raises."""
         import pandas as pd
 
         path = self._found(f"tables/{name}.csv", "save_table", name)
@@ -162,13 +124,7 @@ class Run:
             frame.to_parquet(partial)
 
     def load_frame(self, name: str) -> pd.DataFrame:
-        """Read ``<name>.parquet`` of this run.
-
-        Raises
-        ------
-        RunError
-            As :meth:`load_dataset`.
-        """
+        """Read ``<name>.parquet``. It raises what :meth:`load_dataset` raises."""
         import pandas as pd
 
         return pd.read_parquet(self._found(f"{name}.parquet", "save_frame", name))
@@ -181,13 +137,7 @@ class Run:
             partial.write_text(shapely.to_geojson(geometry), encoding="utf-8")
 
     def load_boundary(self, name: str) -> BaseGeometry:
-        """Read ``<name>.geojson`` of this run.
-
-        Raises
-        ------
-        RunError
-            As :meth:`load_dataset`.
-        """
+        """Read ``<name>.geojson``, degrees in EPSG:4326. It raises what :meth:`load_dataset` raises."""
         import shapely
 
         path = self._found(f"{name}.geojson", "save_boundary", name)
@@ -196,16 +146,9 @@ class Run:
     def save_figure(self, name: str, figure: Figure, alt: str = "", of_world: bool = True) -> None:
         """Save a figure as ``figures/<name>.png``, show that file in the notebook, and close the figure.
 
-        In a world that is simulated the figure says so: this is the one place that stamps it.
-
-        Parameters
-        ----------
-        name : str
-        figure : matplotlib.figure.Figure
-        alt : str
-            What the figure shows, for readers who cannot see it.
-        of_world : bool
-            It shows something of the run's world, and not times or memory of a machine.
+        ``alt`` says what it shows, for readers who cannot see it. In a world that is simulated the figure says so: this
+        is the one place that stamps it. One that shows times or memory of a machine is not ``of_world`` and gets no
+        stamp.
         """
         from IPython.display import Image, display
         from matplotlib import pyplot
@@ -237,12 +180,6 @@ class Run:
 
             {glue:text}`/notebooks/05_comparison.ipynb::nep_mean:.1f`
 
-        Parameters
-        ----------
-        name : str
-        value : float, int or str
-            A NumPy scalar becomes a plain Python number: glued as it is, it would read ``np.float64(68.1)``.
-
         Raises
         ------
         TypeError
@@ -252,6 +189,7 @@ class Run:
         """
         from IPython.display import display
 
+        # A NumPy scalar becomes a plain Python number: glued as it is, it would read np.float64(68.1).
         if isinstance(value, numbers.Integral) and not isinstance(value, bool):
             plain: float | int | str = int(value)
         elif isinstance(value, numbers.Real) and not isinstance(value, bool):
@@ -271,16 +209,9 @@ class Run:
     def findings(self, text: str) -> None:
         """Show Markdown with numbers that this notebook has glued: the same sentence in JupyterLab and in the book.
 
-        Parameters
-        ----------
-        text : str
-            Markdown. ``{nep_mean:+.0f}`` stands for the number glued under that name, ``{nep_sign}`` for a text; what
-            is filled in is bold, with a true minus sign. A brace of its own is written twice.
-
-        Raises
-        ------
-        RunError
-            If a name was not glued, or a format does not fit its value.
+        ``{nep_mean:+.0f}`` stands for the number glued under that name, ``{nep_sign}`` for a text; what is filled in is
+        bold, with a true minus sign. A brace of its own is written twice. RunError is raised if a name was not glued,
+        or a format does not fit its value.
         """
         from IPython.display import Markdown, display
 

@@ -57,11 +57,7 @@ STEPS: dict[str, Step] = {
 def deciding_parameters(notebook: str) -> tuple[str, ...]:
     """Return the settings that decide a notebook's results, its predecessors' included.
 
-    Parameters
-    ----------
-    notebook : str
-        A notebook's name without folder and ``.ipynb``. One that is not in ``STEPS``, such as a reader's own,
-        has none.
+    A notebook that is not in ``STEPS``, such as a reader's own, has none.
 
     Examples
     --------

@@ -115,12 +115,7 @@ def sweep_folder(name: str) -> Path:
 
 
 def read_sweep(path: str | Path) -> Sweep:
-    """Read a sweep and check all that it names.
-
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        A YAML file, or the name of one in ``config/sweeps/``.
+    """Read a sweep from a YAML file, given by path or by its name in ``config/sweeps/``, and check all that it names.
 
     Raises
     ------
@@ -204,26 +199,16 @@ def cell_name(values: Mapping[str, Any]) -> str:
 
 
 def part_of(planned: Plan, part: str) -> Plan:
-    """Return one of several parts of a plan, each with about as many cells.
+    """Return one of several parts of a plan, each with about as many cells: ``1/4`` is the first of four.
 
     Cells that share stages stay together where that is possible, so that parts on different machines repeat little.
-
-    Parameters
-    ----------
-    planned : Plan
-        The whole.
-    part : str
-        The number of the part, from 1, and how many there are: ``1/4``.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such part.
+    ConfigError is raised if there is no such part.
     """
     found = re.fullmatch(r"(\d+)/(\d+)", part)
     number, parts = map(int, found.groups()) if found else (0, 0)
     if not 1 <= number <= parts:
         raise ConfigError(f"part {part!r}: expected the number of a part and how many there are, for example 1/4")
+    # In the order of their digests, those of the first notebook first, cells that share a stage are neighbours.
     ordered = sorted(planned.cells, key=lambda cell: tuple(cell.stages[name] for name in NOTEBOOKS))
     first, end = (len(ordered) * end // parts for end in (number - 1, number))
     cells = tuple(ordered[first:end])

@@ -1,8 +1,8 @@
 """What the sink depends on: reading the table of a sweep.
 
-The table has a row a cell, see :func:`helpers.sweeps.stages.collect`. Some cells are combinations of the sweep's
+The table has a row per cell, see :func:`helpers.sweeps.collect.collect`. Some cells are combinations of the sweep's
 axes; in those every choice meets every other, so that the variance of NEP can be shared out among the choices. The
-other cells change one thing, or few, against the base.
+other cells change one thing, or few, against the base. ``done`` is always the table that :func:`complete` returns.
 """
 
 from __future__ import annotations
@@ -24,18 +24,7 @@ NEP = "nep_mean_gC_m2_yr"
 
 
 def read_results(sweep: str) -> pd.DataFrame:
-    """Return the table of a sweep's results.
-
-    Parameters
-    ----------
-    sweep : str
-        Name of a sweep, a file of ``config/sweeps/``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row a cell; without rows where the sweep was not run.
-    """
+    """Return the table of a sweep of ``config/sweeps/``; it has no rows where the sweep was not run."""
     path = runs_folder() / "sweeps" / sweep / "results.parquet"
     if not sweep or not path.is_file():
         return pd.DataFrame({"cell": [], "status": []})
@@ -90,13 +79,7 @@ def choices(done: pd.DataFrame) -> list[str]:
 
 
 def base_cell(done: pd.DataFrame) -> pd.Series:
-    """Return the cell that all others are compared with: the one named ``base``, else the most common values' first.
-
-    Parameters
-    ----------
-    done : pandas.DataFrame
-        As :func:`complete` returns it.
-    """
+    """Return the cell that others are compared with: ``base``, else the first that has most of the commonest values."""
     named = done[done["cell"] == "base"]
     if len(named):
         return named.iloc[0]
@@ -110,18 +93,10 @@ def share_of_sinks(done: pd.DataFrame) -> float:
 
 
 def choice_table(done: pd.DataFrame) -> pd.DataFrame:
-    """Return which choices each cell makes, for the lower part of a specification curve.
+    """Return which choices each cell makes, true or false, for the lower part of a specification curve.
 
-    Parameters
-    ----------
-    done : pandas.DataFrame
-        As :func:`complete` returns it.
-
-    Returns
-    -------
-    pandas.DataFrame of bool
-        A row a cell. Columns (parameter, value): each value of what the axes cross; of other parameters one column,
-        ``changed``, where the value is not the base's.
+    A row is a cell, a column a pair of parameter and value. A parameter of the axes has a column for each of its
+    values; any other has one, ``changed``, which is true where the value is not the base's.
     """
     base, crossed = base_cell(done), done[done["crossed"]]
     columns: dict[tuple[str, str], pd.Series] = {}
@@ -138,16 +113,8 @@ def choice_table(done: pd.DataFrame) -> pd.DataFrame:
 def one_change(done: pd.DataFrame) -> pd.DataFrame:
     """Return what one changed parameter does to the base's NEP.
 
-    Parameters
-    ----------
-    done : pandas.DataFrame
-        As :func:`complete` returns it.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``parameter``, ``value``, ``nep`` and ``difference`` [g C m-2 yr-1]; a row a cell that differs from the
-        base in that parameter alone, parameters by their largest difference.
+    There is a row per cell that differs from the base in one parameter alone; parameters are sorted by their largest
+    difference. Columns are ``parameter``, ``value``, and ``nep`` and ``difference`` [g C m-2 yr-1].
     """
     base, keys = base_cell(done), choices(done)
     changed = done[keys].ne(base[keys])
@@ -170,20 +137,12 @@ def variance_shares(done: pd.DataFrame, outcome: str = NEP) -> pd.DataFrame:
     are the first- and second-order indices of Sobol. They tell what matters among the values that the sweep tried, each
     value weighing alike, and not how likely a value is.
 
-    Parameters
-    ----------
-    done : pandas.DataFrame
-        As :func:`complete` returns it.
-    outcome : str
-        Column to explain.
-
     Returns
     -------
     pandas.DataFrame
         Columns ``term`` (a parameter, ``a x b``, or ``larger groups``), ``parameters`` (their number, 0 for the rest)
-        and ``share`` of the sum of squares; greatest first.
-        Without rows where fewer than two choices are crossed, the outcome does not vary, or the cells that are
-        done cannot tell the choices apart.
+        and ``share`` of the sum of squares; greatest first. Without rows where fewer than two choices are crossed, the
+        outcome does not vary, or the cells that are done cannot tell the choices apart.
     """
     crossed = done[done["crossed"]]
     keys = choices(crossed)
@@ -198,6 +157,7 @@ def variance_shares(done: pd.DataFrame, outcome: str = NEP) -> pd.DataFrame:
     total = float(((frame["outcome"] - frame["outcome"].mean()) ** 2).sum())
     rows = []
     for term, value in squares.drop("Residual").items():
+        # statsmodels calls a pair C(choice_0, Sum):C(choice_1, Sum).
         names = [keys[int(part.split("_")[1].split(",")[0])] for part in term.split(":")]
         rows.append({"term": " x ".join(names), "parameters": len(names), "share": float(value) / total})
     rows.append({"term": "larger groups", "parameters": 0, "share": float(squares["Residual"]) / total})
@@ -209,6 +169,7 @@ def _effects(frame: pd.DataFrame) -> RegressionResultsWrapper | None:
     main = " + ".join(f"C({name}, Sum)" for name in frame.columns.drop("outcome"))
     for formula in (f"({main}) ** 2", main):
         model = smf.ols(f"outcome ~ {formula}", frame)
+        # Every effect must be estimable by itself, and cells must be left over to estimate the rest.
         if np.linalg.matrix_rank(model.exog) == model.exog.shape[1] < len(frame):
             return model.fit()
     return None
@@ -217,15 +178,7 @@ def _effects(frame: pd.DataFrame) -> RegressionResultsWrapper | None:
 def convergence(done: pd.DataFrame) -> pd.DataFrame:
     """Return the cells that differ from the base in the number of trees, and in the seed, alone.
 
-    Parameters
-    ----------
-    done : pandas.DataFrame
-        As :func:`complete` returns it.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``n_trees``, ``seed`` and ``nep``, by the number of trees.
+    Columns are ``n_trees``, ``seed`` and ``nep`` [g C m-2 yr-1]; rows are sorted by the number of trees.
     """
     base, keys = base_cell(done), [key for key in choices(done) if key not in ("n_trees", "seed")]
     same = done[(done[keys] == base[keys]).all(axis=1)]
@@ -234,18 +187,10 @@ def convergence(done: pd.DataFrame) -> pd.DataFrame:
 
 
 def truth_errors(done: pd.DataFrame) -> pd.DataFrame:
-    """Return the error of each cell's NEP against the truth of a simulated world.
+    """Return the error of each cell's NEP against the truth of a simulated world; no rows where no truth is known.
 
-    Parameters
-    ----------
-    done : pandas.DataFrame
-        As :func:`complete` returns it.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``cell``, ``sampling_design``, ``npp_sites``, ``rs_sites`` and ``error`` [g C m-2 yr-1], positive where
-        NEP is too high. Without rows where no truth is known.
+    Columns are ``cell``, ``sampling_design``, ``npp_sites``, ``rs_sites`` and ``error`` [g C m-2 yr-1]. The error is
+    positive where NEP is too high.
     """
     known = f"true_{NEP}"
     if known not in done:

@@ -74,22 +74,11 @@ def write_plan(planned: Plan) -> Path:
 
 
 def execute_stage(plan_file: Path, notebook: str, digest: str) -> dict[str, Any]:
-    """Execute one stage of a plan, or find that it need not be, and write how it ended.
+    """Execute one stage of a plan, or find that it need not be; write to ``status.json`` how it ended, and return it.
 
     A notebook that fails is a result: its error is recorded, and the stages that need it fail with the same error. A
-    process that is killed leaves no status, so the stage is executed again.
-
-    Parameters
-    ----------
-    plan_file : pathlib.Path
-        From :func:`write_plan`.
-    notebook, digest : str
-        The stage.
-
-    Returns
-    -------
-    dict
-        What ``status.json`` holds, see :func:`helpers.sweeps.collect.status`.
+    process that is killed leaves no status, so the stage is executed again. The plan is read from the file that
+    :func:`write_plan` wrote; :func:`helpers.sweeps.collect.status` says what a status holds.
 
     Raises
     ------
@@ -189,16 +178,9 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def expected_minutes(keys: Iterable[tuple[str, str]], ended: Ended, jobs: int) -> float:
-    """Return how many minutes the stages that have not ended are likely to take.
+    """Return how many minutes the stages that have not ended are likely to take, ``jobs`` of them side by side.
 
-    Parameters
-    ----------
-    keys : iterable of (str, str)
-        All stages, by notebook and digest.
-    ended : dict
-        Those that have ended; the mean time of a notebook is taken from them.
-    jobs : int
-        Stages executed side by side.
+    ``keys`` are all stages, by notebook and digest. A notebook's mean time is taken from those that have ``ended``.
 
     Examples
     --------
