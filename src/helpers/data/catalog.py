@@ -80,17 +80,10 @@ def catalogue_path() -> Path:
 
 
 def load_catalog() -> dict[str, Entry]:
-    """Read and check the catalogue.
+    """Read and check the catalogue, and return the products by key, in the file's order.
 
-    Returns
-    -------
-    dict of str to Entry
-        The products by key, in the file's order.
-
-    Raises
-    ------
-    DataError
-        If the file is missing, is not a YAML mapping, or an entry is not valid; the message names entry and field.
+    The function raises a DataError if the file is missing, is not a YAML mapping, or an entry is not valid; the message
+    names entry and field.
     """
     path = catalogue_path()
     try:
@@ -103,20 +96,8 @@ def load_catalog() -> dict[str, Entry]:
 def reader(key: str) -> Callable:
     """Return the function that reads a product, imported by the name that the catalogue gives it.
 
-    Parameters
-    ----------
-    key : str
-        Key of the catalogue.
-
-    Returns
-    -------
-    callable
-        It takes the product's files, in the order of the catalogue. A reader may want more; its docstring tells.
-
-    Raises
-    ------
-    DataError
-        If there is no such product, or no function of that name in ``src/helpers``.
+    It takes the product's files, in the order of the catalogue; a reader may want more, as its docstring tells. The
+    function raises a DataError if there is no such product, or no function of that name in ``src/helpers``.
     """
     name = _product(key).reader
     module, function = name.rsplit(".", 1)
@@ -134,25 +115,11 @@ def reader(key: str) -> Callable:
 
 
 def fetch(key: str) -> dict[str, Path]:
-    """Return the files of a product, fetching those that are not in the cache yet.
+    """Return the path of each file of a product by its name, fetching those that are not in the cache yet.
 
     A cached file with the right checksum is never fetched again. Otherwise the mirror is tried, then the public
-    address. A file appears in the cache only when it is whole and its checksum agrees.
-
-    Parameters
-    ----------
-    key : str
-        Key of the catalogue.
-
-    Returns
-    -------
-    dict of str to pathlib.Path
-        Local path of each file by its name, in the order of the catalogue; empty for a product without files.
-
-    Raises
-    ------
-    DataError
-        If there is no such product, or a file cannot be obtained.
+    address. A file appears in the cache only when it is whole and its checksum agrees. The function raises a DataError
+    if there is no such product, or if a file cannot be obtained.
     """
     product = _product(key)
     kept = [project_root() / path for path in product.in_repository]
@@ -172,13 +139,7 @@ def cached_or_mirrored() -> bool:
 
 
 def catalogue_table() -> pd.DataFrame:
-    """Return the catalogue as a table for people, one row per product.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Index ``key``; the fields of :class:`Entry`, with the number of ``files`` and their ``megabytes``.
-    """
+    """Return the fields of each :class:`Entry` by key, for people, with the number of its files and their megabytes."""
     table = pd.DataFrame([entry.model_dump() for entry in load_catalog().values()]).set_index("key")
     return table.assign(
         files=table["files"].str.len(),

@@ -22,15 +22,8 @@ RS_PREDICTORS = (*NPP_PREDICTORS, "soc")
 def check_bounds(cube: xr.Dataset) -> None:
     """Refuse a cube with a covariate outside its plausible range, which tells of a mistake in units.
 
-    Parameters
-    ----------
-    cube : xarray.Dataset
-        Variables of ``RS_PREDICTORS`` are checked against :data:`helpers.data.variables.VARIABLES`, others are not.
-
-    Raises
-    ------
-    DataError
-        Naming the variable, the range found and expected, and the first cell that is outside.
+    The range is that in :data:`helpers.data.variables.VARIABLES`; only variables of ``RS_PREDICTORS`` are checked. The
+    DataError names the variable, the range found and expected, and the first cell that is outside.
     """
     for name in RS_PREDICTORS:
         if name not in cube:
@@ -51,20 +44,9 @@ def check_bounds(cube: xr.Dataset) -> None:
 def assemble(layers: dict[str, xr.DataArray], grid: xr.Dataset, plateau: xr.DataArray) -> xr.Dataset:
     """Put covariates together as one checked cube.
 
-    Parameters
-    ----------
-    layers : dict of str to xarray.DataArray
-        One for each of ``RS_PREDICTORS``, on the grid; those that change in time have the dimension time.
-    grid : xarray.Dataset
-        Coordinates of the target grid.
-    plateau : xarray.DataArray of bool
-        Cells on the plateau.
-
-    Returns
-    -------
-    xarray.Dataset
-        The covariates in single precision, ``plateau`` and ``cell_area`` [km2]; dimensions in the order time,
-        latitude, longitude. A missing value stays missing.
+    There is one layer for each of ``RS_PREDICTORS``, on the grid; those that change in time have the dimension time.
+    `plateau` is True on the plateau. The cube has the covariates in single precision, ``plateau`` and ``cell_area``
+    [km2], with dimensions in the order time, latitude, longitude. A missing value stays missing.
 
     Raises
     ------
@@ -98,12 +80,10 @@ def assemble(layers: dict[str, xr.DataArray], grid: xr.Dataset, plateau: xr.Data
 
 
 def sample(cube: xr.Dataset, sites: pd.DataFrame, names: Sequence[str] | None = None) -> pd.DataFrame:
-    """Look up the covariates at sites.
+    """Look up the covariates at sites, in the cell that each site lies in.
 
     Parameters
     ----------
-    cube : xarray.Dataset
-        As :func:`assemble` returns.
     sites : pandas.DataFrame
         Columns longitude, latitude [degrees] and, if covariates change in time, year (NaN: unknown).
     names : sequence of str, optional
@@ -112,9 +92,8 @@ def sample(cube: xr.Dataset, sites: pd.DataFrame, names: Sequence[str] | None = 
     Returns
     -------
     pandas.DataFrame
-        One row per site, with the sites' index; one column for each name: the value of the cell that the site lies
-        in. A yearly covariate is that of the site's year; of the nearest year where the cube does not have that one;
-        the mean over the years where the year is unknown. NaN where the cube has no data.
+        A column for each name, with the sites' index. A yearly covariate is that of the site's year, or of the nearest
+        year that the cube has; the mean over the years where the year is unknown. NaN where the cube has no data.
 
     Raises
     ------
@@ -145,18 +124,9 @@ _LOWEST: Mapping[str, float] = {"above_2500m": 2500.0, "above_3000m": 3000.0}
 def replace_plateau(cube: xr.Dataset, mask: str) -> xr.Dataset:
     """Return a cube whose plateau is the one inside the boundary, or all high land of the paper's box.
 
-    Parameters
-    ----------
-    cube : xarray.Dataset
-        With ``elevation`` and, as ``plateau``, the cells inside the boundary.
-    mask : {"boundary", "above_2500m", "above_3000m"}
-        ``boundary`` leaves the cube as it is. The others take the cells of
-        :data:`helpers.data.region.PAPER_BOX` at that elevation or higher, wherever the boundary runs.
-
-    Raises
-    ------
-    DataError
-        If there is no such mask.
+    The mask ``boundary`` leaves the cube as it is. ``above_2500m`` and ``above_3000m`` take the cells of
+    :data:`helpers.data.region.PAPER_BOX` at that elevation or higher, wherever the boundary runs. The function raises a
+    DataError if there is no such mask.
     """
     if mask == "boundary":
         return cube
@@ -170,27 +140,12 @@ def replace_plateau(cube: xr.Dataset, mask: str) -> xr.Dataset:
 
 
 def open_cube(grid: xr.Dataset, plateau: xr.DataArray, soc_depth: int = 30) -> xr.Dataset:
-    """Build the cube of the ``open`` configuration from the catalogue.
+    """Build the cube of the ``open`` configuration from the catalogue, with soil carbon to a depth of 30 or 100 cm.
 
-    Parameters
-    ----------
-    grid : xarray.Dataset
-        As :func:`helpers.data.grid.target_grid` returns.
-    plateau : xarray.DataArray of bool
-        As :func:`helpers.data.region.mask_from_polygon` returns.
-    soc_depth : {30, 100}
-        The soil carbon is the stock down to this depth, cm.
-
-    Returns
-    -------
-    xarray.Dataset
-        As :func:`assemble`; a climatology with a single time step, 2010-01-01, and no time on the static covariates
-        land cover, elevation and soil carbon. Each product is of its own years: see the attribute ``climatology``.
-
-    Notes
-    -----
-    Every product is resampled to the nearest cell, as in the paper. Shortwave radiation is derived on the target grid,
-    where sunshine (0.5 degree) meets elevation (1/12 degree).
+    It is as :func:`assemble` returns it: a climatology with a single time step, 2010-01-01, and no time on the static
+    covariates land cover, elevation and soil carbon. Each product is of its own years: see the attribute
+    ``climatology``. Every product is resampled to the nearest cell, as in the paper. Shortwave radiation is derived on
+    the target grid, where sunshine (0.5 degree) meets elevation (1/12 degree).
     """
 
     def layer(key: str, name: str | None = None) -> xr.DataArray:
@@ -217,18 +172,9 @@ def open_cube(grid: xr.Dataset, plateau: xr.DataArray, soc_depth: int = 30) -> x
 
 
 def open_products(grid: xr.Dataset) -> xr.Dataset:
-    """Return the products that the ``open`` configuration is compared with, on the target grid.
+    """Return the products that the ``open`` configuration is compared with, on the target grid [g C m-2 yr-1].
 
-    Parameters
-    ----------
-    grid : xarray.Dataset
-        As :func:`helpers.data.grid.target_grid` returns.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``npp_casa_cnp``, ``npp_miami``, ``rh_casa_cnp``, ``rh_mimics``, ``rh_corpse``, ``rs_raich``, g C m-2 yr-1;
-        dimensions latitude, longitude.
+    They are ``npp_casa_cnp``, ``npp_miami``, ``rh_casa_cnp``, ``rh_mimics``, ``rh_corpse`` and ``rs_raich``.
     """
     casa, monthly = open_source("casa_cnp"), open_source("biome4_sunshine")
     fields = {
@@ -251,19 +197,9 @@ def thinned(cube: xr.Dataset, most: int = SAMPLE_CELLS) -> xr.Dataset:
     """Return a systematic sample of the cells: every k-th row and column, each standing for the area of k x k cells.
 
     Distances between sites and map, dissimilarity and the draws of a budget are statistics over the plateau. A cell of
-    1 km is like its neighbours, so that a sample of the cells gives the same statistics at a part of the cost.
-
-    Parameters
-    ----------
-    cube : xarray.Dataset
-        With ``plateau`` and ``cell_area`` [km2].
-    most : int
-        Of a plateau of at most about that many cells all are taken, k is 1.
-
-    Returns
-    -------
-    xarray.Dataset
-        In memory, with ``cell_area`` times k squared and the attribute ``thinned``, k.
+    1 km is like its neighbours, so that a sample of the cells gives the same statistics at a part of the cost. A
+    plateau of at most about `most` cells is taken whole, k is 1. The sample is in memory, its ``cell_area`` is k
+    squared times as large, and its attribute ``thinned`` is k.
 
     Examples
     --------
@@ -283,16 +219,9 @@ def thinned(cube: xr.Dataset, most: int = SAMPLE_CELLS) -> xr.Dataset:
 def summary(cube: xr.Dataset) -> pd.DataFrame:
     """Return each covariate's area-weighted mean, range and valid area on the plateau.
 
-    Parameters
-    ----------
-    cube : xarray.Dataset
-        As :func:`assemble` returns; a yearly covariate enters with its mean over the years.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``covariate``, ``unit``, ``mean``, ``lowest``, ``highest`` and ``valid_area_Mkm2``; without land cover,
-        see :func:`class_shares`.
+    A yearly covariate enters with its mean over the years. The columns are ``covariate``, ``unit``, ``mean``,
+    ``lowest``, ``highest`` and ``valid_area_Mkm2``. Land cover is left out: see
+    :func:`helpers.data.land_cover.class_shares`.
     """
     rows = []
     for name in RS_PREDICTORS:

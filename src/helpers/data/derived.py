@@ -15,21 +15,10 @@ _DAYS = xr.DataArray([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], coords={"
 
 
 def extraterrestrial_radiation(latitude: xr.DataArray) -> xr.DataArray:
-    r"""Return the monthly mean of solar radiation on a horizontal plane above the atmosphere.
+    r"""Return the monthly mean of solar radiation on a horizontal plane above the atmosphere [W m-2].
 
-    Parameters
-    ----------
-    latitude : xarray.DataArray
-        Degrees north.
-
-    Returns
-    -------
-    xarray.DataArray
-        W m-2; dimension ``month`` before those of ``latitude``.
-
-    Notes
-    -----
-    FAO-56 (Allen et al. 1998), Eqs. 21 and 23-25, for each day of a year, then averaged over the month:
+    The latitude is in degrees north; ``month`` comes before its dimensions. FAO-56 (Allen et al. 1998), Eqs. 21 and
+    23-25, for each day of a year, then averaged over the month:
     :math:`R_a = \frac{G}{\pi} d_r (\omega \sin\varphi \sin\delta + \cos\varphi \cos\delta \sin\omega)` with
     :math:`G = 0.0820` MJ m-2 min-1.
 
@@ -52,33 +41,18 @@ def extraterrestrial_radiation(latitude: xr.DataArray) -> xr.DataArray:
 
 
 def srad_from_sunshine(sunshine: xr.DataArray, elevation: xr.DataArray) -> xr.DataArray:
-    r"""Derive mean downward shortwave radiation of the year from monthly sunshine.
+    r"""Derive the year's mean downward shortwave radiation [W m-2] from monthly sunshine.
 
-    Parameters
-    ----------
-    sunshine : xarray.DataArray
-        Fraction of the possible sunshine, 0 to 1; dimensions month (1 to 12), latitude, longitude.
-    elevation : xarray.DataArray
-        Metres above sea level, on the same grid.
+    Sunshine is a fraction of the possible, with the months 1 to 12; elevation is in metres, on the same grid. The
+    months are weighted by their days. The function raises a DataError if sunshine is not between 0 and 1 (a percentage,
+    say) or the months are not twelve.
 
-    Returns
-    -------
-    xarray.DataArray
-        W m-2, the mean of the months weighted by their days.
-
-    Raises
-    ------
-    DataError
-        If sunshine is not a fraction (a percentage, say) or the months are not twelve.
-
-    Notes
-    -----
     Angstrom-Prescott with the coefficients that FAO-56 (Allen et al. 1998) recommends where none are calibrated:
     :math:`R_s = (a + b\,n/N) R_a`, a = 0.25 (Eq. 35). For b we take :math:`0.50 + 2\times10^{-5} z`, so that the clear
     sky lets through what Eq. 37 says, :math:`0.75 + 2\times10^{-5} z`: the air over the plateau is thin. Without that
-    term the plateau mean is 179 instead of 196 W m-2. Known bias: the BIOME4 drivers have less sunshine than
-    stations count (Maduo 0.56 against 2838 hours, or 0.65; Lhasa 0.51 against 3000 hours, or 0.68), so the result
-    stays below measured radiation (Gaize: 205 against 21 MJ m-2 d-1, or 243 W m-2, Liu et al. 2012).
+    term the plateau mean is 179 instead of 196 W m-2. Known bias: the BIOME4 drivers have less sunshine than stations
+    count (Maduo 0.56 against 2838 hours, or 0.65; Lhasa 0.51 against 3000 hours, or 0.68), so the result stays below
+    measured radiation (Gaize: 205 against 21 MJ m-2 d-1, or 243 W m-2, Liu et al. 2012).
     """
     _require_months(sunshine, "sunshine")
     _require_fraction(sunshine, "sunshine")
@@ -89,28 +63,12 @@ def srad_from_sunshine(sunshine: xr.DataArray, elevation: xr.DataArray) -> xr.Da
 
 
 def lai_from_fapar(fapar: xr.DataArray) -> xr.DataArray:
-    r"""Derive leaf area index from the fraction of light that the canopy absorbs.
+    r"""Derive leaf area index [1] from fAPAR, the fraction of light that the canopy absorbs.
 
-    Parameters
-    ----------
-    fapar : xarray.DataArray
-        Fraction, 0 to 1.
-
-    Returns
-    -------
-    xarray.DataArray
-        Leaf area index, 1, at most ``LAI_CAP``.
-
-    Raises
-    ------
-    DataError
-        If fAPAR is not a fraction.
-
-    Notes
-    -----
-    Beer-Lambert law (Monsi & Saeki 1953; used so by Fisher, Tu & Baldocchi 2008): :math:`LAI = -\ln(1 - f) / k`
-    with k = 0.5, the extinction of leaves without a preferred angle. It steepens without bound as f nears 1, so it is
-    capped. From a yearly maximum of f follows the leaf area of the season's peak.
+    Beer-Lambert law (Monsi & Saeki 1953; used so by Fisher, Tu & Baldocchi 2008): :math:`LAI = -\ln(1 - f) / k` with
+    k = 0.5, the extinction of leaves without a preferred angle. It steepens without bound as f nears 1, so it is capped
+    at ``LAI_CAP``. From a yearly maximum of f follows the leaf area of the season's peak. The function raises a
+    DataError if f is not between 0 and 1.
 
     Examples
     --------
@@ -124,29 +82,13 @@ def lai_from_fapar(fapar: xr.DataArray) -> xr.DataArray:
 
 
 def npp_from_psnnet(psnnet: xr.DataArray) -> xr.DataArray:
-    r"""Derive a stand-in for MOD17A3 yearly NPP from monthly net photosynthesis.
+    r"""Derive a stand-in for MOD17A3 yearly NPP [g C m-2 yr-1] from monthly net photosynthesis [g C m-2 d-1].
 
-    Parameters
-    ----------
-    psnnet : xarray.DataArray
-        g C m-2 d-1; dimensions month (1 to 12), latitude, longitude.
-
-    Returns
-    -------
-    xarray.DataArray
-        g C m-2 yr-1, not below 0.
-
-    Raises
-    ------
-    DataError
-        If the months are not twelve.
-
-    Notes
-    -----
-    :math:`NPP = 0.8 \sum (GPP - R_m)`: growth respiration is a quarter of NPP in MOD17 (Running & Zhao 2015).
-    Net photosynthesis leaves out the maintenance respiration of wood, so the result is too high in forest. A month
-    without a value makes the year missing. On the plateau a cell misses all twelve months (14 % of the area, nearly
-    all barren ground, which MOD17 does not model) or none; no value there is not the same as no growth.
+    :math:`NPP = 0.8 \sum (GPP - R_m)`, not below 0: growth respiration is a quarter of NPP in MOD17 (Running & Zhao
+    2015). Net photosynthesis leaves out the maintenance respiration of wood, so the result is too high in forest. A
+    month without a value makes the year missing. On the plateau a cell misses all twelve months (14 % of the area,
+    nearly all barren ground, which MOD17 does not model) or none; no value there is not the same as no growth. The
+    function raises a DataError if the months are not twelve.
     """
     _require_months(psnnet, "net photosynthesis")
     npp = 0.8 * (psnnet * _DAYS).sum("month", skipna=False)
@@ -155,24 +97,11 @@ def npp_from_psnnet(psnnet: xr.DataArray) -> xr.DataArray:
 
 
 def miami_npp(precipitation: xr.DataArray, temperature: xr.DataArray) -> xr.DataArray:
-    r"""Return net primary productivity of the Miami model.
+    r"""Return net primary productivity of the Miami model [g C m-2 yr-1].
 
-    Parameters
-    ----------
-    precipitation : xarray.DataArray
-        mm yr-1.
-    temperature : xarray.DataArray
-        Annual mean, degC.
-
-    Returns
-    -------
-    xarray.DataArray
-        g C m-2 yr-1.
-
-    Notes
-    -----
-    Lieth (1975): :math:`\min\{3000/(1 + e^{1.315 - 0.119 T}),\ 3000 (1 - e^{-0.000664 P})\}` g dry matter m-2 yr-1;
-    carbon is 0.45 of it, as in herbs (Scurlock, Johnson & Olson 2002).
+    It follows from precipitation P [mm yr-1] and annual mean temperature T [degC] (Lieth 1975):
+    :math:`\min\{3000/(1 + e^{1.315 - 0.119 T}),\ 3000 (1 - e^{-0.000664 P})\}` g dry matter m-2 yr-1; carbon is 0.45 of
+    it, as in herbs (Scurlock, Johnson & Olson 2002).
 
     Examples
     --------
@@ -186,29 +115,12 @@ def miami_npp(precipitation: xr.DataArray, temperature: xr.DataArray) -> xr.Data
 
 
 def raich_rs(precipitation: xr.DataArray, temperature: xr.DataArray) -> xr.DataArray:
-    r"""Return yearly soil respiration of a global climate model.
+    """Return yearly soil respiration of a global climate model [g C m-2 yr-1].
 
-    Parameters
-    ----------
-    precipitation : xarray.DataArray
-        mm month-1; dimensions month (1 to 12) and others.
-    temperature : xarray.DataArray
-        Monthly mean air temperature, degC; the same dimensions.
-
-    Returns
-    -------
-    xarray.DataArray
-        g C m-2 yr-1.
-
-    Raises
-    ------
-    DataError
-        If the months are not twelve: the model is monthly, and it is not linear.
-
-    Notes
-    -----
-    Raich, Potter & Bhagawati (2002): :math:`R_s = F e^{QT} P/(K + P)` g C m-2 d-1 with F = 1.250, Q = 0.05452,
-    K = 4.259 and P in cm month-1, summed over the days of the year.
+    It follows from precipitation [mm month-1] and mean air temperature T [degC] of each month. The model is monthly and
+    not linear, so the function raises a DataError if the months are not twelve. Raich, Potter & Bhagawati (2002):
+    :math:`R_s = F e^{QT} P/(K + P)` g C m-2 d-1 with F = 1.250, Q = 0.05452, K = 4.259 and P in cm month-1, summed over
+    the days of the year.
 
     Examples
     --------

@@ -13,24 +13,11 @@ _ELLIPSOID = pyproj.Geod(ellps="WGS84")
 
 
 def target_grid(west: float, south: float, east: float, north: float, resolution: float) -> xr.Dataset:
-    """Return the cell centres of a regular grid in longitude and latitude.
+    """Return the cell centres of a regular grid in longitude and latitude [degrees], with the CRS and no variables.
 
-    Parameters
-    ----------
-    west, south, east, north : float
-        Box to cover, degrees. Edges are moved outwards to multiples of the resolution.
-    resolution : float
-        Cell size, degrees.
-
-    Returns
-    -------
-    xarray.Dataset
-        Coordinates ``latitude`` (north first), ``longitude`` and the CRS; no variables.
-
-    Raises
-    ------
-    DataError
-        If the box is empty or leaves the globe, or the resolution is not positive.
+    The grid covers the box: edges are moved outwards to multiples of the resolution, the cell size. Latitude begins in
+    the north. The function raises a DataError if the box is empty or leaves the globe, or if the resolution is not
+    positive.
 
     Examples
     --------
@@ -58,26 +45,10 @@ def target_grid(west: float, south: float, east: float, north: float, resolution
 
 
 def cell_area(latitude: xr.DataArray | np.ndarray, longitude: xr.DataArray | np.ndarray) -> xr.DataArray:
-    r"""Return the area of each cell of a regular grid on the WGS84 ellipsoid.
+    r"""Return the area [km2] of each cell (latitude, longitude) of a regular grid on the WGS84 ellipsoid.
 
-    Parameters
-    ----------
-    latitude, longitude : array of shape (rows,), (columns,)
-        Cell centres, evenly spaced, degrees; at least two of each.
-
-    Returns
-    -------
-    xarray.DataArray
-        km2; dimensions latitude, longitude.
-
-    Raises
-    ------
-    DataError
-        If the centres are not evenly spaced, or fewer than two.
-
-    Notes
-    -----
-    Exact: the area between the equator and latitude :math:`\varphi` over one radian of longitude is
+    The axes are cell centres [degrees]; the function raises a DataError if they are fewer than two or not evenly
+    spaced. The area between the equator and latitude :math:`\varphi` over one radian of longitude is exact,
     :math:`\frac{b^2}{2}\left[\frac{s}{1 - e^2 s^2} + \frac{1}{e}\,\mathrm{artanh}(e s)\right]` with
     :math:`s = \sin\varphi` (Snyder 1987, Eq. 3-12, the authalic latitude).
 
@@ -105,24 +76,12 @@ def resample_nearest(source: xr.DataArray, grid: xr.Dataset) -> xr.DataArray:
     """Take for each cell of a grid the value of the source cell that its centre lies in.
 
     This is what the paper does with every product. A centre on the edge of two source cells takes the eastern or the
-    southern one, always.
-
-    Parameters
-    ----------
-    source : xarray.DataArray
-        With a CRS and evenly spaced latitude and longitude; other dimensions are kept.
-    grid : xarray.Dataset
-        With coordinates latitude and longitude.
-
-    Returns
-    -------
-    xarray.DataArray
-        On the grid's coordinates, with the source's name and attributes. Missing stays missing.
+    southern one, always. Missing stays missing; the source's other dimensions, name and attributes are kept.
 
     Raises
     ------
     DataError
-        If the source has no CRS, another one than EPSG:4326, or does not cover the grid.
+        If the source has no CRS, another one than EPSG:4326 or uneven cells, or does not cover the grid.
     """
     name = source.name or "the raster"
     if source.rio.crs is None:

@@ -43,18 +43,10 @@ IGBP_FLAGS: Mapping[str, object] = {
 
 
 def class_shares(cube: xr.Dataset) -> pd.DataFrame:
-    """Return each land-cover class's area on the plateau.
+    """Return each land-cover class's area on the plateau, the largest first.
 
-    Parameters
-    ----------
-    cube : xarray.Dataset
-        With ``land_cover``, ``plateau`` and ``cell_area`` [km2].
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``land_cover`` (class), ``meaning``, ``area_Mkm2`` and ``share`` (of the plateau's valid area, 1);
-        largest first.
+    The cube has ``land_cover``, ``plateau`` and ``cell_area`` [km2]. The columns are ``land_cover`` (class),
+    ``meaning``, ``area_Mkm2`` and ``share`` (of the plateau's area that has a class, 1).
     """
     classes = cube["land_cover"].where(cube["plateau"]).to_numpy().ravel()
     area = pd.Series(cube["cell_area"].to_numpy().ravel()).groupby(classes).sum().sort_values(ascending=False) / 1e6
@@ -67,26 +59,10 @@ def land_cover_balance(site_classes: ArrayLike, map_classes: xr.DataArray, map_a
     """Compare the land cover of the sites with that of the map.
 
     A forest is trained on the classes that its sites are in; where most of the map is another class, it extrapolates.
-
-    Parameters
-    ----------
-    site_classes : array of float, shape (n,)
-        IGBP class at each site; missing values are left out.
-    map_classes : xarray.DataArray
-        IGBP class of each cell, missing outside of the area of interest.
-    map_area : xarray.DataArray
-        Area of each cell, km2; dims as `map_classes`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``land_cover`` (class), ``n_sites``, ``site_share`` (of the sites), ``map_share``
-        (of the area); every class that occurs in either; largest on the map first. The shares sum to 1.
-
-    Raises
-    ------
-    DataError
-        If there is no site, or no area, with a class.
+    Sites and cells without a class are left out, and `map_area` [km2] has the dims of `map_classes`. The columns are
+    ``land_cover`` (every class that occurs in either, the largest on the map first), ``n_sites``, ``site_share`` (of
+    the sites) and ``map_share`` (of the area); each share sums to 1. The function raises a DataError if no site, or no
+    area, has a class.
     """
     sites = pd.Series(np.asarray(site_classes, dtype=float)).dropna()
     classes, area = xr.broadcast(map_classes, map_area)

@@ -34,22 +34,9 @@ _BYTES = np.arange(256, dtype="float32")
 def open_source(key: str, **options: object) -> xr.DataArray | xr.Dataset | pd.DataFrame:
     """Fetch a product of the catalogue and read it with the reader that its entry names.
 
-    Parameters
-    ----------
-    key : str
-        Key of the catalogue.
-    **options
-        Passed to the reader, beside the files.
-
-    Returns
-    -------
-    xarray.DataArray, xarray.Dataset, pandas.DataFrame or shapely geometry
-        What the product's reader returns. Fields have the key as their attribute ``source``.
-
-    Raises
-    ------
-    DataError
-        If there is no such product or reader, or a file cannot be obtained or is not what it should be.
+    The options are passed to the reader, beside the files. Fields have the key as their attribute ``source``. The
+    function raises a DataError if there is no such product or reader, or if a file cannot be obtained or is not what it
+    should be.
     """
     found = catalog.reader(key)(*catalog.fetch(key).values(), **options)
     if isinstance(found, xr.DataArray):
@@ -75,13 +62,7 @@ def read_precipitation(path: Path) -> xr.DataArray:
 def read_biome4(path: Path) -> xr.Dataset:
     """Read the climate of the BIOME4 drivers, 0.5 degree, 12 months.
 
-    Returns
-    -------
-    xarray.Dataset
-        ``sunshine`` as a fraction of the possible [1], ``temperature`` [degC] and ``precipitation`` [mm month-1].
-
-    Notes
-    -----
+    ``sunshine`` is a fraction of the possible [1], beside ``temperature`` [degC] and ``precipitation`` [mm month-1].
     The file holds sunshine in tenths of a per cent, temperature in tenths of a degree, precipitation in whole
     millimetres: its yearly sums then agree with WorldClim (ratio of global means 0.99). Its coordinates name the
     south-west corner of a cell. A quarter degree is added to both: then the grid covers the globe exactly, and its
@@ -106,8 +87,6 @@ def read_biome4(path: Path) -> xr.Dataset:
 def read_land_cover(path: Path) -> xr.DataArray:
     """Read MCD12C1 land cover as IGBP classes 1 to 17, 0.05 degree.
 
-    Notes
-    -----
     MCD12C1 writes water as 0, MCD12Q1 as 17: we write 17, so that one number means one class in every configuration.
     """
     values, *axes = _read_geotiff(path)
@@ -124,25 +103,9 @@ def read_fapar(path: Path) -> xr.DataArray:
 def read_psnnet(*paths: Path) -> xr.DataArray:
     """Read twelve monthly images of net photosynthesis, g C m-2 d-1, 0.1 degree.
 
-    Parameters
-    ----------
-    *paths : pathlib.Path
-        The twelve images; the month is read from the date in each name.
-
-    Returns
-    -------
-    xarray.DataArray
-        Dimensions month (1 to 12), latitude, longitude.
-
-    Raises
-    ------
-    DataError
-        If the images are not those of twelve months.
-
-    Notes
-    -----
-    The images hold one byte per cell, 255 for none: -1 + (byte + 0.5) 7.5/254. The tag in the files that calls 0
-    missing is wrong and is not heeded: 0 is the lowest class of values.
+    The month is read from the date in each name; a DataError is raised if they are not the months 1 to 12. The images
+    hold one byte per cell, 255 for none: -1 + (byte + 0.5) 7.5/254. The tag in the files that calls 0 missing is wrong
+    and is not heeded: 0 is the lowest class of values.
     """
     months = {int(found[1]): path for path in paths if (found := re.search(r"_\d{4}-(\d{2})-01", path.name))}
     if sorted(months) != list(_MONTHS):
@@ -167,8 +130,6 @@ def read_soc(path: Path) -> xr.DataArray:
 def read_elevation() -> xr.DataArray:
     """Read elevation, m, 1/12 degree, from the file ``Altitude.h5`` of the installed package pvlib.
 
-    Notes
-    -----
     Rows run from north to south. Metres are 28 x byte - 450, so in steps of 28 m; 255, the sea, is missing.
     """
     with h5py.File(Path(pvlib.__file__).parent / "data" / "Altitude.h5", "r") as file:
@@ -193,21 +154,16 @@ def read_mimics(path: Path) -> xr.DataArray:
 def read_corpse(path: Path) -> xr.DataArray:
     """Read heterotrophic respiration of CORPSE, g C m-2 yr-1, mean of 2000-2010, 1.9 x 2.5 degrees.
 
-    Notes
-    -----
-    It is the CO2 of the soil and of the litter layer together: their global sum, 55 Pg C yr-1, is that of MIMICS and
-    of CASA-CNP, which have the same carbon input.
+    It is the CO2 of the soil and of the litter layer together: their global sum, 55 Pg C yr-1, is that of MIMICS and of
+    CASA-CNP, which have the same carbon input.
     """
     return _read_testbed(path, "rh", "Soil_CO2", "LitterLayer_CO2")
 
 
 def read_modis_npp_sites(path: Path) -> pd.DataFrame:
-    """Read yearly MOD17A3 NPP at the sites of SRDB.
+    """Read yearly MOD17A3 NPP [g C m-2 yr-1] at the sites of SRDB; site-years without a value are left out.
 
-    Returns
-    -------
-    pandas.DataFrame
-        Columns longitude, latitude, year, npp [g C m-2 yr-1]; site-years without a value are left out.
+    The columns are longitude, latitude, year and npp.
     """
     table = pd.read_parquet(path)
     names = {"Longitude": "longitude", "Latitude": "latitude", "Year": "year", "MODIS_NPP": "npp"}
@@ -265,10 +221,8 @@ def _read_terra(path: Path, name: str) -> xr.DataArray:
 
 
 def _read_geotiff(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the stored numbers and the cell centres of a one-band GeoTIFF in longitude and latitude.
-
-    The missing-data tag is left aside: each reader knows its product's number for that.
-    """
+    """Return the stored numbers and the cell centres of a one-band GeoTIFF in longitude and latitude."""
+    # The missing-data tag is left aside: each reader knows its product's number for that.
     with rioxarray.open_rasterio(path, mask_and_scale=False) as raster:
         if raster.rio.crs is None or not raster.rio.crs.is_geographic or raster.sizes["band"] != 1:
             raise DataError(f"{path.name}: expected one band in longitude and latitude, found CRS {raster.rio.crs}")
@@ -276,12 +230,10 @@ def _read_geotiff(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _read_testbed(path: Path, name: str, *variables: str) -> xr.DataArray:
-    """Return the yearly sum of daily fluxes of a soil model; sea, ice and cells without soil are missing.
-
-    The files hold 0 (and CORPSE infinite values) in cells whose land area without ice and water is 0.
-    """
+    """Return the yearly sum of daily fluxes of a soil model; sea, ice and cells without soil are missing."""
     with xr.open_dataset(path, decode_times=False) as file:
         _refuse_missing(path, variables, file)
+        # The files hold 0 (and CORPSE infinite values) in cells whose land area without ice and water is 0.
         daily = sum(file[variable].isel(time=0) for variable in variables).where(file["landarea"] > 0).load()
     daily = daily.assign_coords(lon=(daily["lon"] + 180) % 360 - 180).sortby("lon").sortby("lat", ascending=False)
     return _field(daily.values * 365, daily["lat"].values, daily["lon"].values, name)

@@ -23,20 +23,11 @@ PAPER_BOX = (73.50, 25.99, 104.67, 39.83)
 
 
 def read_boundary(path: str | Path, *parts: Path) -> BaseGeometry:
-    """Read a boundary polygon and check it.
+    """Read a boundary, check it, and return all its polygons as one [degrees].
 
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        A vector file (shapefile, GeoPackage, GeoJSON) with polygons in longitude and latitude. A shapefile needs its
-        .shx, .dbf and .prj beside it.
-    *parts : pathlib.Path
-        The other files of a shapefile, as the catalogue names them; they are found beside it in any case.
-
-    Returns
-    -------
-    shapely geometry
-        All polygons of the file as one.
+    The path is that of a vector file (shapefile, GeoPackage, GeoJSON) with polygons in longitude and latitude. A
+    shapefile needs its .shx, .dbf and .prj beside it; they are found there, whether or not the catalogue names them as
+    `parts`.
 
     Raises
     ------
@@ -66,39 +57,13 @@ def read_boundary(path: str | Path, *parts: Path) -> BaseGeometry:
 
 
 def contains(geometry: BaseGeometry, longitude: ArrayLike, latitude: ArrayLike) -> NDArray[np.bool_]:
-    """Tell which points lie in a polygon.
-
-    Parameters
-    ----------
-    geometry : shapely geometry
-        Polygon, degrees.
-    longitude, latitude : array_like
-        Points, degrees; of one shape.
-
-    Returns
-    -------
-    array of bool
-        False where a coordinate is missing.
-    """
+    """Tell which points lie in a polygon [degrees]; the answer is False where a coordinate is missing."""
     shapely.prepare(geometry)
     return shapely.contains_xy(geometry, np.asarray(longitude, "float64"), np.asarray(latitude, "float64"))
 
 
 def mask_from_polygon(geometry: BaseGeometry, grid: xr.Dataset) -> xr.DataArray:
-    """Tell which cells of a grid have their centre in a polygon.
-
-    Parameters
-    ----------
-    geometry : shapely geometry
-        Polygon, degrees.
-    grid : xarray.Dataset
-        With coordinates latitude and longitude.
-
-    Returns
-    -------
-    xarray.DataArray of bool
-        Dimensions latitude, longitude.
-    """
+    """Tell which cells of a grid (latitude, longitude) have their centre in a polygon [degrees]."""
     return xr.DataArray(
         contains(geometry, *np.meshgrid(grid["longitude"], grid["latitude"])),
         {"latitude": grid["latitude"], "longitude": grid["longitude"]},

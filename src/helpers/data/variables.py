@@ -47,16 +47,10 @@ VARIABLES: Mapping[str, Variable] = {
 
 
 def described(field: xr.DataArray, name: str, **attributes: object) -> xr.DataArray:
-    """Return a field under the name of a variable, with that variable's attributes and no others.
+    """Return a field under the name of a variable of :data:`VARIABLES`, with that variable's attributes and no others.
 
-    Parameters
-    ----------
-    field : xarray.DataArray
-        Values in the variable's unit.
-    name : str
-        A key of :data:`VARIABLES`.
-    **attributes
-        Attributes beside the variable's own, or in their place; empty ones are left out.
+    The values are in the variable's unit. Further attributes stand beside the variable's own, or in their place; empty
+    ones are left out.
 
     Examples
     --------

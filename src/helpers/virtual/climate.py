@@ -3,6 +3,7 @@
 Here and in :mod:`helpers.virtual.fluxes`, `longitude` and `latitude` [degrees] are arrays that broadcast together:
 points of equal shape, or a row (1, nx) and a column (ny, 1) for a grid. `years` has shape (n_years,); yearly fields
 have a leading axis of years. `seed` is the seed of the world. The numbers are those of :mod:`helpers.virtual.laws`.
+Sources that are cited by author and year alone are in the book's list of references.
 """
 
 from __future__ import annotations
@@ -41,18 +42,13 @@ class Climate:
 
 
 def climate(longitude: ArrayLike, latitude: ArrayLike, years: ArrayLike, seed: int) -> Climate:
-    r"""Return the yearly climate at coordinates.
+    """Return the yearly climate at coordinates.
 
     Temperature is the mean of the place (:func:`mean_temperature`), plus 0.03 K per year since the reference year, plus
     correlated noise in space and between years. Precipitation is the mean of the place (:func:`mean_precipitation`)
-    times lognormal noise in space and between years. Shortwave radiation is pvlib's clear sky times the cloud factor
-    of Kasten and Czeplak [1]_, :math:`1 - 0.75 N^{3.4}`, where the cloud fraction N rises with the year's
-    precipitation.
-
-    References
-    ----------
-    .. [1] Kasten, F., Czeplak, G. (1980). Solar and terrestrial radiation dependent on the amount and type of cloud.
-       Solar Energy 24, 177-189.
+    times lognormal noise in space and between years. Shortwave radiation is pvlib's clear sky times the cloud factor of
+    Kasten and Czeplak (1980), :math:`1 - 0.75 N^{3.4}`, where the cloud fraction N rises with the year's precipitation,
+    times lognormal noise between years.
     """
     longitude, latitude = np.asarray(longitude, float), np.asarray(latitude, float)
     years = np.atleast_1d(years)
@@ -90,14 +86,8 @@ def mean_temperature(longitude: ArrayLike, latitude: ArrayLike) -> Array:
 
     .. math:: T = 14.97 - 28.0 P_2(\sin \varphi) - 4.8 z,
 
-    with the zonal mean at sea level of North et al. [1]_ and the lapse rate of the plateau's stations [2]_, z in km.
-
-    References
-    ----------
-    .. [1] North, G. R., Cahalan, R. F., Coakley, J. A. (1981). Energy balance climate models. Reviews of Geophysics 19,
-       91-121.
-    .. [2] Wang, K., Sun, J., Cheng, G., Jiang, H. (2011). Effect of altitude and latitude on surface air temperature
-       across the Qinghai-Tibet Plateau. Journal of Mountain Science 8, 808-816.
+    with the zonal mean at sea level of North, Cahalan and Coakley (1981) and the lapse rate of the plateau's stations
+    (Wang et al. 2011, Journal of Mountain Science 8, 808-816), z in km.
     """
     return _sea_level_temperature(latitude) - LAWS.lapse_rate * geography().elevation_at(longitude, latitude) / 1000
 
@@ -106,19 +96,11 @@ def mean_precipitation(longitude: ArrayLike, latitude: ArrayLike) -> Array:
     r"""Return mean annual precipitation [mm yr-1], without noise.
 
     Moisture decays along the axis from the plateau's south-east corner (97 E, 28 N) to its north-west corner (78 E,
-    37 N), :math:`D = 1200 \exp(-d / 600\,\mathrm{km})` [1]_. Towards the sea it meets a ceiling :math:`C` that
-    follows the vapour that air of the latitude can hold, 6.5 % per kelvin [2]_: :math:`P_0 = (D^{-3} +
-    C^{-3})^{-1/3}`. Slopes that rise to the north-west are wetter and lee slopes drier [3]_: :math:`P = P_0 \exp(g
-    s)`, s in m km-1, the exponent held within 0.7. The lowland south of the Himalaya lies before the barrier: there
-    d counts from the Bay of Bengal.
-
-    References
-    ----------
-    .. [1] Makarieva, A. M., Gorshkov, V. G. (2007). Biotic pump of atmospheric moisture as driver of the
-       hydrological cycle on land. Hydrology and Earth System Sciences 11, 1013-1033.
-    .. [2] Held, I. M., Soden, B. J. (2006). Robust responses of the hydrological cycle to global warming. Journal of
-       Climate 19, 5686-5699.
-    .. [3] Roe, G. H. (2005). Orographic precipitation. Annual Review of Earth and Planetary Sciences 33, 645-671.
+    37 N), :math:`D = 1200 \exp(-d / 600\,\mathrm{km})` (Makarieva and Gorshkov 2007). Towards the sea it meets a
+    ceiling :math:`C` that follows the vapour that air of the latitude can hold, 6.5 % per kelvin (Held and Soden 2006):
+    :math:`P_0 = (D^{-3} + C^{-3})^{-1/3}`. Slopes that rise to the north-west are wetter and lee slopes drier (Roe
+    2005): :math:`P = P_0 \exp(g s)`, s in m km-1, the exponent held within 0.7. The lowland south of the Himalaya lies
+    before the barrier: there d counts from the Bay of Bengal.
     """
     longitude, latitude = np.asarray(longitude, float), np.asarray(latitude, float)
     decayed = LAWS.precipitation_corner * np.exp(-_inland_distance(longitude, latitude) / LAWS.precipitation_decay)
@@ -135,21 +117,11 @@ def mean_precipitation(longitude: ArrayLike, latitude: ArrayLike) -> Array:
 def clear_sky(latitude: ArrayLike, elevation: ArrayLike) -> Array:
     """Return the annual mean of clear-sky global horizontal irradiance [W m-2].
 
-    pvlib's simplified Solis model [1]_, which is made for elevations up to 7000 m (the Ineichen-Perez model exceeds the
-    sun above the atmosphere from about 4000 m), over the hours of the middle day of each month, with constant
-    aerosol and water vapour that falls with elevation [2]_. Tabulated every 2 degrees and 500 m, and interpolated.
-
-    Parameters
-    ----------
-    latitude : array_like
-        Degrees, 18 to 54.
-    elevation : array_like
-        Metres; broadcasts with `latitude`.
-
-    References
-    ----------
-    .. [1] Ineichen, P. (2008). A broadband simplified version of the Solis clear sky model. Solar Energy 82, 758-762.
-    .. [2] Reitan, C. H. (1963). Surface dew point and water vapor aloft. Journal of Applied Meteorology 2, 776-779.
+    pvlib's simplified Solis model (Ineichen 2008), which is made for elevations up to 7000 m (the Ineichen-Perez model
+    exceeds the sun above the atmosphere from about 4000 m), over the hours of the middle day of each month, with
+    constant aerosol and water vapour that falls with elevation (Reitan 1963, Journal of Applied Meteorology 2,
+    776-779). It is tabulated every 2 degrees from 18 to 54 N and every 500 m, and interpolated. Latitude [degrees] and
+    elevation [m] broadcast together.
 
     Examples
     --------
@@ -166,12 +138,7 @@ def leaf_area(cover: ArrayLike, weather: Climate, longitude: ArrayLike, latitude
     .. math:: L = L_{max}(\mathrm{class}) \, (1 - e^{-P / 500}) \, / \, (1 + e^{-(T + 2) / 5}),
 
     times noise and half (in the logarithm) of the hidden fertility that also drives NPP, at most 8. Greatest LAI by
-    class: Asner et al. [1]_.
-
-    References
-    ----------
-    .. [1] Asner, G. P., Scurlock, J. M. O., Hicke, J. A. (2003). Global synthesis of leaf area index observations.
-       Global Ecology and Biogeography 12, 191-205.
+    class: Asner, Scurlock and Hicke (2003).
     """
     where = (longitude, latitude)
     water = 1 - np.exp(-weather.precipitation / LAWS.lai_precipitation)
@@ -186,12 +153,7 @@ def soil_carbon(cover: ArrayLike, longitude: ArrayLike, latitude: ArrayLike, see
 
     .. math:: C = 12 \, \frac{P}{P + 400} \, e^{-0.03 T},
 
-    with the mean climate of the place, times noise: more where it is wet and cold [1]_.
-
-    References
-    ----------
-    .. [1] Jobbágy, E. G., Jackson, R. B. (2000). The vertical distribution of soil organic carbon and its relation to
-       climate and vegetation. Ecological Applications 10, 423-436.
+    with the mean climate of the place, times noise: more where it is wet and cold (Jobbágy and Jackson 2000).
     """
     where = (longitude, latitude)
     rain = mean_precipitation(*where)

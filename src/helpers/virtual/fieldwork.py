@@ -41,28 +41,20 @@ def field_work(
 ) -> pd.DataFrame:
     """Return the records of good quality of one campaign.
 
-    A plot lies at coordinates of two decimals. It records the truth at that very point, not that of a grid cell,
-    times the deviation of the plot from its surroundings (lognormal, 20 %, one for all years of a plot) and a
-    measurement error (lognormal, 10 % for NPP, 12 % for Rs and Rh). Plots have one or more years.
+    A plot lies at coordinates of two decimals. It records the truth at that very point, not that of a grid cell, times
+    the deviation of the plot from its surroundings (lognormal, 20 %, one for all years of a plot) and a measurement
+    error (lognormal, 10 % for NPP, 12 % for Rs and Rh). Plots have one or more years.
 
     Parameters
     ----------
-    variable : {"npp", "rs"}
-        What is measured.
     on_plateau : bool
         Plots inside the plateau outline, or on the rest of the land of the box.
-    n_records : int
-        Rows.
     design : {"clustered", "uniform", "stratified"}
         How plots are placed, on land without ice, at least 0.02 degree apart. ``uniform``: each square kilometre is as
         likely as any other. ``stratified``: uniform within strata of land-cover class and third of precipitation; a
         stratum has plots as the square root of its area, so that rare ones have some. ``clustered``: as in reality,
         plots crowd along six invented roads that start in the east and around eight field stations, and thin out by a
         factor of 50 from the eastern to the western edge.
-    years : array_like of int
-        Years of the world.
-    seed : int
-        The seed of the world.
 
     Returns
     -------
@@ -105,22 +97,10 @@ def field_work(
 
 
 def rs_rh_pairs(records: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Return the plots where both Rs and Rh were measured: 40 % of the Rs records.
+    """Return the plots where both Rs and Rh were measured [g C m-2 yr-1]: 40 % of the Rs records of :func:`field_work`.
 
     Both have measurement errors, so that a least-squares line through them is somewhat flatter than the true one
-    (regression dilution, about 4 % of the slope).
-
-    Parameters
-    ----------
-    records : pandas.DataFrame
-        From :func:`field_work` for ``rs``.
-    seed : int
-        The seed of the world.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns site, longitude, latitude, year, rs, rh [g C m-2 yr-1].
+    (regression dilution, about 4 % of the slope). The columns are site, longitude, latitude, year, rs and rh.
     """
     chosen = generator(seed, "pairs").choice(len(records), max(3, round(_PAIRED_SHARE * len(records))), replace=False)
     pairs = records.iloc[np.sort(chosen)].rename(columns={"value": "rs"})
@@ -128,25 +108,12 @@ def rs_rh_pairs(records: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 
 def plant_faults(good: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Add rows with known faults, as compiled tables have them, after the good rows.
+    """Add rows with known faults, as compiled tables have them, after the good rows of one variable.
 
     Half of the donors lie on the plateau. A duplicate repeats a record under another reference, its value rounded a
-    little differently (0.2 %); a treatment is a manipulated plot beside a control; a flag is a record that its
-    author doubts; then latitude and longitude exchanged, and a value 100 times too large under the unit g C m-2 yr-1.
-
-    Parameters
-    ----------
-    good : pandas.DataFrame
-        Records of one variable.
-    seed : int
-        The seed of the world.
-
-    Returns
-    -------
-    table : pandas.DataFrame
-        The good rows, then the planted ones.
-    faults : pandas.DataFrame
-        Columns variable, row (label in the table), site, kind.
+    little differently (0.2 %); a treatment is a manipulated plot beside a control; a flag is a record that its author
+    doubts; then latitude and longitude exchanged, and a value 100 times too large under the unit g C m-2 yr-1. The
+    second table lists the faults: variable, row (label in the first table), site, kind.
     """
     variable = good["variable"].iloc[0]
     rng = generator(seed, f"faults of {variable}")

@@ -80,12 +80,7 @@ def fluxes(longitude: ArrayLike, latitude: ArrayLike, years: ArrayLike, seed: in
 
     Each f is a correlated lognormal factor of mean 1; the grazing pressure g lies between 0 and 1 and acts on
     grassland, shrubland and savanna; :math:`f_{thaw}` acts where the ground freezes. The line from Rs to Rh is the
-    middle of the range 0.54-0.63 that the global record of Rh:Rs spans [1]_.
-
-    References
-    ----------
-    .. [1] Bond-Lamberty, B., Bailey, V. L., Chen, M., Gough, C. M., Vargas, R. (2018). Globally rising soil
-       heterotrophic respiration over recent decades. Nature 560, 80-83.
+    middle of the range 0.54-0.63 that the global record of Rh:Rs spans (Bond-Lamberty et al. 2018).
     """
     where = (longitude, latitude)
     known = state(*where, years, seed)
@@ -105,14 +100,9 @@ def fluxes(longitude: ArrayLike, latitude: ArrayLike, years: ArrayLike, seed: in
 
 
 def potential_npp(weather: Climate) -> Array:
-    r"""Return the NPP of natural vegetation by climate alone [g C m-2 yr-1]: the Miami model [1]_.
+    r"""Return the NPP of natural vegetation by climate alone [g C m-2 yr-1]: the Miami model (Lieth 1975).
 
     .. math:: 0.45 \min\left(\frac{3000}{1 + e^{1.315 - 0.119 T}},\; 3000\,(1 - e^{-0.000664 P})\right)
-
-    References
-    ----------
-    .. [1] Lieth, H. (1975). Modeling the primary productivity of the world. In: Primary Productivity of the Biosphere,
-       Springer, 237-263.
     """
     warm = LAWS.miami_ceiling * expit(LAWS.miami_temperature_b * weather.temperature - LAWS.miami_temperature_a)
     wet = LAWS.miami_ceiling * (1 - np.exp(-LAWS.miami_precipitation * weather.precipitation))
@@ -142,16 +132,9 @@ def visible_rs(known: State, npp: Array) -> Array:
     .. math:: R_s = 365.25 \cdot 1.250\, e^{Q T} I_0(Q A) \, \frac{p}{4.259 + p}
         \left(\frac{C}{6.5}\right)^{0.25} \left(\frac{NPP}{NPP_{Miami}}\right)^{0.3}
 
-    Raich et al. [1]_ by temperature T and monthly precipitation p [cm], with Q = 0.05452 K-1. The Bessel function
-    :math:`I_0(QA)` is the mean of the exponential over a sinusoidal year of amplitude A. Soil carbon C and the
-    supply by plants [2]_ act as powers.
-
-    References
-    ----------
-    .. [1] Raich, J. W., Potter, C. S., Bhagawati, D. (2002). Interannual variability in global soil respiration,
-       1980-94. Global Change Biology 8, 800-812.
-    .. [2] Raich, J. W., Schlesinger, W. H. (1992). The global carbon dioxide flux in soil respiration and its
-       relationship to vegetation and climate. Tellus B 44, 81-99.
+    Raich, Potter and Bhagawati (2002) by temperature T and monthly precipitation p [cm], with Q = 0.05452 K-1. The
+    Bessel function :math:`I_0(QA)` is the mean of the exponential over a sinusoidal year of amplitude A. Soil carbon C
+    and the supply by plants (Raich and Schlesinger 1992) act as powers.
     """
     season = np.i0(LAWS.rs_temperature * LAWS.seasonal_amplitude)
     rain = known.precipitation / 10 / 12
@@ -188,28 +171,13 @@ _GAP_PRECIPITATION = 100.0
 
 
 def product(name: str, longitude: ArrayLike, latitude: ArrayLike, years: ArrayLike, seed: int) -> Array:
-    r"""Return a simulated product on a grid, by its nearest native cell [g C m-2 yr-1].
+    """Return a simulated product of :data:`PRODUCTS` on a grid, by its nearest native cell [g C m-2 yr-1].
 
     A native cell holds the mean of 2 by 2 points of what the maps explain (:func:`visible_npp`, :func:`visible_rs`),
     times :math:`1 - u` with the loss :math:`u = u_{dense} + (u_{sparse} - u_{dense}) e^{-LAI}` at each point, times the
     product's correlated error. Cells of water only are missing. Where ``gaps`` is set, cells that are mostly barren and
-    have less than 100 mm yr-1 are missing, as MOD17 leaves barren land out.
-
-    Parameters
-    ----------
-    name : str
-        A key of :data:`PRODUCTS`.
-    longitude, latitude : array_like
-        The axes of the grid, degrees, shapes (nx,) and (ny,).
-    years : array_like of int
-        Shape (n_years,).
-    seed : int
-        The seed of the world.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (n_years, ny, nx).
+    have less than 100 mm yr-1 are missing, as MOD17 leaves barren land out. `longitude` and `latitude` are the axes of
+    the grid, shapes (nx,) and (ny,); the product has the shape (n_years, ny, nx).
     """
     made = PRODUCTS[name]
     columns, native_x, points_x = _native(longitude, REGION[0], made.cell)
@@ -242,24 +210,9 @@ def covariates(
 
     On a grid finer than its product, a covariate is that of the product's cell that the grid's cell lies in: the value
     at that cell's centre. On other grids, and without a product, it is the value at the cell itself. Leaf area is
-    missing on water, by the land cover of either cell.
-
-    Parameters
-    ----------
-    longitude, latitude : array_like
-        The axes of the grid, degrees, shapes (nx,) and (ny,).
-    years : array_like of int
-        Shape (n_years,).
-    seed : int
-        The seed of the world.
-    resolution : float
-        Cell size of the grid, degrees.
-
-    Returns
-    -------
-    dict of str to numpy.ndarray
-        In the names and units of :mod:`helpers.data.cube`; shape (n_years, ny, nx), or (ny, nx) for land cover,
-        elevation and soil carbon.
+    missing on water, by the land cover of either cell. Axes are those of :func:`product`, and the resolution is the
+    grid's [degrees]. Names and units are those of :mod:`helpers.data.cube`; the shape is (n_years, ny, nx), or (ny, nx)
+    for land cover, elevation and soil carbon.
     """
     longitude, latitude = np.asarray(longitude, float), np.asarray(latitude, float)
     where = (longitude[None, :], latitude[:, None])

@@ -54,13 +54,7 @@ class Geography:
 
 @cache
 def geography() -> Geography:
-    """Return the embedded geography, read once per process.
-
-    Raises
-    ------
-    DataError
-        If ``data/virtual/geography.nc`` is missing from the checkout.
-    """
+    """Return the embedded geography, read once per process."""
     path = project_root() / "data" / "virtual" / "geography.nc"
     if not path.is_file():
         raise DataError(
@@ -96,13 +90,7 @@ def plateau_outline() -> shapely.Polygon:
 
 
 def refuse_outside(longitude: ArrayLike, latitude: ArrayLike) -> None:
-    """Raise if any coordinate [degrees] lies outside the region that the geography covers.
-
-    Raises
-    ------
-    DataError
-        Naming the region and the coordinates.
-    """
+    """Raise a DataError that names the region if any coordinate [degrees] lies outside what the geography covers."""
     longitude, latitude = np.asarray(longitude, float), np.asarray(latitude, float)
     west, south, east, north = REGION
     outside = (longitude < west) | (longitude > east)

@@ -16,14 +16,7 @@ _MIDDLE_LATITUDE = 36.0
 def generator(seed: int, name: str, *numbers: int) -> np.random.Generator:
     """Return the random generator of one named purpose, independent of all others of the same seed.
 
-    Parameters
-    ----------
-    seed : int
-        The seed of the world.
-    name : str
-        What the numbers are for.
-    *numbers : int
-        Further keys, for example a year.
+    The name says what the numbers are for; further numbers are keys too, for example a year.
     """
     return np.random.default_rng([seed, zlib.crc32(name.encode()), *numbers])
 
@@ -39,8 +32,8 @@ def gaussian_field(
 
     with a, b standard normal and wave vectors k from the spectrum of the correlation
     :math:`(1 + \sqrt 3 d / \ell) \exp(-\sqrt 3 d / \ell)`: a bivariate t distribution with 3 degrees of freedom and
-    scale :math:`1/\ell` [1]_ [2]_. The years of a field share their wave vectors and have their own a and b.
-    Distances are those of an equirectangular map, true to scale at 36 degrees north.
+    scale :math:`1/\ell` [1]_ [2]_. The years of a field share their wave vectors and have their own a and b. Distances
+    are those of an equirectangular map, true to scale at 36 degrees north.
 
     Parameters
     ----------
@@ -49,17 +42,10 @@ def gaussian_field(
         which costs two matrix products instead of a cosine for each cell and wave.
     range_km : float
         The correlation length :math:`\ell` [km]: the correlation there is 0.48.
-    seed : int
-        The seed of the world.
     name : str
         The name of the field; another name is another field.
     years : array_like of int
-        The realisations; one field does not depend on which others are asked for.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (number of years, \*broadcast shape).
+        The realisations, the first axis of the result; one does not depend on which others are asked for.
 
     References
     ----------

@@ -19,7 +19,7 @@ TILE: Final[Mapping[str, int]] = MappingProxyType({"latitude": 100, "longitude":
 def by_tiles(
     make: Callable[[xr.Dataset, Sequence[int], int], xr.Dataset], grid: xr.Dataset, years: Sequence[int], seed: int
 ) -> xr.Dataset:
-    """Return what a function makes of a grid, dask-backed, one call a tile.
+    """Return what a function makes of a grid, dask-backed, one call per tile.
 
     All variables of a tile come from one call. They are made together when they are computed or written together, as
     ``to_zarr`` does with a dataset.
@@ -30,12 +30,6 @@ def by_tiles(
         A function of a block of the grid, years and seed, such as :func:`helpers.virtual.world.virtual_truth`. Cells
         must not depend on the block that they are in. It is also called for the first cell, to see which variables
         there are.
-    grid : xarray.Dataset
-        As :func:`helpers.data.grid.target_grid` returns.
-    years : sequence of int
-        Years.
-    seed : int
-        The seed of the world.
 
     Returns
     -------
@@ -75,12 +69,10 @@ _LIMITS = ExitStack()
 
 @contextmanager
 def _one_thread_for_matrices() -> Iterator[None]:
-    """Hold matrix products at one thread while any tile is made.
-
-    Tiles are made side by side already. Threads within their small products only wait for each other: on a busy machine
-    that takes ten times the processor time. The limit is the whole process's, so the first tile sets it, and the last
-    one lifts it.
-    """
+    """Hold matrix products at one thread while any tile is made."""
+    # Tiles are made side by side already. Threads within their small products only wait for each other: on a busy
+    # machine that takes ten times the processor time. The limit is the whole process's, so the first tile sets it, and
+    # the last one lifts it.
     with _LOCK:
         if not _MAKERS:
             _LIMITS.enter_context(threadpool_limits(1, user_api="blas"))

@@ -67,22 +67,7 @@ def virtual_fields(settings: Settings) -> Fields:
 
     A world of more than :data:`LARGEST_WHOLE` cells times years is not made here: its fields are dask-backed, in single
     precision, and made tile by tile when they are written or computed. A dataset that is written as a whole makes each
-    of its tiles once.
-
-    Parameters
-    ----------
-    settings : Settings
-        Box and resolution of the grid, years, seed.
-
-    Returns
-    -------
-    Fields
-        As :func:`virtual_cube`, :func:`virtual_truth` and :func:`virtual_products` return them.
-
-    Raises
-    ------
-    DataError
-        If the box reaches beyond 73-136 E, 18-54 N.
+    of its tiles once. The function raises a DataError if the box reaches beyond 73-136 E, 18-54 N.
     """
     grid = target_grid(settings.west, settings.south, settings.east, settings.north, settings.resolution)
     refuse_outside(*_axes(grid))
@@ -96,23 +81,11 @@ def virtual_fields(settings: Settings) -> Fields:
 
 
 def virtual_cube(grid: xr.Dataset, years: Sequence[int], seed: int) -> xr.Dataset:
-    """Return the covariates on a grid, or on one block of it.
+    """Return the covariates on a grid, or on one block of it with at least two rows and two columns.
 
-    Parameters
-    ----------
-    grid : xarray.Dataset
-        As :func:`helpers.data.grid.target_grid` returns, or a part of it with at least two rows and two columns.
-    years : sequence of int
-        Years.
-    seed : int
-        The seed of the world.
-
-    Returns
-    -------
-    xarray.Dataset
-        float32 covariates in the names and units of :mod:`helpers.data.cube`, each by the nearest cell of its product
-        (:func:`helpers.virtual.fluxes.covariates`); leaf area and soil carbon are missing on water, ``npp_modis`` also
-        on dry barren land. Also ``plateau`` and ``cell_area`` [km2].
+    They are float32, in the names and units of :mod:`helpers.data.cube`, each by the nearest cell of its product
+    (:func:`helpers.virtual.fluxes.covariates`); leaf area and soil carbon are missing on water, ``npp_modis`` also on
+    dry barren land. Also ``plateau`` and ``cell_area`` [km2].
     """
     return _on_ground(_covariates(grid, years, seed), grid)
 
@@ -120,7 +93,7 @@ def virtual_cube(grid: xr.Dataset, years: Sequence[int], seed: int) -> xr.Datase
 def virtual_truth(grid: xr.Dataset, years: Sequence[int], seed: int) -> xr.Dataset:
     """Return the true yearly ``npp``, ``rs``, ``rh``, ``nep`` [g C m-2 yr-1] on a grid or a block; missing on water.
 
-    Parameters are those of :func:`virtual_cube`; the laws' parameters are attributes ``law_*``.
+    The laws' parameters are attributes ``law_*``.
     """
     longitude, latitude = _axes(grid)
     true = fluxes(longitude[None, :], latitude[:, None], years, seed)
@@ -135,7 +108,7 @@ def virtual_truth(grid: xr.Dataset, years: Sequence[int], seed: int) -> xr.Datas
 def virtual_products(grid: xr.Dataset, years: Sequence[int], seed: int) -> xr.Dataset:
     """Return the simulated products [g C m-2 yr-1] on a grid or a block, each the nearest cell of its own coarser grid.
 
-    Parameters are those of :func:`virtual_cube`; the faults are those of :data:`helpers.virtual.fluxes.PRODUCTS`.
+    Their faults are those of :data:`helpers.virtual.fluxes.PRODUCTS`.
     """
     products = {}
     for name, made in PRODUCTS.items():
@@ -148,20 +121,10 @@ def virtual_products(grid: xr.Dataset, years: Sequence[int], seed: int) -> xr.Da
 def observe(settings: Settings) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
     """Return the observation tables and the faults that were planted in them.
 
-    After quality control exactly ``npp_sites`` and ``rs_sites`` records are left on the plateau, with three (NPP)
-    and five (Rs) times as many on the rest of the land.
-
-    Parameters
-    ----------
-    settings : Settings
-        Sampling design, number of sites, years, seed.
-
-    Returns
-    -------
-    observations : dict of str to pandas.DataFrame
-        ``npp`` and ``rs`` in the schema of :mod:`helpers.sites.schema`, with planted faults; ``rs_rh``: pairs.
-    faults : pandas.DataFrame
-        What was planted: variable, row (label in that variable's table), site, kind.
+    After quality control exactly ``npp_sites`` and ``rs_sites`` records are left on the plateau, with three (NPP) and
+    five (Rs) times as many on the rest of the land. The tables ``npp`` and ``rs`` are in the schema of
+    :mod:`helpers.sites.schema`, with planted faults; ``rs_rh`` holds pairs. Faults are listed as by
+    :func:`helpers.virtual.fieldwork.plant_faults`.
     """
     years = np.arange(settings.first_year, settings.last_year + 1)
     observations, faults = {}, []
