@@ -274,9 +274,6 @@ def _refuse_outside(cube: xr.Dataset, place: pd.DataFrame) -> None:
             f"sites: row {_rows(swapped)}: outside {box}, but inside with longitude and latitude swapped: swap them"
         )
     raise DataError(
-        f"sites: row {_rows(swapped)}: outside {box}, but inside with longitude and latitude swapped: swap them"
-    )
-    raise DataError(
         f"sites: row {_rows(place.index[outside])}: outside the cube, {box}; leave such sites out or widen the grid"
     )
 
