@@ -173,6 +173,7 @@ def main(arguments: list[str] | None = None) -> None:
             for done in as_completed(waiting):
                 mutant, result = waiting[done], done.result()
                 if result.worker_outcome != WorkerOutcome.NORMAL:
+                    pool.shutdown(wait=False, cancel_futures=True)
                     sys.exit(f"{_place(mutant)} could not be tried:\n{result.output}")
                 results.append((mutant, result))
                 state = "killed  " if result.is_killed else "SURVIVED"
