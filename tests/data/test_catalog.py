@@ -16,7 +16,7 @@ import yaml
 from helpers.config import project_root
 from helpers.data import catalog
 from helpers.errors import DataError
-from helpers.runs.dependencies import reached_modules
+from helpers.runs.dependencies import reached_files
 
 CONTENT = b"twelve bytes"
 
@@ -83,7 +83,7 @@ def test_every_reader_named_in_the_catalogue_exists() -> None:
 def test_a_change_of_a_reader_makes_notebook_01_stale() -> None:
     """Readers are imported by name, which the search for reached modules cannot see: world or cube import them too."""
     root = project_root()
-    reached = reached_modules(root / "notebooks" / "01_data_preparation.ipynb", root / "src")
+    reached = reached_files(root / "notebooks" / "01_data_preparation.ipynb", root)
     for entry in catalog.load_catalog().values():
         module = root / "src" / "helpers" / Path(*entry.reader.split(".")[:-1]).with_suffix(".py")
         assert module in reached, f"import the module of {entry.reader} in helpers.data.cube or helpers.world"

@@ -13,8 +13,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from helpers.data.region import REGION
 from helpers.errors import DataError
-from helpers.sites.schema import BOUNDS, REGION, SCHEMA
+from helpers.sites.schema import BOUNDS, SCHEMA
 
 #: Above this below-ground share of NPP, root biomass was probably taken for root production.
 MAX_BELOWGROUND_SHARE = 0.9
@@ -110,7 +111,7 @@ def quality_control(raw: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Leave out what cannot be used, rule by rule, and count it.
 
     The rules, in this order: coordinates missing; latitude and longitude exchanged; outside of
-    :data:`helpers.sites.schema.REGION`; no value; value not positive; value above :data:`helpers.sites.schema.BOUNDS`
+    :data:`helpers.data.region.REGION`; no value; value not positive; value above :data:`helpers.sites.schema.BOUNDS`
     (a wrong unit, most likely); manipulated; flagged; below-ground share above :data:`MAX_BELOWGROUND_SHARE`, if the
     table has it; repeated, by :func:`find_duplicates` among what is left or by the table's own ``possible_duplicate``.
 
