@@ -170,14 +170,18 @@ def main(arguments: list[str] | None = None) -> None:
         results = []
         with ProcessPoolExecutor(given.jobs, get_context("spawn"), _move, (original,)) as pool:
             waiting = {pool.submit(run, mutant, limits[area_of(mutant.module_path)]): mutant for mutant in mutants}
-            for done in as_completed(waiting):
-                mutant, result = waiting[done], done.result()
-                if result.worker_outcome != WorkerOutcome.NORMAL:
-                    pool.shutdown(wait=False, cancel_futures=True)
-                    sys.exit(f"{_place(mutant)} could not be tried:\n{result.output}")
-                results.append((mutant, result))
-                state = "killed  " if result.is_killed else "SURVIVED"
-                print(f"{len(results):4d} {state} {_place(mutant)}", file=sys.stderr, flush=True)
+            try:
+                for done in as_completed(waiting):
+                    mutant, result = waiting[done], done.result()
+                    if result.worker_outcome != WorkerOutcome.NORMAL:
+                        pool.shutdown(wait=False, cancel_futures=True)
+                        sys.exit(f"{_place(mutant)} could not be tried:\n{result.output}")
+                    results.append((mutant, result))
+                    state = "killed  " if result.is_killed else "SURVIVED"
+                    print(f"{len(results):4d} {state} {_place(mutant)}", file=sys.stderr, flush=True)
+            except KeyboardInterrupt:  # what was tried until then is worth its table
+                print(f"stopped after {len(results)} of {len(mutants)} mutants", file=sys.stderr)
+                pool.shutdown(wait=False, cancel_futures=True)
         os.chdir(ROOT)  # the copies are removed now
     print(table(results))
     for mutant, result in sorted(results, key=lambda pair: (pair[0].module_path, pair[0].start_pos)):
