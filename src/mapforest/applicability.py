@@ -106,7 +106,7 @@ def training_space(
 def dissimilarity(space: TrainingSpace, table: pd.DataFrame, threads: int = 1) -> NDArray[np.float64]:
     """Return the dissimilarity index of each row: 0 for a training row, 1 as far as two training rows lie on average.
 
-    It is NaN where a predictor is missing. A class that no training row has is none of the training classes (zero in
+    It is NaN where a predictor is missing. A class that no training row has is not one of the training classes (zero in
     all their columns), as in CAST; see :func:`unseen_classes`. A table that lacks a predictor's column raises
     ForestError. The threads of the search do not change the result.
     """

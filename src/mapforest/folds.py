@@ -68,7 +68,7 @@ def checked_folds(fold: ArrayLike, n_rows: int) -> NDArray[np.int64]:
     bad = np.flatnonzero(~np.isfinite(numbers) | (numbers != np.round(numbers)))
     if bad.size:
         raise FoldError(
-            f"the fold is no whole number in {bad.size} of {n_rows} rows, the first at position {bad[0]} "
+            f"the fold is not a whole number in {bad.size} of {n_rows} rows, the first at position {bad[0]} "
             f"({given[bad[0]]}): give these rows a fold or drop them"
         )
     if np.unique(numbers).size < 2:

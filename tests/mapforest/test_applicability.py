@@ -213,7 +213,7 @@ def test_a_predictor_that_the_model_does_not_use_does_not_count(sites):
         (TRAINING, {"a": 0, "b": -1}, [0, 0, 1], "no predictor has an importance above zero"),
         (TRAINING, {"a": 1}, [0, 0, 0], "at least two folds"),
         (TRAINING, {"a": 1}, [0, 1], "one fold number per row"),
-        (TRAINING, {"a": 1}, [0, np.nan, 1], "no whole number in 1 of 3 rows, the first at position 1"),
+        (TRAINING, {"a": 1}, [0, np.nan, 1], "not a whole number in 1 of 3 rows, the first at position 1"),
         (TRAINING, {"a": 1, "b": np.nan}, [0, 0, 1], "importance {'b': nan} is not finite"),
         (TRAINING, {"a": np.inf, "b": 1}, [0, 0, 1], "importance {'a': inf} is not finite"),
         (TRAINING.assign(b=[0.3, 0.1 + 0.2, 0.3]), {"b": 1}, [0, 0, 1], "'b' is constant"),

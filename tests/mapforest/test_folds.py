@@ -290,7 +290,7 @@ def test_folds_of_whole_numbers_are_kept(fold):
 @pytest.mark.parametrize(
     ("fold", "message"),
     [
-        ([0.0, np.nan, 1.0], r"no whole number in 1 of 3 rows, the first at position 1 \(nan\)"),
+        ([0.0, np.nan, 1.0], r"not a whole number in 1 of 3 rows, the first at position 1 \(nan\)"),
         ([0, np.inf, 1], "the first at position 1"),
         ([0, 1, 1.5], r"the first at position 2 \(1.5\)"),
         ([None, 1, 0], "the first at position 0"),

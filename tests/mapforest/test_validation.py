@@ -224,7 +224,7 @@ def test_predictors_are_ranked_by_importance_and_their_spread_is_that_of_the_rep
         ([1.0, 2.0, 3.0], [0, 0, 1, 1], r"the target shape \(3,\): expected one target per row"),
         ([1.0, 2.0, 3.0, 4.0], [0, 0, 1], "expected one fold number per row"),
         ([1.0, 2.0, 3.0, 4.0], [2, 2, 2, 2], "in one fold"),
-        ([1.0, 2.0, 3.0, 4.0], [0, np.nan, 1, 1], "no whole number in 1 of 4 rows, the first at position 1"),
+        ([1.0, 2.0, 3.0, 4.0], [0, np.nan, 1, 1], "not a whole number in 1 of 4 rows, the first at position 1"),
     ],
 )
 def test_input_that_cannot_be_validated_is_refused(target, fold, message):

@@ -73,7 +73,7 @@ def complete(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def choices(done: pd.DataFrame) -> list[str]:
-    """Return the parameters that differ among cells, in the order of the settings; ``world`` is none of them."""
+    """Return the parameters that differ among cells, in the order of the settings; ``world`` is not one of them."""
     known = [key for key in Settings.model_fields if key in done and key != "world"]
     return [key for key in known if len(done[key].unique()) > 1]
 
