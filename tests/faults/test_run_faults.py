@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import nbformat
@@ -78,6 +79,26 @@ def test_a_failed_save_leaves_no_other_files(checkout):
     with pytest.raises(ArithmeticError), files.written_whole(book_run.folder / "cube.zarr") as partial:
         partial.mkdir()
         raise ArithmeticError
+    assert [path.name for path in book_run.folder.iterdir()] == ["config.yml"]
+
+
+def test_a_failed_save_ends_only_when_its_writers_have(checkout):
+    written = []
+
+    def late(block: np.ndarray, block_id: tuple[int, ...] | None = None) -> np.ndarray:
+        if block_id == (1,):
+            raise ArithmeticError
+        time.sleep(0.5)
+        written.append(block_id)
+        return block
+
+    book_run = run_folder.start("01_data_preparation", {})
+    failing = CUBE.chunk({"latitude": 1}).map(lambda field: field.copy(data=field.data.map_blocks(late)))
+    with pytest.raises(ArithmeticError):
+        book_run.save_dataset("cube", failing)
+    at_return = list(written)
+    time.sleep(1)
+    assert written == at_return
     assert [path.name for path in book_run.folder.iterdir()] == ["config.yml"]
 
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 import json
 import numbers
+import os
 import re
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from math import isfinite
 from pathlib import Path
@@ -81,7 +83,15 @@ class Run:
 
         What was lazy is not computed a second time.
         """
-        with self._saving(f"{name}.zarr") as partial:
+        import dask
+
+        # When one chunk fails, Dask's own pool goes on to write the others, into a folder that is being removed. This
+        # pool ends with the block, and waits for what it began.
+        with (
+            self._saving(f"{name}.zarr") as partial,
+            ThreadPoolExecutor(os.cpu_count()) as pool,
+            dask.config.set(pool=pool),
+        ):
             dataset.drop_encoding().to_zarr(partial, mode="w", zarr_format=2, consolidated=True)
         return self.load_dataset(name)
 
