@@ -18,7 +18,6 @@ import platform
 import sys
 import time
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,12 +29,14 @@ from helpers.balance.cells import budget_cells
 from helpers.balance.uncertainty import budget_intervals
 from helpers.config import Settings, load_config
 from helpers.data.cube import RS_PREDICTORS
+from helpers.forests import families, fitting
 from helpers.sites import quality, training
+from helpers.sites.databases import pair_site_means
 from helpers.world import World, open_world
 from mapforest import applicability, folds
 from mapforest.cells import map_table
 
-TREES, DRAW_TREES = 200, 30
+TREES, DRAW_TREES, FAMILY_TREES = 200, 30, 60
 
 
 def world_settings(seed: int, design: str, block_km: float) -> Settings:
@@ -45,6 +46,8 @@ def world_settings(seed: int, design: str, block_km: float) -> Settings:
         "seed": seed,
         "resolution": 0.5,
         "n_trees": TREES,
+        "validation_trees": FAMILY_TREES,
+        "draw_trees": DRAW_TREES,
         "sampling_design": design,
         "threads": 1,
     }
@@ -55,24 +58,20 @@ def chain_of(settings: Settings, world: World) -> draws.Chain:
     """Run notebooks 01 to 04 on a world, as far as the interval needs them."""
     used, _ = quality.quality_control(world.observations)
     places = map_table(world.cube, ["cell_area", *RS_PREDICTORS], world.cube["plateau"])
-    parts, usable = {}, np.ones(len(places), dtype=bool)
-    for name in ("npp", "rs"):
-        table, _ = training.training_table(settings, name, world.cube, used)
-        target = table["value"] if name == "npp" else np.log(table["value"])
-        make = partial(training.from_settings, settings, name)
-        model = make(settings.n_trees, settings.seed).fit(table, target)
+    tables, usable = {}, np.ones(len(places), dtype=bool)
+    for name in fitting.FLUXES:
+        tables[name], _ = training.training_table(settings, name, world.cube, used)
+        model, table = fitting.grow(settings, name, tables[name])
         where = (table["longitude"], table["latitude"], places["longitude"], places["latitude"])
         importance = model.importance.set_index("predictor")["importance"]
-        space = applicability.training_space(
-            table, importance, folds.knndm(*where, settings.n_folds, settings.seed).fold, model.categorical
-        )
-        usable &= applicability.usable(space, places)
-        parts[name] = draws.flux(
-            model, partial(make, DRAW_TREES), table, target, settings.block_km, settings.seed, name == "rs"
-        )
-    pairs = draws.line_pairs(world.rs_rh_pairs, settings.rs_rh_line)
+        fold = folds.knndm(*where, settings.n_folds, settings.seed).fold
+        usable &= applicability.usable(applicability.training_space(table, importance, fold, model.categorical), places)
     cells = budget_cells(world.cube, places, usable, settings.block_km)
-    return draws.Chain(parts["npp"], parts["rs"], pairs, cells, settings.block_km)
+    forms = {}
+    for name, table in tables.items():
+        family = families.members(settings, name, settings.validation_trees)
+        forms[name] = np.array(list(families.maps(family, table, cells, settings.seed).values()))
+    return draws.chain_of(settings, tables, pair_site_means(world.rs_rh_pairs), cells, forms)
 
 
 def true_means(truth: xr.Dataset, cells: pd.DataFrame) -> pd.DataFrame:
@@ -99,7 +98,7 @@ def one_world(seed: int, design: str, n_draws: int, level: float, block_km: floa
     drawn = draws.draw_budgets(chain, settings.seed, n_draws, alone=())
     found = budget_intervals(drawn, level)
     truth = true_means(world.truth, chain.cells)
-    found = found[found["scenario"].isin(["main", "naive"])]
+    found = found[found["scenario"].isin(["main", "as_paper"])]
     true = [truth.loc[row.quantity, row.part] for row in found.itertuples()]
     kept = [
         "scenario",
@@ -121,11 +120,12 @@ def one_world(seed: int, design: str, n_draws: int, level: float, block_km: floa
 
 def header(command: str) -> str:
     """Return the lines that say how the table was made."""
-    packages = ("numpy", "scikit-learn", "xarray", "quantile-forest", "verde")
+    packages = ("numpy", "scikit-learn", "xarray", "verde")
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
+    trees = f"{TREES} for the estimate, {DRAW_TREES} in a draw, {FAMILY_TREES} in a family"
     return (
         f"# {command}\n# made {datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {versions}\n"
-        f"# virtual worlds at 0.5 degree; forests of {TREES} trees, {DRAW_TREES} a draw; fluxes in g C m-2 yr-1\n"
+        f"# virtual worlds at 0.5 degree; fluxes in g C m-2 yr-1; trees of a forest: {trees}\n"
     )
 
 

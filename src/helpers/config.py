@@ -81,11 +81,17 @@ class Settings(BaseModel):
     validation_schemes: Literal["all", "fast"] = Field(
         "all", description="schemes that validate; fast: only the kNNDM folds beside those that need no folds"
     )
-    back_transformation: Literal["exponential", "smearing"] = Field(
-        "exponential", description="from ln Rs to Rs: the exponential alone, or with Duan's smearing factor"
+    npp_scale: Literal["flux", "log"] = Field(
+        "flux", description="what the NPP forest predicts: NPP, as the paper's, or ln NPP"
     )
-    rs_rh_line: Literal["paper", "site_means", "records"] = Field(
-        "paper", description="line from Rs to Rh: the paper's Eq. 3, or our own fit"
+    back_transformation: Literal["exponential", "smearing"] = Field(
+        "exponential", description="from a logarithm to its flux: the exponential alone, or with Duan's smearing factor"
+    )
+    rs_rh_line: Literal["paper", "site_means", "records", "share"] = Field(
+        "paper", description="from Rs to Rh: the paper's Eq. 3, our own line, or a share of Rs without an intercept"
+    )
+    water_and_ice: Literal["keep", "mask"] = Field(
+        "keep", description="cells whose land cover is water, snow or ice: in NPP, Rh and NEP as predicted, or left out"
     )
     outside_applicability: Literal["keep", "drop"] = Field(
         "keep", description="cells that are unlike the training sites of either forest"

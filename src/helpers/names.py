@@ -39,10 +39,11 @@ _SCHEMES = {
 _SOURCES = {
     "sites": "sites",
     "forest": "forest seed",
+    "form": "model form",
     "regional": "regional error of the maps",
-    "line": "line from Rs to Rh",
-    "line_scatter": "regional scatter of the line",
-    "smearing": "back-transformation factor",
+    "line": "share of Rs that is Rh",
+    "line_scatter": "regional scatter of that share",
+    "smearing": "back-transformation factors",
     "all": "all together",
 }
 _METRICS = {"r": "correlation r", "r2_explained": "R², share explained", "rmse": "RMSE", "pbias": "PBIAS"}
@@ -144,7 +145,7 @@ def source_name(source: str) -> str:
     Examples
     --------
     >>> source_name("line_scatter")
-    'regional scatter of the line'
+    'regional scatter of that share'
     """
     return _SOURCES.get(source, source.replace("_", " "))
 

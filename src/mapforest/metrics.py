@@ -95,6 +95,26 @@ def scores(observed: ArrayLike, predicted: ArrayLike) -> dict[str, float]:
     return {"n": observed.size} | {name: float(value) for name, value in result.items()}
 
 
+def interval_score(observed: ArrayLike, lower: ArrayLike, upper: ArrayLike, level: ArrayLike) -> NDArray[np.float64]:
+    r"""Return the interval score of each interval: its width, and a penalty for each unit by which it missed.
+
+    .. math:: S = (u - l) + \frac{2}{\alpha} \max(0, l - x) + \frac{2}{\alpha} \max(0, x - u),\quad
+        \alpha = 1 - level
+
+    Its mean is smallest for the true quantiles: neither wide nor bold intervals win (Gneiting and Raftery 2007, section
+    6.2, https://doi.org/10.1198/016214506000001437). All arguments are broadcast; the result has the observed unit.
+
+    Examples
+    --------
+    >>> interval_score([5.0, 12.0], 0.0, 10.0, 0.9).round(6).tolist()
+    [10.0, 50.0]
+    """
+    observed, lower, upper = (np.asarray(values, dtype=float) for values in (observed, lower, upper))
+    alpha = 1 - np.asarray(level, dtype=float)
+    missed = np.maximum(lower - observed, 0) + np.maximum(observed - upper, 0)
+    return (upper - lower) + 2 / alpha * missed
+
+
 def _pairs(observed: ArrayLike, predicted: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return both as float vectors, or say why they are no pairs."""
     observed, predicted = np.asarray(observed, dtype=float), np.asarray(predicted, dtype=float)

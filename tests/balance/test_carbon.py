@@ -72,12 +72,33 @@ def test_a_line_that_the_table_lacks_is_named():
         carbon.line_from_table(carbon.line_table({"paper": carbon.PAPER_LINE}), "other")
 
 
-def test_pairs_are_numbered_as_in_figure_5_and_take_one_other_rh():
+def test_pairs_take_their_own_rh_where_there_is_one_and_else_the_other():
     products = {"modis": flux(5.0), "casa_cnp": flux(7.0)}
     nep = xr.concat([flux(1.0), flux(3.0)], pd.Index([2000, 2001], name="time"))
-    pairs = carbon.product_pairs(nep, products, flux(2.0))
+    pairs = carbon.product_pairs(nep, products, {"casa_cnp": flux(6.5), "mimics": flux(100.0)}, flux(2.0))
     assert {name: float(field[0, 0]) for name, field in pairs.items()} == {
         "NEP1": 2,
         "NEP2 (MODIS)": 3,
-        "NEP3 (CASA-CNP)": 5,
+        "NEP3 (CASA-CNP)": 0.5,
     }
+
+
+PAIRS = pd.DataFrame({"rs": [100.0, 200.0, 300.0], "rh": [70.0, 110.0, 180.0]})
+
+
+def test_a_share_is_the_ratio_of_the_means_and_has_no_intercept():
+    share = carbon.fit_share(PAIRS, "by hand")
+    assert (share.slope, share.intercept, share.n) == (pytest.approx(0.6), 0.0, 3)
+    # Residuals 10, -10, 0; squares 200; Rh varies by 6200 about its mean of 120.
+    assert share.slope_se == pytest.approx(np.sqrt(200 / 6) / 200)
+    assert share.residual_sd == pytest.approx(10) and share.r2 == pytest.approx(1 - 200 / 6200)
+
+
+def test_a_share_follows_the_unit_of_rh_alone():
+    assert carbon.fit_share(PAIRS.assign(rh=2 * PAIRS["rh"]), "double").slope == pytest.approx(1.2)
+    assert carbon.fit_share(2 * PAIRS, "both").slope == pytest.approx(0.6)
+
+
+def test_two_pairs_are_too_few_for_a_share():
+    with pytest.raises(DataError, match="two: 2 complete pairs"):
+        carbon.fit_share(PAIRS[:2], "two")

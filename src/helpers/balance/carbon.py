@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
 from scipy.stats import linregress
 
 from helpers.balance.budgets import mean_map, same_grid
@@ -57,13 +58,7 @@ def fit_line(pairs: pd.DataFrame, label: str) -> Line:
     >>> round(line.slope, 6), round(line.intercept, 6), round(line.r2, 6)
     (0.6, 10.0, 1.0)
     """
-    missing = {"rs", "rh"} - set(pairs.columns)
-    if missing:
-        raise DataError(f"{label}: the pairs lack the columns {sorted(missing)}")
-    complete = pairs[["rs", "rh"]].dropna()
-    if len(complete) < 3 or complete["rs"].nunique() < 2:
-        raise DataError(f"{label}: {len(complete)} complete pairs; a line needs three or more, at different Rs")
-    rs, rh = complete["rs"].to_numpy(), complete["rh"].to_numpy()
+    rs, rh = _complete(pairs, label)
     fit = linregress(rs, rh)
     error = rh - fit.slope * rs - fit.intercept
     return Line(
@@ -71,11 +66,54 @@ def fit_line(pairs: pd.DataFrame, label: str) -> Line:
         slope=float(fit.slope),
         intercept=float(fit.intercept),
         r2=float(fit.rvalue**2),
-        n=len(complete),
+        n=len(rs),
         slope_se=float(fit.stderr),
         intercept_se=float(fit.intercept_stderr),
-        residual_sd=float(np.sqrt(np.sum(error**2) / (len(complete) - 2))),
+        residual_sd=float(np.sqrt(np.sum(error**2) / (len(rs) - 2))),
     )
+
+
+def fit_share(pairs: pd.DataFrame, label: str) -> Line:
+    r"""Fit Rh = slope x Rs, a share of Rs without an intercept: the ratio of the two means.
+
+    Where no root respires and no microbe does, Rs is zero and so is Rh: an intercept is not expected, and at low Rs, on
+    most of the plateau, it weighs. The ratio estimator suits a scatter that grows with Rs (Cochran 1977, section 6.3):
+
+    .. math:: q = \frac{\sum R_h}{\sum R_s},\quad
+        s_q = \frac{1}{\overline{R_s}} \sqrt{\frac{\sum (R_h - q R_s)^2}{n (n - 1)}}
+
+    The pairs and the errors are those of :func:`fit_line`.
+
+    Examples
+    --------
+    >>> share = fit_share(pd.DataFrame({"rs": [100.0, 200.0, 300.0], "rh": [70.0, 110.0, 180.0]}), "by hand")
+    >>> round(share.slope, 6), share.intercept, round(share.slope_se, 6)
+    (0.6, 0.0, 0.028868)
+    """
+    rs, rh = _complete(pairs, label)
+    n, slope = len(rs), rh.sum() / rs.sum()
+    squared = np.sum((rh - slope * rs) ** 2)
+    return Line(
+        label,
+        slope=float(slope),
+        intercept=0.0,
+        r2=float(1 - squared / np.sum((rh - rh.mean()) ** 2)),
+        n=n,
+        slope_se=float(np.sqrt(squared / (n * (n - 1))) / rs.mean()),
+        intercept_se=0.0,
+        residual_sd=float(np.sqrt(squared / (n - 1))),
+    )
+
+
+def _complete(pairs: pd.DataFrame, label: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return Rs and Rh of the complete pairs; refuse too few."""
+    missing = {"rs", "rh"} - set(pairs.columns)
+    if missing:
+        raise DataError(f"{label}: the pairs lack the columns {sorted(missing)}")
+    complete = pairs[["rs", "rh"]].dropna()
+    if len(complete) < 3 or complete["rs"].nunique() < 2:
+        raise DataError(f"{label}: {len(complete)} complete pairs; a line needs three or more, at different Rs")
+    return complete["rs"].to_numpy(float), complete["rh"].to_numpy(float)
 
 
 def line_table(lines: Mapping[str, Line]) -> pd.DataFrame:
@@ -119,15 +157,20 @@ def net_ecosystem_production(npp: xr.DataArray, rh: xr.DataArray) -> xr.DataArra
 
 
 def product_pairs(
-    nep: xr.DataArray, npp_products: Mapping[str, xr.DataArray], rh: xr.DataArray
+    nep: xr.DataArray,
+    npp_products: Mapping[str, xr.DataArray],
+    rh_products: Mapping[str, xr.DataArray],
+    other_rh: xr.DataArray,
 ) -> dict[str, xr.DataArray]:
-    """Return NEP of the forests, and of each product of NPP less one product of Rh, named as in the paper's figure 5.
+    """Return NEP of the forests, and of each product of NPP less an Rh, named as in the paper's figure 5.
 
-    The products of NPP go by their names in figures, and ``rh`` comes from the other product of Rs [g C m-2 yr-1]. The
-    keys of the result are ``NEP1`` for the forests, then ``NEP2 (product)`` and so on.
+    The products go by their names without the quantity, such as ``casa_cnp``. A product of NPP takes the Rh of the same
+    model where there is one: a model that is low in both is not a sink for that. Otherwise it takes ``other_rh``, from
+    another product of Rs, as the paper's do [all g C m-2 yr-1]. The keys of the result are ``NEP1`` for the forests,
+    then ``NEP2 (product)`` and so on.
     """
-    pairs = {
-        f"NEP{number} ({product})": net_ecosystem_production(npp, rh)
-        for number, (product, npp) in enumerate(by_product_name(npp_products).items(), start=2)
-    }
-    return {"NEP1": mean_map(nep), **pairs}
+    pairs = {"NEP1": mean_map(nep)}
+    for number, (name, npp) in enumerate(npp_products.items(), start=2):
+        (product,) = by_product_name({name: npp})
+        pairs[f"NEP{number} ({product})"] = net_ecosystem_production(npp, rh_products.get(name, other_rh))
+    return pairs

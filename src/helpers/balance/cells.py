@@ -17,8 +17,8 @@ N_YEARS = 20
 Fewer are quicker, and miss: with 4 of its 19 years the virtual plateau's mean NPP is off by 3 g C m-2 yr-1.
 """
 
-WATER = (0, 17)
-"""IGBP classes of water, which has no NPP and no soil to respire."""
+WATER_AND_ICE = (0, 15, 17)
+"""IGBP classes of water (0, 17) and of snow and ice (15): no NPP, and no soil to respire."""
 
 
 def budget_cells(cube: xr.Dataset, places: pd.DataFrame, usable: ArrayLike, block_km: float) -> pd.DataFrame:
@@ -38,10 +38,11 @@ def budget_cells(cube: xr.Dataset, places: pd.DataFrame, usable: ArrayLike, bloc
     Returns
     -------
     pandas.DataFrame
-        One row per cell and year: ``latitude``, ``longitude``, the predictors; ``area`` [km2], the cell's area divided
-        by its number of complete years; ``filled_area`` [km2], which also shares out, over the valid cells of a
-        land-cover class, the area of its cells without a covariate; ``region``, the block of the plateau; ``inside``,
-        whether the cell is in the area of applicability.
+        One row per cell and year: ``latitude``, ``longitude``, the predictors; ``predicted_area`` [km2], the cell's
+        area divided by its number of complete years; ``area`` [km2], the same without water and ice
+        (:data:`WATER_AND_ICE`); ``filled_area`` [km2], which also shares out, over the valid cells of a land-cover
+        class, the area of its cells without a covariate; ``region``, the block of the plateau; ``inside``, whether the
+        cell is in the area of applicability.
 
     Raises
     ------
@@ -57,13 +58,15 @@ def budget_cells(cube: xr.Dataset, places: pd.DataFrame, usable: ArrayLike, bloc
     table = table[[*place, *columns]].dropna(ignore_index=True)
     if table.empty:
         raise DataError("no cell of the plateau has all predictors: check the covariates and the mask")
-    area = table["cell_area"] / table.groupby(place)["cell_area"].transform("size")
-    # Water is no land and gets no share: its valid cells, if there are any, stand for themselves alone.
-    share = _land_area(cube) / area.groupby(table["land_cover"]).sum()
+    predicted_area = table["cell_area"] / table.groupby(place)["cell_area"].transform("size")
+    area = predicted_area.where(~table["land_cover"].isin(WATER_AND_ICE), 0.0)
+    share = _land_area(cube) / predicted_area.groupby(table["land_cover"]).sum()
     judged = pd.Series(np.asarray(usable, dtype=bool), index=pd.MultiIndex.from_frame(places[place]))
     return table.drop(columns="cell_area").assign(
+        predicted_area=predicted_area,
         area=area,
-        filled_area=area * table["land_cover"].map(share).fillna(1.0),
+        # Water and ice have no share of the land: they stay at zero.
+        filled_area=area * table["land_cover"].map(share).fillna(0.0),
         region=block_labels(table["longitude"], table["latitude"], block_km),
         inside=judged.reindex(pd.MultiIndex.from_frame(table[place]), fill_value=False).to_numpy(),
     )
@@ -73,7 +76,8 @@ def missing_cells(cube: xr.Dataset, cells: pd.DataFrame) -> pd.DataFrame:
     """Return what is missing by land-cover class, and how much of it the scenario ``filled`` fills.
 
     The cells are those of :func:`budget_cells`. The columns are ``land_cover``, ``land_Mkm2`` (plateau),
-    ``valid_Mkm2``, ``missing_Mkm2`` and ``filled_Mkm2``. The largest class comes first, and water is left out.
+    ``valid_Mkm2``, ``missing_Mkm2`` and ``filled_Mkm2``. The largest class comes first; water and ice
+    are left out.
     """
     table = pd.DataFrame({"land_Mkm2": _land_area(cube)}) / 1e6
     table["valid_Mkm2"] = cells.groupby("land_cover")["area"].sum() / 1e6
@@ -85,7 +89,7 @@ def missing_cells(cube: xr.Dataset, cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def _land_area(cube: xr.Dataset) -> pd.Series:
-    """Return the plateau's area by land-cover class, km2, without water."""
+    """Return the plateau's area by land-cover class, km2, without water and ice."""
     cover = cube["land_cover"].where(cube["plateau"]).to_numpy().ravel()
     area = pd.Series(cube["cell_area"].to_numpy().ravel()).groupby(cover).sum()
-    return area.drop(labels=[name for name in WATER if name in area.index])
+    return area.drop(labels=[name for name in WATER_AND_ICE if name in area.index])

@@ -34,8 +34,9 @@ def product_table(
     """Return table 1 or 2: each product and our forest against the observations at the sites.
 
     A product is scored where it has a value; ``n`` tells at how many sites. As in the paper, one column holds the mean
-    of the products' scores, and another by how many percent the forest is better than that mean: higher for r, lower
-    for RMSE, MAPE and the size of PBIAS.
+    of the products' scores, and another by how many percent RMSE, MAPE and the size of PBIAS of the forest are lower
+    than that mean. The paper also gives a percentage for r. It is left empty here: where products hardly correlate with
+    the sites, any forest is better by thousands of percent.
 
     Parameters
     ----------
@@ -69,7 +70,7 @@ def product_table(
         row["mean_of_products"] = mean = float(np.mean([scores[name][key] for name in products]))
         row |= {name: scores[name][key] for name in forest}
         ours = scores[first][key]
-        better = percent_difference(ours, mean) if metric == "r" else -percent_difference(abs(ours), abs(mean))
+        better = float("nan") if metric == "r" else -percent_difference(abs(ours), abs(mean))
         rows.append(row | {"difference_percent": better})
     return pd.DataFrame(rows)
 

@@ -1,4 +1,4 @@
-"""The plateau's budget drawn many times: the chain of two forests, a line and a difference, with parts of it varied.
+"""The plateau's budget drawn many times: two forests, a share and a difference, with parts of the chain varied.
 
 The spread of the draws is the interval, see :mod:`helpers.balance.uncertainty`. A draw varies (:data:`SOURCES`):
 
@@ -7,24 +7,24 @@ source            what a draw varies
 ================  ======================================================================================================
 ``sites``         the training tables: spatial blocks of rows are drawn with replacement, for NPP and Rs separately
 ``forest``        the seed of both forests
+``form``          the kind of model: one of a family stands in for each forest, its map over that of ours
 ``regional``      both maps: each region of the plateau gets a lognormal factor of mean 1, as wide as the held-back
                   errors of whole blocks differ from one another
-``line``          slope and intercept of the line from Rs to Rh, fitted again to sites drawn with replacement: the two
-                  parameters vary together
-``line_scatter``  the share of Rs that is Rh, by region, as far as regions scatter about the line
-``smearing``      the factor that brings ln Rs back: its residuals are drawn with the blocks of ``sites``
+``line``          the share of Rs that is Rh, fitted again to sites drawn with replacement
+``line_scatter``  the share of Rs that is Rh, by region, as far as regions scatter about it
+``smearing``      the factors that bring both logarithms back: their residuals are drawn with the blocks of ``sites``
 ================  ======================================================================================================
 
-What cannot be drawn stands beside the interval as scenarios (:data:`SCENARIOS`): how ln Rs is brought back, which line
-is used, what becomes of cells without a covariate. The interval does not carry a bias that all sites share: sites that
-people chose, or land unlike any site. Neither cross-validation nor resampling shows such a bias (Wadoux et al. 2021,
-https://doi.org/10.1016/j.ecolmodel.2021.109692).
+What cannot be drawn stands beside the interval as scenarios (:data:`SCENARIOS`). The interval does not carry a bias
+that all sites share: sites that people chose, or land unlike any site. Neither cross-validation nor resampling shows
+such a bias (Wadoux et al. 2021, https://doi.org/10.1016/j.ecolmodel.2021.109692).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -32,16 +32,16 @@ from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 
 from helpers.balance import carbon
+from helpers.config import Settings
 from helpers.errors import DataError
-from helpers.sites.databases import pair_site_means
-from helpers.sites.training import resample
+from helpers.sites.training import from_settings, resample
 from mapforest.errors import FoldError
 from mapforest.folds import block_labels, group_folds
 from mapforest.forest import RandomForest
 from mapforest.retransform import smearing_factor
 from mapforest.validation import ModelFactory, cross_predict
 
-SOURCES = ("sites", "forest", "regional", "line", "line_scatter", "smearing")
+SOURCES = ("sites", "forest", "form", "regional", "line", "line_scatter", "smearing")
 """Sources of error that a draw may vary."""
 
 ALL, ESTIMATE = "all", "none"
@@ -53,38 +53,44 @@ PARTS = ("plateau", "inside", "outside")
 QUANTITIES = {"npp": "NPP", "rs": "Rs", "rh": "Rh", "nep": "NEP"}
 """Fluxes by the names that columns begin with, and the names that tables show."""
 
+AREAS = ("area", "filled_area", "predicted_area")
+"""Columns of :func:`helpers.balance.cells.budget_cells` that a scenario may sum over."""
+
 
 @dataclass(frozen=True)
 class Scenario:
     """An assumption that is chosen, not drawn."""
 
     label: str  #: The assumption in words.
-    smeared: bool = True  #: Bring ln Rs back with Duan's factor. False: by the plain exponential, which is too low.
-    #: Fit the line from Rs to Rh to this run's pairs. False: the paper's Eq. 3, for which no error is known.
-    own_line: bool = True
-    #: Let missing cells have the mean of the valid cells of their land-cover class. False: leave them out.
-    filled: bool = False
+    #: Take NPP from the forest of ln NPP. False: from the paper's forest, of NPP itself.
+    log_npp: bool = True
+    smeared: bool = (
+        True  #: Bring logarithms back with Duan's factor. False: by the plain exponential, which is too low.
+    )
+    #: Let Rh be the share of Rs that this run's pairs give. False: the paper's Eq. 3, for which no error is known.
+    own_share: bool = True
+    area: str = "area"  #: The area that counts, one of :data:`AREAS`.
 
 
 SCENARIOS: dict[str, Scenario] = {
-    "main": Scenario("smearing, own line, missing cells left out"),
-    "filled": Scenario("missing cells filled by class mean", filled=True),
-    "naive": Scenario("plain exponential of ln Rs", smeared=False),
-    "paper_line": Scenario("the paper's line", own_line=False),
-    "as_paper": Scenario("the paper's line and the plain exponential", smeared=False, own_line=False),
+    "main": Scenario("our estimate"),
+    "filled": Scenario("missing cells filled by class mean", area="filled_area"),
+    "naive": Scenario("plain exponential of both logarithms", smeared=False),
+    "paper_line": Scenario("the paper's line from Rs to Rh", own_share=False),
+    "as_paper": Scenario("the paper's chain", log_npp=False, smeared=False, own_share=False, area="predicted_area"),
 }
-"""The main assumptions, and what changes when one of them is changed."""
+"""Our estimate, and what changes when one of its assumptions is changed, or all of them back to the paper's."""
 
 
 @dataclass(frozen=True, eq=False)
 class Flux:
-    """One of the two forests with what its draws need, from :func:`flux`."""
+    """The forest of the logarithm of a flux, with what its draws need, from :func:`flux`."""
 
     #: The run's own forest, fitted. None in the copies that are sent to the processes that draw.
     model: RandomForest | None
     make_model: ModelFactory  #: From a seed to a smaller forest that has not been fitted; a draw grows one.
     table: pd.DataFrame  #: n rows: Predictors of the training rows.
-    target: NDArray[np.float64]  #: shape (n,): What the forest predicts: NPP, or ln Rs.
+    log: NDArray[np.float64]  #: shape (n,): Logarithm of the observed flux.
     block: NDArray[np.int64]  #: shape (n,): Spatial block of each row.
     log_residual: NDArray[np.float64]  #: shape (n,): ln observed minus ln predicted, out of bag.
     regional_sd: float  #: How much the held-back error of a whole block differs from that of another, in ln units.
@@ -94,11 +100,14 @@ class Flux:
 class Chain:
     """Everything that a draw repeats."""
 
-    npp: Flux  #: The forests of NPP and of ln Rs.
-    rs: Flux  #: The forests of NPP and of ln Rs.
-    pairs: pd.DataFrame  #: Sites with ``rs`` and ``rh`` for the line, see :func:`line_pairs`.
+    npp: Flux  #: The forest of ln NPP.
+    rs: Flux  #: The forest of ln Rs.
+    paper_npp: RandomForest | None  #: The paper's forest of NPP, fitted to the same rows. None as in :class:`Flux`.
+    pairs: pd.DataFrame  #: Sites with ``rs`` and ``rh``, their ``site`` and place.
     cells: pd.DataFrame  #: Rows of :func:`helpers.balance.cells.budget_cells`.
     block_km: float  #: Edge of the blocks of sites, and of the plateau's regions.
+    #: For NPP and Rs the maps of a family of models at the cells, shape (members, cells) [g C m-2 yr-1].
+    forms: tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 def between_block_sd(residual: ArrayLike, block: ArrayLike) -> float:
@@ -151,39 +160,68 @@ def between_block_sd(residual: ArrayLike, block: ArrayLike) -> float:
     return float(np.sqrt(max(0.0, between - within) / typical_size))
 
 
+def chain_of(
+    settings: Settings,
+    tables: Mapping[str, pd.DataFrame],
+    pairs: pd.DataFrame,
+    cells: pd.DataFrame,
+    forms: Mapping[str, NDArray[np.float64]],
+) -> Chain:
+    """Grow the forests of a chain and prepare its draws.
+
+    Parameters
+    ----------
+    settings : Settings
+        Give the forests, ``draw_trees``, ``block_km`` and the seed.
+    tables : mapping of str to pandas.DataFrame
+        Training tables of ``npp`` and ``rs``, with the flux [g C m-2 yr-1] in ``value``.
+    pairs : pandas.DataFrame
+        Site means of Rs and Rh, from :func:`helpers.sites.databases.pair_site_means`.
+    cells : pandas.DataFrame
+        From :func:`helpers.balance.cells.budget_cells`.
+    forms : mapping of str to array, shape (members, cells)
+        For ``npp`` and ``rs`` the maps of a family of models [g C m-2 yr-1]; of shape (0, cells) for none.
+    """
+    single = settings.model_copy(update={"threads": 1})  # the draws themselves run side by side
+    parts = {}
+    for name in ("npp", "rs"):
+        table, values = tables[name], tables[name]["value"]
+        model = from_settings(settings, name, settings.n_trees, settings.seed).fit(table, np.log(values))
+        make_model = partial(from_settings, single, name, settings.draw_trees)
+        parts[name] = flux(model, make_model, table, values, settings.block_km, settings.seed)
+    paper_npp = from_settings(settings, "npp", settings.n_trees, settings.seed)
+    paper_npp.fit(tables["npp"], tables["npp"]["value"])
+    return Chain(parts["npp"], parts["rs"], paper_npp, pairs, cells, settings.block_km, (forms["npp"], forms["rs"]))
+
+
 def flux(
-    model: RandomForest,
-    make_model: ModelFactory,
-    table: pd.DataFrame,
-    target: ArrayLike,
-    block_km: float,
-    seed: int,
-    logarithmic: bool,
+    model: RandomForest, make_model: ModelFactory, table: pd.DataFrame, values: ArrayLike, block_km: float, seed: int
 ) -> Flux:
-    """Prepare one of the two forests for draws: blocks of its sites, residuals, error between blocks.
+    """Prepare the forest of the logarithm of a flux for draws: blocks of its sites, residuals, error of regions.
 
     Parameters
     ----------
     model, make_model : RandomForest and callable
-        The run's forest, fitted on the table, and what makes a smaller one from a seed, not fitted.
-    table, target : pandas.DataFrame and array_like, n rows
-        Training table with ``longitude`` and ``latitude``, and what the forest was fitted to.
+        The run's forest, fitted to the logarithm, and what makes a smaller one from a seed, not fitted.
+    table, values : pandas.DataFrame and array_like, n rows
+        Training table with ``longitude`` and ``latitude``, and the observed flux [g C m-2 yr-1].
     block_km : float
         Edge of a block, km.
     seed : int
         Seed of the folds and of the held-back forests.
-    logarithmic : bool
-        The target is a logarithm already, as ln Rs is.
 
     Raises
     ------
     DataError
-        For a missing target, a flux that is not above zero, or sites in fewer than three blocks.
+        For a flux that is missing or not above zero, or sites in fewer than three blocks.
     """
-    observed = np.asarray(target, dtype=float)
-    if not np.isfinite(observed).all():
-        row = int(np.flatnonzero(~np.isfinite(observed))[0])
-        raise DataError(f"the target is not finite, first in row {row}: drop such rows before the forest is grown")
+    values = np.asarray(values, dtype=float)
+    bad = np.flatnonzero(~(np.isfinite(values) & (values > 0)))
+    if bad.size:
+        raise DataError(
+            f"a flux of {values[bad[0]]:g} in row {bad[0]} has no logarithm: drop such rows before the forest is grown"
+        )
+    log = np.log(values)
     try:
         block = block_labels(table["longitude"], table["latitude"], block_km)
     except FoldError as error:
@@ -196,26 +234,16 @@ def flux(
         )
     # The out-of-bag residuals are too small for a map: their trees saw the block's other rows. How far a whole region
     # may be off is seen only with its block held back.
-    held_back = cross_predict(make_model, table, observed, group_folds(block, min(5, n_blocks), seed), seed)
-    log = np.asarray if logarithmic else _checked_log
+    held_back = cross_predict(make_model, table, log, group_folds(block, min(5, n_blocks), seed), seed)
     return Flux(
         model=model,
         make_model=make_model,
         table=table[list(model.predictors)],
-        target=observed,
+        log=log,
         block=block,
-        log_residual=log(observed) - log(model.oob_prediction),
-        regional_sd=between_block_sd(log(observed) - log(held_back), block),
+        log_residual=log - model.oob_prediction,
+        regional_sd=between_block_sd(log - held_back, block),
     )
-
-
-def line_pairs(pairs: pd.DataFrame, line: str) -> pd.DataFrame:
-    """Return the pairs that the line from Rs to Rh is fitted to: one row per site, or per record for ``"records"``.
-
-    The pairs are those of :func:`helpers.sites.databases.rs_rh_pairs`; the line is ``"paper"``, ``"site_means"`` or
-    ``"records"``. The paper gives no errors of its line; they are taken from our site means.
-    """
-    return pairs if line == "records" else pair_site_means(pairs)
 
 
 def draw_budgets(
@@ -248,20 +276,23 @@ def draw_budgets(
     if n_draws < 4:
         raise DataError(f"{n_draws} draws make no interval: expected four or more, better a hundred")
     zones = _Zones.of(chain.cells)
-    base = _sums(chain.cells, zones, chain.npp.model, chain.rs.model)
-    line_spread = _line_spread(chain)
+    base = _sums(chain.cells, zones, chain.npp.model, chain.rs.model, chain.paper_npp)
+    after = _AfterForests.of(chain, zones, base)
     tasks = [(ESTIMATE, (), 0), *((ALL, SOURCES, draw) for draw in range(n_draws))]
     tasks += [(source, (source,), draw) for source in alone for draw in range(n_draws // 2)]
     # Growing forests and predicting every cell is nearly all of the work, and only two of the sources need it. The
     # other draws multiply the sums of the run's own forests.
     refits = [task for task in tasks if {"sites", "forest"} & set(task[1])]
-    light = replace(chain, npp=replace(chain.npp, model=None), rs=replace(chain.rs, model=None))
+    none = np.empty((0, 0))
+    light = replace(
+        chain, npp=replace(chain.npp, model=None), rs=replace(chain.rs, model=None), paper_npp=None, forms=(none, none)
+    )
     grown = Parallel(n_jobs=threads)(delayed(_refit)(light, zones, varied, draw, seed) for _, varied, draw in refits)
     sums = {(name, draw): one for (name, _, draw), one in zip(refits, grown, strict=True)}
     rows = []
     for name, varied, draw in tasks:
         fluxes = sums.get((name, draw), base)
-        drawn = _drawn(chain, zones, varied, draw, seed, line_spread)
+        drawn = _drawn(chain, zones, after, varied, draw, seed)
         for scenario, assumption in SCENARIOS.items():
             if name in (ESTIMATE, ALL) or scenario == "main":
                 parts = _balance(fluxes, zones, drawn, assumption)
@@ -274,8 +305,8 @@ class _Zones:
     """Pieces of the plateau within which all cells are treated alike in every draw: a region, inside or outside."""
 
     label: NDArray[np.int64]  # of each row
-    weight: NDArray[np.float64]  # (2, rows): area, filled area [km2]
-    area: NDArray[np.float64]  # (2, zones)
+    weight: NDArray[np.float64]  # (3, rows): AREAS [km2]
+    area: NDArray[np.float64]  # (3, zones)
     region: NDArray[np.int64]  # of each zone
     inside: NDArray[np.bool_]  # of each zone
 
@@ -284,64 +315,98 @@ class _Zones:
         """Return the zones of the rows of :attr:`Chain.cells`."""
         region = cells["region"].to_numpy()
         pieces, label = np.unique(2 * region + cells["inside"].to_numpy(bool), return_inverse=True)
-        weight = cells[["area", "filled_area"]].to_numpy().T
+        weight = cells[list(AREAS)].to_numpy().T
         zones = cls(label, weight, np.empty(0), pieces // 2, pieces % 2 == 1)
         return replace(zones, area=zones.sums(np.ones(len(cells))))
 
     def sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the area-weighted sums of values, shape (2, zones)."""
+        """Return the area-weighted sums of values, shape (3 areas, zones)."""
         return np.array([np.bincount(self.label, weight * values, len(self.region)) for weight in self.weight])
+
+
+@dataclass(frozen=True, eq=False)
+class _AfterForests:
+    """What draws take from the chain after its forests are grown, the same for all draws."""
+
+    forms: tuple[NDArray[np.float64], NDArray[np.float64]]  # (members, areas, zones): a member's sums over our own
+    line_spread: float  # of the share Rh / Rs between regions
+
+    @classmethod
+    def of(cls, chain: Chain, zones: _Zones, base: NDArray[np.float64]) -> _AfterForests:
+        """Return it for a chain whose own forests have the sums ``base`` by zone, see :func:`_sums`."""
+        forms = []
+        for number, one in enumerate((chain.npp, chain.rs)):
+            own = smearing_factor(one.log_residual) * base[number]
+            sums = [zones.sums(member) for member in chain.forms[number]]
+            # A zone of water alone has no flux, and no model changes that.
+            forms.append(np.divide(sums, own, out=np.ones((len(sums), *own.shape)), where=own > 0))
+        return cls(tuple(forms), _line_spread(chain))
 
 
 @dataclass(frozen=True)
 class _Drawn:
     """What a draw takes for the parts of the chain after the forests."""
 
-    npp_factor: NDArray[np.float64]  # by region
-    rs_factor: NDArray[np.float64]  # by region
+    npp_factor: NDArray[np.float64]  # by area and zone
+    rs_factor: NDArray[np.float64]  # by area and zone
     share_error: NDArray[np.float64]  # by region, Rh per Rs
-    slope: float
-    intercept: float
-    smearing: float
+    share: carbon.Line
+    npp_smearing: float
+    rs_smearing: float
 
 
-def _sums(cells: pd.DataFrame, zones: _Zones, npp: RandomForest, rs: RandomForest) -> NDArray[np.float64]:
-    """Return the sums of NPP and of the plain exponential of ln Rs by zone, shape (2 fluxes, 2 weights, zones)."""
-    return np.array([zones.sums(npp.predict(cells)), zones.sums(np.exp(rs.predict(cells)))])
+def _sums(
+    cells: pd.DataFrame, zones: _Zones, npp: RandomForest, rs: RandomForest, paper_npp: RandomForest
+) -> NDArray[np.float64]:
+    """Return the sums of the exponentials of ln NPP and ln Rs, and of the paper's NPP, shape (3, areas, zones)."""
+    return np.array(
+        [
+            zones.sums(np.exp(npp.predict(cells))),
+            zones.sums(np.exp(rs.predict(cells))),
+            zones.sums(paper_npp.predict(cells)),
+        ]
+    )
 
 
 def _refit(chain: Chain, zones: _Zones, varied: Sequence[str], draw: int, seed: int) -> NDArray[np.float64]:
     """Return the sums of forests grown anew, on the rows or with the seeds of a draw."""
     models = []
-    for number, one in enumerate((chain.npp, chain.rs)):
+    # The paper's forest of NPP is grown on the same rows with the same seed as that of ln NPP: the scale differs alone.
+    for one, number, values in ((chain.npp, 0, np.asarray), (chain.rs, 1, np.asarray), (chain.npp, 0, np.exp)):
         rows = _rows(one, draw, seed, number) if "sites" in varied else np.arange(len(one.table))
         # What is not varied stays that of the run, its seed too: a source alone shows its own part and no other.
         forest_seed = int(_rng(seed, draw, "forest", number).integers(2**31)) if "forest" in varied else seed
-        models.append(one.make_model(forest_seed).fit(one.table.iloc[rows].reset_index(drop=True), one.target[rows]))
+        table = one.table.iloc[rows].reset_index(drop=True)
+        models.append(one.make_model(forest_seed).fit(table, values(one.log[rows])))
     return _sums(chain.cells, zones, *models)
 
 
-def _drawn(chain: Chain, zones: _Zones, varied: Sequence[str], draw: int, seed: int, line_spread: float) -> _Drawn:
-    """Draw what follows the forests: factors of both maps, the line and its error, the smearing factor."""
+def _drawn(chain: Chain, zones: _Zones, after: _AfterForests, varied: Sequence[str], draw: int, seed: int) -> _Drawn:
+    """Draw what follows the forests: factors of both maps, the share of Rh and its error, the smearing factors."""
     n_regions = int(zones.region.max()) + 1
-    # A source that is not varied has a spread of zero: its factors are exactly 1, its errors exactly 0.
-    spreads = (chain.npp.regional_sd, chain.rs.regional_sd) if "regional" in varied else (0.0, 0.0)
-    # exp(s z) has the mean exp(s^2 / 2) for a standard normal z. Without the second term every draw of both maps would
-    # be too high on average, and a wide error would look like a sink or a source.
-    factors = [
-        np.exp(spread * _rng(seed, draw, "regional", number).standard_normal(n_regions) - spread**2 / 2)
-        for number, spread in enumerate(spreads)
-    ]
-    scatter = line_spread if "line_scatter" in varied else 0.0
-    # Number 1 is the forest of Rs in _refit: the residuals are those of the rows that this draw's forest is grown on.
-    rows = _rows(chain.rs, draw, seed, 1) if "smearing" in varied else slice(None)
-    line = _line(chain.pairs, _rng(seed, draw, "line") if "line" in varied else None)
+    factors, smearing = [], []
+    for number, one in enumerate((chain.npp, chain.rs)):
+        # A source that is not varied has a spread of zero: its factors are exactly 1, its errors exactly 0.
+        spread = one.regional_sd if "regional" in varied else 0.0
+        # exp(s z) has the mean exp(s^2 / 2) for a standard normal z. Without the second term every draw of both maps
+        # would be too high on average, and a wide error would look like a sink or a source.
+        normal = _rng(seed, draw, "regional", number).standard_normal(n_regions)
+        factor = np.exp(spread * normal - spread**2 / 2)[zones.region]
+        forms = after.forms[number]
+        form = int(_rng(seed, draw, "form", number).integers(len(forms))) if len(forms) else 0
+        factors.append(
+            factor * forms[form] if "form" in varied and len(forms) else np.broadcast_to(factor, zones.area.shape)
+        )
+        # These residuals are those of the rows that this draw's forest is grown on, in _refit.
+        rows = _rows(one, draw, seed, number) if "smearing" in varied else slice(None)
+        smearing.append(smearing_factor(one.log_residual[rows]))
+    scatter = after.line_spread if "line_scatter" in varied else 0.0
     return _Drawn(
         *factors,
         share_error=scatter * _rng(seed, draw, "line_scatter").standard_normal(n_regions),
-        slope=line.slope,
-        intercept=line.intercept,
-        smearing=smearing_factor(chain.rs.log_residual[rows]),
+        share=_share(chain.pairs, _rng(seed, draw, "line") if "line" in varied else None),
+        npp_smearing=smearing[0],
+        rs_smearing=smearing[1],
     )
 
 
@@ -349,12 +414,13 @@ def _balance(
     fluxes: NDArray[np.float64], zones: _Zones, drawn: _Drawn, assumption: Scenario
 ) -> list[dict[str, str | float]]:
     """Return the means of each part of the plateau under one draw and scenario."""
-    weight = int(assumption.filled)
+    weight = AREAS.index(assumption.area)
     area = zones.area[weight]
     # All factors are the same within a zone, so they may multiply its sums: no draw goes back to the cells.
-    npp = fluxes[0, weight] * drawn.npp_factor[zones.region]
-    rs = fluxes[1, weight] * drawn.rs_factor[zones.region] * (drawn.smearing if assumption.smeared else 1.0)
-    line = drawn if assumption.own_line else carbon.PAPER_LINE
+    npp_smearing, rs_smearing = (drawn.npp_smearing, drawn.rs_smearing) if assumption.smeared else (1.0, 1.0)
+    npp = drawn.npp_factor[weight] * (npp_smearing * fluxes[0, weight] if assumption.log_npp else fluxes[2, weight])
+    rs = drawn.rs_factor[weight] * rs_smearing * fluxes[1, weight]
+    line = drawn.share if assumption.own_share else carbon.PAPER_LINE
     # The values are sums over a zone, flux x area: the intercept, a flux, counts once for each km2.
     rh = (line.slope + drawn.share_error[zones.region]) * rs + line.intercept * area
     rows = []
@@ -367,21 +433,20 @@ def _balance(
     return rows
 
 
-def _line(pairs: pd.DataFrame, rng: np.random.Generator | None) -> carbon.Line:
-    """Return the line through the pairs, or through those of sites drawn with replacement."""
+def _share(pairs: pd.DataFrame, rng: np.random.Generator | None) -> carbon.Line:
+    """Return the share of Rs that is Rh of the pairs, or of those of sites drawn with replacement."""
     if rng is None:
-        return carbon.fit_line(pairs, "all pairs")
+        return carbon.fit_share(pairs, "all pairs")
     chosen = pairs.iloc[resample(pairs["site"], rng)]
-    # Pairs that all have one Rs give no slope. Such a draw tells nothing about the line: the fit to all pairs stands.
-    return carbon.fit_line(chosen if np.ptp(chosen["rs"]) > 0 else pairs, "resampled pairs")
+    # Pairs that all have one Rs tell nothing about the share: the fit to all pairs stands.
+    return carbon.fit_share(chosen if np.ptp(chosen["rs"]) > 0 else pairs, "resampled pairs")
 
 
 def _line_spread(chain: Chain) -> float:
-    """Return how much the share Rh / Rs of a region differs from the line's, standard deviation."""
-    line = _line(chain.pairs, None)
-    share_error = (chain.pairs["rh"] - line.slope * chain.pairs["rs"] - line.intercept) / chain.pairs["rs"]
+    """Return how much the share Rh / Rs of a region differs from that of all, standard deviation."""
+    share = chain.pairs["rh"] / chain.pairs["rs"]
     block = block_labels(chain.pairs["longitude"], chain.pairs["latitude"], chain.block_km)
-    return between_block_sd(share_error - share_error.mean(), block)
+    return between_block_sd(share - share.mean(), block)
 
 
 def _rows(one: Flux, draw: int, seed: int, number: int) -> NDArray[np.int64]:
@@ -392,14 +457,3 @@ def _rows(one: Flux, draw: int, seed: int, number: int) -> NDArray[np.int64]:
 def _rng(seed: int, draw: int, source: str, number: int = 0) -> np.random.Generator:
     """Return a generator of its own for each draw and source: what else is varied does not change what it draws."""
     return np.random.default_rng([seed, draw, SOURCES.index(source), number])
-
-
-def _checked_log(values: ArrayLike) -> NDArray[np.float64]:
-    """Return the natural logarithm; refuse fluxes that have none."""
-    values = np.asarray(values, dtype=float)
-    bad = np.flatnonzero(values <= 0)
-    if bad.size:
-        raise DataError(
-            f"a flux of {values[bad[0]]:g} in row {bad[0]} has no logarithm: relative errors need fluxes above zero"
-        )
-    return np.log(values)

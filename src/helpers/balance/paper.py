@@ -156,8 +156,8 @@ def our_claims(
 ) -> dict[str, float]:
     """Return this run's values for the paper's claims, by their ids.
 
-    Claims about products that this run does not have are left out. The fit pools training and verification sites, as
-    the paper's does.
+    Claims about what this run does not have, a product or a forest of NPP itself, are left out. The fit pools training
+    and verification sites, as the paper's does.
 
     Parameters
     ----------
@@ -180,6 +180,8 @@ def our_claims(
         "rs_rh_r2": line["r2"],
     }
     for name, model in {"npp": "NPP", "rs": "ln Rs"}.items():
+        if model not in score.index.unique("model"):
+            continue
         pooled = score.loc[(model, "random_split", "pooled")]
         ours[f"{name}_n"] = pooled.loc["r", "n"]
         ours[f"{name}_fit_r2"] = pooled.loc["r2_correlation", "value"]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from helpers.balance.draws import ALL, ESTIMATE, QUANTITIES, SOURCES
 from helpers.config import project_root
 from helpers.errors import DataError
+from mapforest.metrics import interval_score
 
 
 def budget_intervals(drawn: pd.DataFrame, level: float) -> pd.DataFrame:
@@ -107,18 +108,6 @@ def total_over(cells: pd.DataFrame, field: xr.DataArray) -> float:
     return float((field.sel(place).compute().to_numpy() * cells["area"]).sum()) / 1e6
 
 
-def sign(sink_probability: float, level: float) -> str:
-    """Return what an interval says of the balance: a sign where the draws of one side are fewer than its tail.
-
-    Examples
-    --------
-    >>> sign(0.97, 0.9), sign(0.5, 0.9), sign(0.02, 0.9)
-    ('a sink', 'of uncertain sign', 'a source')
-    """
-    tail = (1 - level) / 2
-    return "a source" if sink_probability < tail else "a sink" if sink_probability > 1 - tail else "of uncertain sign"
-
-
 def stated_total(budget: pd.DataFrame, part: str) -> str:
     """Return NEP of a part of the plateau in words: total and interval [Tg C yr-1], ``none`` without a cell."""
     chosen = (budget["scenario"] == "main") & (budget["part"] == part) & (budget["quantity"] == "NEP")
@@ -132,6 +121,28 @@ def worlds_with_truth() -> pd.DataFrame:
 
 
 def coverage_of_worlds(worlds: pd.DataFrame) -> pd.DataFrame:
-    """Return the share of worlds whose interval held the truth, by ``scenario``, ``part`` and ``quantity``."""
-    held = worlds.groupby(["scenario", "part", "quantity"], sort=False)["held"]
-    return held.agg(coverage="mean", worlds="size").reset_index()
+    """Return how well the intervals of many virtual worlds held their truths.
+
+    The rows are those of :func:`worlds_with_truth`. The result has a row per ``scenario``, ``part`` and ``quantity``:
+    ``worlds``, ``coverage`` (share of worlds whose interval held the truth) with its standard error ``coverage_se``,
+    ``mean_width_gC_m2_yr``, ``bias_gC_m2_yr`` (mean of estimate less truth) and
+    ``interval_score_gC_m2_yr`` (mean over the worlds, see :func:`mapforest.metrics.interval_score`; smaller is better).
+    """
+    low, high, truth = (worlds[f"{name}_gC_m2_yr"] for name in ("low", "high", "true"))
+    judged = worlds.assign(
+        held=truth.between(low, high),
+        width=high - low,
+        bias=worlds["mean_gC_m2_yr"] - truth,
+        score=interval_score(truth, low, high, worlds["level"]),
+    )
+    keys = ["scenario", "part", "quantity"]
+    table = judged.groupby(keys, sort=False).agg(
+        worlds=("held", "size"),
+        coverage=("held", "mean"),
+        mean_width_gC_m2_yr=("width", "mean"),
+        bias_gC_m2_yr=("bias", "mean"),
+        interval_score_gC_m2_yr=("score", "mean"),
+    )
+    share = table["coverage"]
+    table.insert(table.columns.get_loc("coverage") + 1, "coverage_se", np.sqrt(share * (1 - share) / table["worlds"]))
+    return table.reset_index()

@@ -131,11 +131,29 @@ def raich_rs(precipitation: xr.DataArray, temperature: xr.DataArray) -> xr.DataA
     """
     _require_months(precipitation, "precipitation")
     _require_months(temperature, "temperature")
-    centimetres = precipitation / 10
-    daily = 1.250 * np.exp(0.05452 * temperature) * centimetres / (4.259 + centimetres)
-    yearly = (daily * _DAYS).sum("month", skipna=False).astype("float32")
+    yearly = (_raich(precipitation, temperature) * _DAYS).sum("month", skipna=False).astype("float32")
     long_name = "soil respiration as carbon, climate model of Raich et al. 2002"
     return described(yearly, "rs", long_name=long_name, source=f"Raich 2002, {_sources(precipitation, temperature)}")
+
+
+def raich_rs_of_year(precipitation: xr.DataArray, temperature: xr.DataArray) -> xr.DataArray:
+    """Return the climate model of :func:`raich_rs` at the means of a year, where months are not known [g C m-2 yr-1].
+
+    Precipitation is in mm yr-1, temperature the annual mean [degC]. A year of equal months respires less than one with
+    a warm, wet summer: it serves as a pattern that is scaled to records, not as an estimate.
+
+    Examples
+    --------
+    >>> round(float(raich_rs_of_year(xr.DataArray(12 * 42.59), xr.DataArray(0.0))), 1)
+    228.1
+    """
+    return 365 * _raich(precipitation / 12, temperature)
+
+
+def _raich(precipitation: xr.DataArray, temperature: xr.DataArray) -> xr.DataArray:
+    """Return the daily Rs of Raich et al. 2002 [g C m-2 d-1] from precipitation [mm month-1] and temperature [degC]."""
+    centimetres = precipitation / 10
+    return 1.250 * np.exp(0.05452 * temperature) * centimetres / (4.259 + centimetres)
 
 
 def _sources(*fields: xr.DataArray) -> str:

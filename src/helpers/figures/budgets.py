@@ -161,11 +161,14 @@ def _differences(axes: Axes, quantity: str, table: pd.DataFrame) -> None:
     colours = [style.OTHERS] * len(others)
     if len(others) > 1:
         others, colours = pd.concat([others, pd.Series({"mean of these": others.mean()})]), [*colours, "#d9d9d9"]
-    percent = 100 * (others.to_numpy() - reference) / abs(reference)
-    _bars(axes, percent, colours)
-    for place, value in enumerate(percent):
-        _beside(axes, value, place, f"{value:+.0f} %".replace("-", "−"), away=4)
-    axes.set_xlabel(f"{quantity}, difference [%]")
+    difference = others.to_numpy() - reference
+    # NEP is a small difference of large numbers: a percentage of it says nothing.
+    percent = quantity != "NEP"
+    values = 100 * difference / abs(reference) if percent else difference
+    _bars(axes, values, colours)
+    for place, value in enumerate(values):
+        _beside(axes, value, place, f"{value:+.0f}{' %' if percent else ''}".replace("-", "−"), away=4)
+    axes.set_xlabel(f"{quantity}, difference [{'%' if percent else pretty_units(FLUX_UNITS)}]")
     _finish(axes, list(others.index))
 
 

@@ -211,6 +211,44 @@ def variance_bars(table: pd.DataFrame) -> Figure:
 
 
 @style.styled
+def family(table: pd.DataFrame) -> Figure:
+    """Draw what each model of a family explains of held-back sites, beside the plateau mean that it gives.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        ``flux`` (a row of panels each), ``member``, ``where`` (a colour each), ``r2_explained``, ``r2_low``,
+        ``r2_high`` and ``map_mean_gC_m2_yr``, missing for the mean of the records, which has no map.
+    """
+    needed = ["flux", "member", "where", "r2_explained", "r2_low", "r2_high", "map_mean_gC_m2_yr"]
+    style.require_columns(table, needed, "family")
+    fluxes = dict(list(table.groupby("flux", sort=False)))
+    members = list(dict.fromkeys(table.loc[table["map_mean_gC_m2_yr"].notna(), "member"]))
+    figure = style.blank(0.9 + len(fluxes) * (0.7 + 0.27 * len(members)))
+    grid = figure.subplots(len(fluxes), 2, sharey=True, squeeze=False, width_ratios=[1.4, 1])
+    places = np.arange(len(members))
+    for (flux, chosen), (left, right) in zip(fluxes.items(), grid, strict=True):
+        wheres = list(dict.fromkeys(chosen["where"]))
+        for number, (where, colour) in enumerate(style.series_colours(wheres).items()):
+            scores = chosen[chosen["where"] == where].set_index("member").reindex(members)
+            away = places + 0.16 * (2 * number - len(wheres) + 1)
+            left.hlines(away, scores["r2_low"], scores["r2_high"], color=colour, linewidth=2)
+            left.plot(scores["r2_explained"], away, "o", color=colour, markersize=5, label=where)
+        left.axvline(0, color="black", linewidth=0.8)
+        # An interval far below zero says no more than that the model fails.
+        left.set_xlim(max(-2.5, left.get_xlim()[0]), min(1.0, left.get_xlim()[1]))
+        left.set_xlabel(f"{flux}: R² against the mean of the records")
+        means = chosen.groupby("member", sort=False)["map_mean_gC_m2_yr"].first().reindex(members)
+        bars = right.barh(places, means, height=0.62, color=style.OTHERS, edgecolor=style.INK, linewidth=0.5)
+        right.bar_label(bars, fmt="%.0f", padding=3, fontsize=7.5)
+        right.margins(x=0.18)
+        right.set_xlabel(with_units(f"{flux}, plateau mean", FLUX_UNITS))
+        style.name_rows(left, members)
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    return figure
+
+
+@style.styled
 def coverage_checks(table: pd.DataFrame, level: float) -> Figure:
     """Draw how many held-back records lie in their interval, as it is and recalibrated, against what it promises.
 

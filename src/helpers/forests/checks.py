@@ -17,7 +17,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from helpers.config import Settings
-from helpers.forests.fitting import TARGETS, fold_numbers
+from helpers.forests.fitting import Target, fold_numbers, target
 from helpers.names import scheme_name
 from helpers.sites import training
 from mapforest import applicability, effects, folds, intervals, validation
@@ -36,6 +36,7 @@ class Grown:
     """One of the two forests as the run grew it, with the folds that scored it."""
 
     name: str  #: {"npp", "rs"}: The forest.
+    predicts: Target  #: What it predicts.
     table: pd.DataFrame  #: n rows: Its training table.
     model: RandomForest  #: Fitted.
     #: n rows: Observed and predicted under the distance-matched folds, in the order of the table.
@@ -45,12 +46,12 @@ class Grown:
     @property
     def label(self) -> str:
         """What the forest predicts, as figures and tables call it."""
-        return TARGETS[self.name].label
+        return self.predicts.label
 
     @property
     def target(self) -> pd.Series:
         """What the forest was fitted to."""
-        return self.table[TARGETS[self.name].column]
+        return self.table[self.predicts.column]
 
 
 def grown_again(settings: Settings, name: str, table: pd.DataFrame, predictions: pd.DataFrame) -> Grown:
@@ -60,10 +61,11 @@ def grown_again(settings: Settings, name: str, table: pd.DataFrame, predictions:
     :func:`helpers.forests.fitting.validate`.
     """
     model = training.from_settings(settings, name, settings.n_trees, settings.seed)
-    model.fit(table, table[TARGETS[name].column])
+    what = target(settings, name)
+    model.fit(table, table[what.column])
     matched = predictions[(predictions["scheme"] == "knndm") & (predictions["seed"] == settings.seed)]
     by_scheme = {scheme: fold_numbers(predictions, scheme, settings.seed) for scheme in SCHEMES}
-    return Grown(name, table, model, matched.sort_values("row"), by_scheme)
+    return Grown(name, what, table, model, matched.sort_values("row"), by_scheme)
 
 
 def distances(forest: Grown, cells: pd.DataFrame) -> pd.DataFrame:
@@ -222,13 +224,13 @@ def interval_limits(
     """Return the interval of every cell of a cube, recalibrated under distance-matched folds.
 
     The quantile forests, by name, and the coverage, with the checks of both, come from :func:`check_intervals`. The
-    variables are ``npp_lower`` and ``npp_upper`` [g C m-2 yr-1], ``rs_lower`` and ``rs_upper`` [ln of that].
+    variables are ``npp_lower``, ``npp_upper``, ``rs_lower`` and ``rs_upper``, in the unit of the forest's target.
     """
     margin = coverage.set_index(["model", "check"])["margin"]
     limits = xr.Dataset()
     for name, forest in grown.items():
         interval = intervals.interval_map(
-            forest, cube, cube["plateau"], interval_ends(settings), margin[TARGETS[name].label, MATCHED]
+            forest, cube, cube["plateau"], interval_ends(settings), margin[target(settings, name).label, MATCHED]
         )
         limits = limits.merge(interval.rename(lower=f"{name}_lower", upper=f"{name}_upper"))
     return limits

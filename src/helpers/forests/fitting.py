@@ -1,7 +1,8 @@
 """The paper's two forests from a training table to a map: the steps that notebooks 02 and 03 share.
 
 Each function takes the settings of the run, the name of the forest (``npp`` is Eq. 1, ``rs`` is Eq. 2) and data,
-and returns data. A training table has n rows with the forest's target (:data:`TARGETS`); a cube has the covariates
+and returns data. A training table has n rows with the flux in ``value`` and the
+forest's target (:func:`target`); a cube has the covariates
 on the target grid, ``plateau`` and ``cell_area``.
 """
 
@@ -22,6 +23,7 @@ from helpers.sites import training
 from mapforest import applicability, folds, validation
 from mapforest.cells import map_table
 from mapforest.forest import RandomForest
+from mapforest.retransform import back_transform, smearing_factor
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,19 @@ class Target:
     label: str  #: Its name in figures and tables.
     column: str  #: Its column in the training table.
     unit: str  #: Its unit, as table columns spell it.
+    units: str  #: The same, as figures take it.
+    logarithmic: bool  #: It is the logarithm of a flux.
 
 
-TARGETS = {"npp": Target("NPP", "value", "gC_m2_yr"), "rs": Target("ln Rs", "ln_rs", "ln_gC_m2_yr")}
+FLUXES = ("npp", "rs")
+
+
+def target(settings: Settings, name: str) -> Target:
+    """Return what a forest of the run predicts: NPP or, with ``npp_scale`` log, ln NPP; and ln Rs."""
+    if name == "npp" and settings.npp_scale == "flux":
+        return Target("NPP", "value", "gC_m2_yr", "g C m-2 yr-1", logarithmic=False)
+    label = {"npp": "ln NPP", "rs": "ln Rs"}[name]
+    return Target(label, f"ln_{name}", "ln_gC_m2_yr", "ln(g C m-2 yr-1)", logarithmic=True)
 
 
 def site_balance(cube: xr.Dataset, table: pd.DataFrame) -> pd.DataFrame:
@@ -51,7 +63,7 @@ def grow(settings: Settings, name: str, table: pd.DataFrame) -> tuple[RandomFore
     ``in_sample`` is the forest's prediction of each row, ``out_of_bag`` that of the trees which did not see the row.
     """
     forest = training.from_settings(settings, name, settings.n_trees, settings.seed)
-    forest.fit(table, table[TARGETS[name].column])
+    forest.fit(table, table[target(settings, name).column])
     return forest, table.assign(in_sample=forest.predict(table), out_of_bag=forest.oob_prediction)
 
 
@@ -67,21 +79,21 @@ def validate(settings: Settings, name: str, table: pd.DataFrame, cube: xr.Datase
     scores : pandas.DataFrame
         As :func:`mapforest.validation.summarise` returns it, with the columns ``model`` and ``unit`` in front.
     """
-    target = TARGETS[name]
+    what = target(settings, name)
     sampled = thinned(cube)
     cells = map_table(sampled, training.predictors(settings, name), sampled["plateau"])
     places = (table["longitude"], table["latitude"], cells["longitude"], cells["latitude"])
     predictions = validation.validate(
         partial(training.from_settings, settings, name, settings.validation_trees),
         table,
-        table[target.column],
+        table[what.column],
         folds.schemes(*places, k=settings.n_folds, which=settings.validation_schemes),
         seeds=range(settings.seed, settings.seed + settings.validation_seeds),
         training_fraction=settings.training_fraction,
     )
     scores = validation.summarise(predictions)
-    scores.insert(0, "model", target.label)
-    scores.insert(1, "unit", target.unit)
+    scores.insert(0, "model", what.label)
+    scores.insert(1, "unit", what.unit)
     return predictions, scores
 
 
@@ -118,10 +130,25 @@ def area_share(cells: xr.DataArray, cube: xr.Dataset) -> float:
     return float(cube["cell_area"].where(cells).sum() / cube["cell_area"].where(cube["plateau"]).sum())
 
 
-def as_flux(field: xr.DataArray, name: str, source: str) -> xr.DataArray:
-    """Return a predicted map of ``npp`` or ``rs`` [g C m-2 yr-1] under the name and units of its flux.
+def as_flux(settings: Settings, name: str, predicted: xr.DataArray, table: pd.DataFrame) -> xr.DataArray:
+    """Return the map of ``npp`` or ``rs`` [g C m-2 yr-1] from what the forest predicted at the cells.
 
-    ``source`` is what it was predicted by.
+    A logarithm is brought back as ``back_transformation`` says, with the out-of-bag residuals of the table from
+    :func:`grow`.
     """
+    what = target(settings, name)
+    if what.logarithmic:
+        residual = table[what.column] - table["out_of_bag"]
+        predicted = back_transform(predicted, residual, settings.back_transformation)
     long_name = {"npp": "net primary production", "rs": "soil respiration"}[name]
-    return field.rename(name).assign_attrs(units="g C m-2 yr-1", long_name=long_name, source=source)
+    source = f"random forest of {what.label}"
+    return predicted.rename(name).assign_attrs(units="g C m-2 yr-1", long_name=long_name, source=source)
+
+
+def out_of_bag_npp(settings: Settings, table: pd.DataFrame) -> pd.Series:
+    """Return NPP of each row of a table of :func:`grow`, out of bag [g C m-2 yr-1], whatever the forest's scale."""
+    what, seen = target(settings, "npp"), table["out_of_bag"]
+    if not what.logarithmic:
+        return seen
+    factor = smearing_factor(table[what.column] - seen) if settings.back_transformation == "smearing" else 1.0
+    return factor * np.exp(seen)

@@ -35,14 +35,16 @@ STEPS: dict[str, Step] = {
         ),
     ),
     "02_npp_random_forest": Step(
-        needs=("01_data_preparation",), parameters=("npp_aggregation", "npp_mtry", *_FOREST_PARAMETERS)
+        needs=("01_data_preparation",),
+        parameters=("npp_aggregation", "npp_mtry", "npp_scale", "back_transformation", *_FOREST_PARAMETERS),
     ),
     "03_rs_random_forest": Step(
         needs=("01_data_preparation",),
         parameters=("rs_filter", "rs_aggregation", "rs_mtry", "back_transformation", *_FOREST_PARAMETERS),
     ),
     "04_rh_and_nep": Step(
-        needs=("02_npp_random_forest", "03_rs_random_forest"), parameters=("rs_rh_line", "outside_applicability")
+        needs=("02_npp_random_forest", "03_rs_random_forest"),
+        parameters=("rs_rh_line", "water_and_ice", "outside_applicability"),
     ),
     "05_comparison": Step(needs=("04_rh_and_nep",), parameters=()),
     "06_uncertainty": Step(

@@ -90,8 +90,8 @@ def training_table(
     Returns
     -------
     table : pandas.DataFrame
-        A row per record or site: the observation's columns, ``value`` in g C m-2 yr-1, and the forest's predictors, in
-        their order and without missing values.
+        A row per record or site: the observation's columns, ``value`` in g C m-2 yr-1, the forest's predictors, in
+        their order and without missing values, and the logarithm of the value, ``ln_npp`` or ``ln_rs``.
     flow : pandas.DataFrame
         Columns ``variable``, ``step``, ``n``, ``excluded`` and ``reason``, as the flow of quality control.
 
@@ -118,6 +118,7 @@ def training_table(
         columns=["variable", "step", "n", "excluded", "reason"],
     )
     table = rows.join(sampled)[complete].reset_index(drop=True)
+    table[f"ln_{variable}"] = np.log(table["value"])
     if len(table) < 2:
         raise DataError(
             f"{variable}: {len(table)} rows left to train on:\n{flow.to_string(index=False)}\n"

@@ -1,0 +1,88 @@
+"""From the paper's chain to our estimate, one correction at a time: what does each do to the budget?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from helpers.balance import carbon
+from helpers.config import Settings
+from helpers.sites.training import from_settings
+from mapforest.forest import RandomForest
+from mapforest.retransform import smearing_factor
+
+
+def step_by_step(
+    settings: Settings,
+    published: Mapping[str, pd.DataFrame],
+    checked: Mapping[str, pd.DataFrame],
+    pairs: pd.DataFrame,
+    cells: pd.DataFrame,
+) -> pd.DataFrame:
+    """Return the budget of the plateau after each correction; all before it stay.
+
+    Parameters
+    ----------
+    settings : Settings
+        Give the forests; where the chain has choices, these are the paper's first and ours last.
+    published, checked : mapping of str to pandas.DataFrame
+        Training tables of ``npp`` and ``rs``: sites as they were published, and those that pass the site checks.
+    pairs : pandas.DataFrame
+        Site means of Rs and Rh, from :func:`helpers.sites.databases.pair_site_means`.
+    cells : pandas.DataFrame
+        From :func:`helpers.balance.cells.budget_cells`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per step: ``step``, ``n_npp`` and ``n_rs`` (training rows), ``area_Mkm2``, the means ``npp_gC_m2_yr``,
+        ``rs_gC_m2_yr``, ``rh_gC_m2_yr`` and ``nep_gC_m2_yr``, ``nep_total_TgC_yr``, and ``nep_change_TgC_yr`` from the
+        step before, missing in the first. The first is the paper's chain, the last our estimate.
+    """
+
+    def grown(tables: Mapping[str, pd.DataFrame], name: str, logarithm: bool) -> RandomForest:
+        values = tables[name]["value"]
+        forest = from_settings(settings, name, settings.n_trees, settings.seed)
+        return forest.fit(tables[name], np.log(values) if logarithm else values)
+
+    def smeared(forest: RandomForest, table: pd.DataFrame) -> float:
+        return smearing_factor(np.log(table["value"]) - forest.oob_prediction)
+
+    ln_rs, ln_npp = grown(checked, "rs", True), grown(checked, "npp", True)
+    rs, share = np.exp(ln_rs.predict(cells)), carbon.fit_share(pairs, "share of Rs")
+    all_predicted, land = cells["predicted_area"].to_numpy(), cells["area"].to_numpy()
+    first = (
+        published,
+        grown(published, "npp", False).predict(cells),
+        np.exp(grown(published, "rs", True).predict(cells)),
+    )
+    raw = grown(checked, "npp", False).predict(cells)
+    smeared_rs = smeared(ln_rs, checked["rs"]) * rs
+    npp = smeared(ln_npp, checked["npp"]) * np.exp(ln_npp.predict(cells))
+    steps = {
+        "the paper's chain": (*first, carbon.PAPER_LINE, all_predicted),
+        "site checks": (checked, raw, rs, carbon.PAPER_LINE, all_predicted),
+        "Duan's factor for ln Rs": (checked, raw, smeared_rs, carbon.PAPER_LINE, all_predicted),
+        "forest of ln NPP, with Duan's factor": (checked, npp, smeared_rs, carbon.PAPER_LINE, all_predicted),
+        "Rh as a share of Rs": (checked, npp, smeared_rs, share, all_predicted),
+        "no flux from water, snow and ice: our estimate": (checked, npp, smeared_rs, share, land),
+    }
+    rows = [{"step": step} | _budget(*parts) for step, parts in steps.items()]
+    table = pd.DataFrame(rows)
+    return table.assign(nep_change_TgC_yr=table["nep_total_TgC_yr"].diff())
+
+
+def _budget(
+    tables: Mapping[str, pd.DataFrame], npp: np.ndarray, rs: np.ndarray, line: carbon.Line, area: np.ndarray
+) -> dict[str, float]:
+    """Return the budget of one step."""
+    fluxes = {"npp": npp, "rs": rs, "rh": line.slope * rs + line.intercept}
+    means = {name: float(np.average(field, weights=area)) for name, field in fluxes.items()}
+    means["nep"], total = means["npp"] - means["rh"], float(area.sum()) / 1e6
+    return (
+        {"n_npp": len(tables["npp"]), "n_rs": len(tables["rs"]), "area_Mkm2": total}
+        | {f"{name}_gC_m2_yr": mean for name, mean in means.items()}
+        | {"nep_total_TgC_yr": means["nep"] * total}
+    )
