@@ -75,7 +75,9 @@ def test_a_sign_is_stated_beyond_the_tail_of_the_interval(chance, words):
 
 def test_a_total_is_stated_with_its_interval():
     row = {"scenario": "main", "part": "inside", "quantity": "NEP", "total_TgC_yr": 12.4}
-    budget = pd.DataFrame([row | {"total_low_TgC_yr": -3.6, "total_high_TgC_yr": 20.0}])
+    row |= {"total_low_TgC_yr": -3.6, "total_high_TgC_yr": 20.0}
+    others = [{"scenario": "naive"}, {"part": "plateau"}, {"quantity": "NPP"}]
+    budget = pd.DataFrame([row | {"total_TgC_yr": 99.0} | other for other in others] + [row])
     assert uncertainty.stated_total(budget, "inside") == "+12 (-4 to +20)"
     assert uncertainty.stated_total(budget, "outside") == "none"
 
