@@ -361,10 +361,15 @@ def test_a_refused_call_leaves_the_store_as_it_is(cube, forest, tmp_path):
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
-    """Two worker processes."""
+    """Two worker processes; a slow machine may take its time to start them, and to start them again."""
     folder = tmp_path_factory.mktemp("workers")
     options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "local_directory": str(folder)}
-    with LocalCluster(**options) as cluster, Client(cluster, set_as_default=False) as connected:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        LocalCluster(**options) as cluster,
+        Client(cluster, timeout=600, set_as_default=False) as connected,
+    ):
+        patch.setattr(blocks, "CONNECT_SECONDS", 600)
         yield connected
 
 
