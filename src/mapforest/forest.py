@@ -63,11 +63,12 @@ class Encoder:
                 continue
             means = self.class_means[name].to_numpy()
             classes, column = self.class_means[name].index.to_numpy(), np.asarray(column, dtype="float64")
-            if self.encoding == "one_hot":
-                encoded[:, first : first + len(classes)] = column[:, np.newaxis] == classes
-            else:  # scikit-learn's TargetEncoder would shrink the means of rare classes; R's factors do not
+            if self.encoding == "target_mean":
+                # scikit-learn's TargetEncoder would shrink the means of rare classes; R's factors do not.
                 nearest = np.minimum(np.searchsorted(classes, column), len(classes) - 1)
                 encoded[:, first] = np.where(classes[nearest] == column, means[nearest], self.overall_mean)
+            else:
+                encoded[:, first : first + len(classes)] = column[:, np.newaxis] == classes
         return encoded
 
 

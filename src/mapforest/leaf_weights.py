@@ -257,13 +257,10 @@ def _quantiles(cumulative, targets, total, levels, quantiles):
         wanted = np.int64((level * (draws - 1) + 1) * one)
         above = np.searchsorted(cumulative, wanted, side="right")
         reached = cumulative[above - 1] if above > 0 else 0
-        if reached == 0:  # below the first target with weight there is none to interpolate from
-            quantiles[place] = targets[above]
-            continue
         below = np.searchsorted(cumulative, reached)
-        if above == len(targets):  # the same above the last
+        if above == len(targets):  # above the last target there is none to interpolate to
             quantiles[place] = targets[below]
-        elif wanted - reached >= one:
+        elif wanted - reached >= one:  # so it is below the first target with weight too, where nothing is reached
             quantiles[place] = targets[above]
         else:
             quantiles[place] = targets[below] + (wanted - reached) / one * (targets[above] - targets[below])

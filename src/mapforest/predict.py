@@ -317,5 +317,5 @@ def _sampled(part: _Part, n_cells: int) -> list[np.ndarray]:
     """Return each covariate at cells in equal steps, each in another year."""
     columns = part.columns()
     years, cells = columns[0].shape
-    chosen = np.arange(0, cells, max(1, -(-cells // n_cells)))
+    chosen = np.arange(0, cells, -(-cells // n_cells))
     return [column[np.arange(len(chosen)) % years, chosen] for column in columns]

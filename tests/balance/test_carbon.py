@@ -45,6 +45,11 @@ def test_a_fitted_line_is_that_worked_by_hand():
     assert found == pytest.approx(expected) and line.label == "by hand"
 
 
+def test_three_pairs_at_two_values_of_rs_are_enough_for_a_line():
+    line = carbon.fit_line(pd.DataFrame({"rs": [1.0, 3.0, 3.0], "rh": [2.0, 4.0, 6.0]}), "by hand")
+    assert (line.slope, line.intercept, line.n) == (pytest.approx(1.5), pytest.approx(0.5), 3)
+
+
 @pytest.mark.parametrize(
     ("pairs", "message"),
     [

@@ -282,6 +282,12 @@ def test_a_draw_of_pairs_that_all_have_one_rs_takes_the_line_of_all():
     assert alone(hand_chain(pairs=pairs), "line", 20)["rh_gC_m2_yr"].to_numpy() == pytest.approx(350.0)
 
 
+def test_pairs_that_differ_little_in_rs_are_drawn_like_any_others():
+    rs, rh = exact_pairs()["rs"] / 1000, np.array([120.0, 220, 320, 122, 218, 322]) / 1000
+    pairs = exact_pairs().assign(rs=rs, rh=rh)
+    assert alone(hand_chain(pairs=pairs), "line", 20)["rh_gC_m2_yr"].nunique() > 10
+
+
 def test_the_scatter_of_the_line_is_that_between_its_blocks():
     """Two blocks whose share Rh / Rs is 0.1 above and below the line: a standard deviation of 0.1 sqrt 2."""
     found = alone(hand_chain(pairs=exact_pairs(0.1), cells=one_region()), "line_scatter")

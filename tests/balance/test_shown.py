@@ -24,14 +24,15 @@ def test_yearly_budgets_of_several_quantities_keep_their_names_apart():
     fields = {"NPP": flux([[10.0, 10], [10, 10]], 2), "Rh": flux([[4.0, 4], [4, 4]], 2)}
     found = budgets.yearly_budgets(fields, AREA)
     assert found.groupby("quantity")["total_TgC_yr"].first().to_dict() == {"NPP": 60.0, "Rh": 24.0}
-    assert found["year"].tolist() == [2000, 2001] * 2
+    assert found["year"].tolist() == [2000, 2001] * 2 and found.index.is_unique
 
 
 def test_each_estimate_is_compared_with_its_own_truth():
     estimates = {"NPP": flux([[10.0, 10], [10, 10]]), "Rh": flux([[4.0, 4], [4, 4]])}
     truths = {"Rh": flux([[3.0, 3], [3, 3]]), "NPP": flux([[9.0, 9], [9, 9]])}
-    found = budgets.recoveries(estimates, truths, AREA).query("statistic == 'mean'").set_index("quantity")
-    assert found["true"].to_dict() == {"NPP": 9.0, "Rh": 3.0}
+    found = budgets.recoveries(estimates, truths, AREA)
+    assert found.index.is_unique
+    assert found.query("statistic == 'mean'").set_index("quantity")["true"].to_dict() == {"NPP": 9.0, "Rh": 3.0}
 
 
 @pytest.fixture
@@ -74,7 +75,9 @@ def test_a_sign_is_stated_beyond_the_tail_of_the_interval(chance, words):
 
 def test_a_total_is_stated_with_its_interval():
     row = {"scenario": "main", "part": "inside", "quantity": "NEP", "total_TgC_yr": 12.4}
-    budget = pd.DataFrame([row | {"total_low_TgC_yr": -3.6, "total_high_TgC_yr": 20.0}])
+    row |= {"total_low_TgC_yr": -3.6, "total_high_TgC_yr": 20.0}
+    others = [{"scenario": "naive"}, {"part": "plateau"}, {"quantity": "NPP"}]
+    budget = pd.DataFrame([row | {"total_TgC_yr": 99.0} | other for other in others] + [row])
     assert uncertainty.stated_total(budget, "inside") == "+12 (-4 to +20)"
     assert uncertainty.stated_total(budget, "outside") == "none"
 

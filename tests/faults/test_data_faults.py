@@ -138,9 +138,30 @@ def test_a_raster_that_is_too_small_names_its_short_edge(edges: dict, side: str)
         grid.resample_nearest(raster(**edges), small_grid())
 
 
-def test_an_empty_box_is_refused() -> None:
-    with pytest.raises(DataError, match="west < east"):
-        grid.target_grid(92, 30, 90, 32, 0.5)
+@pytest.mark.parametrize(
+    "box",
+    [
+        *((92, 30, 90, 32), (90, 32, 92, 30), (90, 30, 90, 32), (90, 30, 92, 30)),
+        *((-180.5, 30, 92, 32), (90, -90.5, 92, 32), (90, 30, 180.5, 32), (90, 30, 92, 90.5)),
+    ],
+)
+def test_a_box_that_is_empty_or_leaves_the_globe_is_refused(box: tuple[float, ...]) -> None:
+    with pytest.raises(DataError, match="west < east and south < north, within -180..180 and -90..90"):
+        grid.target_grid(*box, 0.5)
+
+
+@pytest.mark.parametrize("resolution", [0.0, -0.5, np.nan])
+def test_a_resolution_that_is_not_above_zero_is_refused(resolution: float) -> None:
+    with pytest.raises(DataError, match="expected a cell size above 0 degrees"):
+        grid.target_grid(90, 30, 92, 32, resolution)
+
+
+@pytest.mark.parametrize(
+    ("longitude", "message"), [([90.0], "at least two cells, got 1"), ([90.0, 91.0, 93.0], "evenly spaced")]
+)
+def test_cells_without_one_size_have_no_area(longitude: list[float], message: str) -> None:
+    with pytest.raises(DataError, match=f"longitude: expected {message}"):
+        grid.cell_area(np.array([31.0, 30.0]), np.array(longitude))
 
 
 def test_a_shapefile_without_its_siblings_names_them(tmp_path: Path) -> None:

@@ -96,8 +96,10 @@ def test_nodesize_counts_bootstrap_repeats(nodesize, expected):
     assert grown(n_trees=1, nodesize=nodesize).estimator_.min_samples_split == expected
 
 
-def test_mtry_is_a_third_of_the_predictors_unless_given():
-    assert grown(mtry=None).estimator_.max_features == 1
+@pytest.mark.parametrize(("n", "expected"), [(1, 1), (2, 1), (3, 1), (5, 1), (6, 2), (8, 2), (9, 3)])
+def test_mtry_is_a_third_of_the_predictors_unless_given(n, expected):
+    table = pd.DataFrame({f"x{i}": [0.0, 1.0, 2.0] for i in range(n)})
+    assert RandomForest(list(table), n_trees=1).fit(table, [1.0, 2.0, 3.0]).estimator_.max_features == expected
 
 
 def test_the_training_range_is_that_of_ordered_predictors():
@@ -123,6 +125,12 @@ def test_several_predictors_may_be_classes(encoding):
     assert made.encode(pd.DataFrame({"a": [7, 6], "x": [0.5, 0.5], "b": [1, 3]})).tolist() == ENCODED[encoding]
     assert made.unseen_classes(pd.DataFrame({"a": [7, 6], "b": [1, 2]})) == {"a": [6], "b": []}
     assert set(made.importance["predictor"]) == {"a", "x", "b"}
+
+
+@pytest.mark.parametrize("n", [2, 4])
+def test_another_number_of_columns_than_of_predictors_is_not_encoded(n):
+    with pytest.raises(ValueError, match="zip"):
+        grown().encoder_.encode([np.array([1.0])] * n)
 
 
 def test_a_forest_without_classes_sees_numbers():

@@ -78,6 +78,21 @@ def test_quantiles_are_those_of_quantile_forest(sites, encoding):
     np.testing.assert_allclose(intervals.quantiles(grown, cells, levels), library, rtol=1e-9)
 
 
+def test_leaves_hold_the_rows_that_their_tree_drew_and_no_others(sites):
+    """Where we differ from quantregForest, which puts all rows into the leaves of every tree."""
+    table, target = sites
+    forest = RandomForest(list(table), n_trees=1, mtry=6, nodesize=30, seed=1).fit(table, target)
+    tree, drawn = forest.estimator_.estimators_[0], forest.estimator_.estimators_samples_[0]
+    leaf, levels = tree.apply(forest.encode(table)), [0.1, 0.5, 0.9]
+    ours, of_all = (
+        np.array([np.quantile(target[rows][leaf[rows] == own], levels) for own in leaf])
+        for rows in (drawn, np.arange(len(target)))
+    )
+    found = intervals.quantiles(intervals.grow(forest), table, levels)
+    np.testing.assert_allclose(found, ours, rtol=1e-9)
+    assert np.isclose(ours, of_all).all(axis=1).mean() < 0.1
+
+
 def test_no_out_of_bag_quantile_reaches_the_highest_target_at_its_own_row(grown, sites):
     """No tree that did not draw the row has its target in a leaf."""
     row, levels = np.argmax(sites[1]), [0.5, 0.999]

@@ -67,7 +67,7 @@ def forests(draw):
     return estimator, rng, kinds
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40)
 @given(forests(), st.integers(1, 300), st.sampled_from([0.2, 1.0, 5.0]), st.floats(0.01, 0.99))
 def test_any_forest_at_any_rows(forest, n_rows, spread, level):
     """Spread 5 leaves the range of the training rows, as unseen classes do; spread 0.2 makes tight groups."""
@@ -75,7 +75,7 @@ def test_any_forest_at_any_rows(forest, n_rows, spread, level):
     assert_equals_quantile_forest(estimator, table(rng, kinds, n_rows, spread), (*LEVELS, level))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(forests())
 def test_higher_levels_give_higher_quantiles(forest):
     estimator, rng, kinds = forest
@@ -83,7 +83,7 @@ def test_higher_levels_give_higher_quantiles(forest):
     assert (np.diff(found, axis=1) >= -1e-12 * np.ptp(found)).all()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(forests())
 def test_the_company_of_a_row_does_not_change_its_quantiles(forest):
     estimator, rng, kinds = forest

@@ -128,6 +128,7 @@ def test_the_unit_does_not_change_what_varies(values, factor):
     ("observed", "predicted", "message"),
     [
         ([1.0, 2.0], [1.0], "two vectors of one length"),
+        ([[1.0, 2.0]], [[1.0, 2.0]], "two vectors of one length"),
         ([], [], "nothing to score"),
         ([1.0, np.nan], [1.0, 2.0], "observed holds 1 values that are not finite, the first at row 1"),
         ([1.0, 2.0], [np.inf, 2.0], "predicted holds 1 values that are not finite, the first at row 0"),

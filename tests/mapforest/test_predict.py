@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import dask
 import numpy as np
@@ -130,6 +131,11 @@ def test_static_covariates_alone_give_a_map_without_time(cube, forest):
     assert predict_cube(forest, still, cube["inside"])["prediction"].dims == ("latitude", "longitude")
 
 
+def test_covariates_that_all_change_with_the_years_give_a_map_of_each_year(cube, forest, reference):
+    yearly = cube.assign({name: cube[name].broadcast_like(cube["temperature"]) for name in PREDICTORS})
+    xr.testing.assert_equal(predict_cube(forest, yearly, cube["inside"]), reference)
+
+
 def test_order_of_variables_and_dimensions_does_not_matter(cube, forest, reference):
     turned = cube[["land_cover", "inside", "temperature", "elevation"]].transpose("longitude", "latitude", "time")
     xr.testing.assert_equal(predict_cube(forest, turned, turned["inside"]), reference)
@@ -200,6 +206,15 @@ def test_many_blocks_report_progress_and_time_left(cube, forest, monkeypatch, ca
     predict_cube(forest, cube, cube["inside"], block_cells)
     said = re.findall(r"^predict: (\d+) of 37 blocks, about \d+ min left$", capsys.readouterr().err, re.M)
     assert said == ([str(n) for n in range(1, 38)] if shown else [])
+
+
+def test_the_time_left_is_that_of_the_blocks_left_at_the_pace_so_far(monkeypatch, capsys):
+    """Of 25 blocks each takes two minutes."""
+    clock = iter(range(0, 10_000, 120))
+    monkeypatch.setattr(blocks, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    assert list(blocks.with_progress("abcdefghijklmnopqrstuvwxy", "work", 25)) == list("abcdefghijklmnopqrstuvwxy")
+    expected = [f"work: {done} of 25 blocks, about {2 * (25 - done)} min left" for done in range(1, 26)]
+    assert capsys.readouterr().err.splitlines() == expected
 
 
 def test_a_terminal_shows_a_bar(cube, forest, monkeypatch):
@@ -346,10 +361,15 @@ def test_a_refused_call_leaves_the_store_as_it_is(cube, forest, tmp_path):
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
-    """Two worker processes."""
+    """Two worker processes; a slow machine may take its time to start them, and to start them again."""
     folder = tmp_path_factory.mktemp("workers")
     options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "local_directory": str(folder)}
-    with LocalCluster(**options) as cluster, Client(cluster, set_as_default=False) as connected:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        LocalCluster(**options) as cluster,
+        Client(cluster, timeout=600, set_as_default=False) as connected,
+    ):
+        patch.setattr(blocks, "CONNECT_SECONDS", 600)
         yield connected
 
 

@@ -56,7 +56,7 @@ def forests(draw):
     return estimator, rng, kinds
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40)
 @given(forests(), st.integers(1, 400), st.sampled_from([0.2, 1.0, 5.0]))
 def test_any_forest_at_any_rows(forest, n_rows, spread):
     """Spread 5 leaves the range of the training rows, as unseen classes do; spread 0.2 makes tight groups."""
@@ -64,7 +64,7 @@ def test_any_forest_at_any_rows(forest, n_rows, spread):
     assert_equals_scikit_learn(estimator, table(rng, kinds, n_rows, spread))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(forests())
 def test_rows_on_a_threshold_and_next_to_it(forest):
     estimator, rng, kinds = forest
@@ -75,7 +75,7 @@ def test_rows_on_a_threshold_and_next_to_it(forest):
     assert_equals_scikit_learn(estimator, rng.choice(around, (200, len(kinds))))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(forests(), st.integers(2, 4))
 def test_trees_that_are_repeated_change_nothing(forest, times):
     estimator, rng, kinds = forest
@@ -88,7 +88,7 @@ def test_trees_that_are_repeated_change_nothing(forest, times):
     )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(forests())
 def test_the_company_of_a_row_does_not_change_its_prediction(forest):
     estimator, rng, kinds = forest

@@ -27,14 +27,25 @@ def run_folder(request: pytest.FixtureRequest) -> Path:
     return request.getfixturevalue(f"{request.param}_run")
 
 
-@pytest.mark.parametrize("name", list(STEPS))
+OF_NO_WORLD = "08_scaling"  # run once, with the virtual world
+RAN = [
+    *(pytest.param("virtual", name, id=f"virtual-{name}") for name in STEPS),
+    *(
+        pytest.param("open", name, id=f"open-{name}", marks=pytest.mark.real_data)
+        for name in STEPS
+        if name != OF_NO_WORLD
+    ),
+]
+
+
+@pytest.mark.parametrize(("run_folder", "name"), RAN, indirect=["run_folder"])
 def test_a_notebook_ran_to_its_end_without_a_warning(run_folder, name):
     notebook = nbformat.read(run_folder / "notebooks" / f"{name}.ipynb", as_version=4)
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert not [output.text for output in outputs if output.output_type == "stream" and output.name == "stderr"]
 
 
-@pytest.mark.parametrize("name", list(STEPS))
+@pytest.mark.parametrize(("run_folder", "name"), RAN, indirect=["run_folder"])
 def test_a_notebook_is_on_record_to_its_end(run_folder, name):
     record = json.loads((run_folder / "provenance" / f"{name}.json").read_text())
     assert record["finished"] and record["outputs"]

@@ -1,6 +1,6 @@
 """A sweep from its file to its table: shared, resumed, repeated, and told of its failures.
 
-One sweep is executed, and most tests look at it or go on from a copy of it: nearly all of the time goes into notebooks.
+One sweep is executed: killed, and gone on with. All tests look at it: nearly all of the time goes into notebooks.
 """
 
 from __future__ import annotations
@@ -33,14 +33,15 @@ BASE = {
     "n_folds": 3,
     "npp_sites": 40,
     "rs_sites": 20,
+    "rs_rh_line": "site_means",
 }
 SWEEP = {
     "config": "virtual",
     "base": BASE,
-    "axes": {"rs_rh_line": ["paper", "site_means"]},
-    "cells": [{"n_folds": 50}],  # there are 40 records of NPP
+    "axes": {"rs_rh_line": ["site_means", "paper"]},
+    "cells": [{"west": 60.0}],  # the virtual world begins at 73 degrees east
 }
-CELL = "rs_rh_line=site_means"
+CELL, IMPOSSIBLE = "rs_rh_line=paper", "west=60.0"
 MEASURED = ["wall_seconds", "peak_memory_bytes"]
 
 
@@ -75,15 +76,39 @@ def results(runs: Path) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[str]]:
-    """File, runs' folder and report of a sweep that was not disturbed."""
+def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """Runs' folder and report of a sweep of one cell, and an impossible one, that was killed in its last notebook."""
     folder = tmp_path_factory.mktemp("sweep")
-    file = written(folder)
-    return file, folder / "runs", run(file, folder / "runs")
+    runs, file = folder / "runs", written(folder, axes={"rs_rh_line": ["site_means"]})
+    process = subprocess.Popen(
+        call(file), cwd=ROOT, env=environment(runs), stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    begun = f"sweeps/tiny/stages/{FINAL}/*/provenance/{FINAL}.json"
+    while not list(runs.glob(begun)) and process.poll() is None:
+        time.sleep(0.1)
+    assert process.poll() is None, "ended before it was killed"
+    os.killpg(process.pid, signal.SIGKILL)
+    report = process.communicate()[0].splitlines()
+    (broken,) = runs.glob(begun)
+    assert not (broken.parents[1] / "status.json").exists(), "killed too late"
+    return runs, report
 
 
-def test_data_preparation_runs_once_for_all_cells(swept):
-    assert sorted(executed(swept[2])) == ["01", "02", "02", "03", "03", "04", "04", "04"]
+@pytest.fixture(scope="module")
+def swept(killed: tuple[Path, list[str]]) -> tuple[Path, Path, list[str]]:
+    """File, runs' folder and report of the same sweep, gone on with, with one more cell."""
+    file = written(killed[0].parent)
+    return file, killed[0], run(file, killed[0])
+
+
+def test_a_killed_sweep_goes_on_and_executes_each_stage_once(killed, swept):
+    """The impossible cell has a world of its own; every other stage before the last is shared."""
+    assert sorted(executed(killed[1]) + executed(swept[2])) == sorted(2 * ["01", "02", "03", "04"] + ["04"])
+
+
+def test_a_killed_sweep_repeats_the_broken_stage(killed, swept):
+    ended = [any(f"{FINAL} base: " in line for line in report) for report in (killed[1], swept[2])]
+    assert ended == [False, True]
 
 
 def test_cells_that_are_done_have_budgets_and_scores(swept):
@@ -101,8 +126,8 @@ def test_cells_differ_in_what_their_choice_decides_alone(swept):
 
 
 def test_an_impossible_cell_is_a_row_with_its_error(swept):
-    failed = results(swept[1]).loc["n_folds=50"]
-    assert failed["status"] == "failed" and "cannot be split into 50 folds" in failed["error"]
+    failed = results(swept[1]).loc[IMPOSSIBLE]
+    assert failed["status"] == "failed" and "73-136 E" in failed["error"]
 
 
 def test_a_cells_folder_is_a_whole_run(swept):
@@ -133,9 +158,9 @@ def test_a_dry_run_lists_the_cells_and_changes_nothing(swept, command):
     assert re.findall(r"^  (.{8})(.+)$", report, flags=re.MULTILINE) == [
         ("done    ", "base"),
         ("done    ", CELL),
-        ("to run  ", "n_folds=50"),
+        ("to run  ", IMPOSSIBLE),
     ]
-    assert results(swept[1]).loc["n_folds=50", "status"] == "failed"
+    assert results(swept[1]).loc[IMPOSSIBLE, "status"] == "failed"
     assert command(swept[1], "run", swept[0])[1].count("finished, nothing to do") == 1
 
 
@@ -144,41 +169,8 @@ def test_failed_stages_are_forgotten_when_they_are_to_be_repeated(swept, command
     shutil.copytree(swept[1], runs, symlinks=True)
     monkeypatch.setattr("subprocess.run", lambda command, **_: None)
     code, report = command(runs, "run", swept[0], "--retry-failed")
-    assert code == 1 and "3 failed stages are executed again" in report and "3 stages were not executed" in report
-    assert results(runs)["status"].to_dict() == {"base": "done", CELL: "done", "n_folds=50": "not run"}
-
-
-@pytest.fixture(scope="module")
-def resumed(swept, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
-    """Runs' folder and report of a sweep that was killed inside a notebook, and goes on with a longer axis."""
-    folder = tmp_path_factory.mktemp("killed")
-    runs = folder / "runs"
-    shutil.copytree(swept[1], runs, symlinks=True)
-    root = runs / "sweeps" / "tiny"
-    stage = (root / "cells" / CELL).resolve()
-    shutil.rmtree(stage)
-    for table in root.glob("results.*"):
-        table.unlink()
-    process = subprocess.Popen(
-        call(swept[0]), cwd=ROOT, env=environment(runs), stdout=subprocess.DEVNULL, start_new_session=True
-    )
-    deadline = time.monotonic() + 300
-    while not (stage / "provenance" / f"{FINAL}.json").exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    assert not (stage / "status.json").exists(), "killed too late"
-    return runs, run(written(folder, axes={"rs_rh_line": ["paper", "site_means", "records"]}), runs)
-
-
-def test_a_killed_sweep_goes_on_to_the_same_table(swept, resumed):
-    again, undisturbed = (results(runs).drop(columns=MEASURED) for runs in (resumed[0], swept[1]))
-    pd.testing.assert_frame_equal(again.loc[undisturbed.index], undisturbed)
-
-
-def test_a_killed_sweep_repeats_the_broken_stage_and_runs_the_new_cell_alone(resumed):
-    assert executed(resumed[1]) == ["04", "04"]
-    assert results(resumed[0]).loc["rs_rh_line=records", "status"] == "done"
+    assert code == 1 and "4 failed stages are executed again" in report and "4 stages were not executed" in report
+    assert results(runs)["status"].to_dict() == {"base": "done", CELL: "done", IMPOSSIBLE: "not run"}
 
 
 def test_a_cluster_would_be_given_every_stage(tmp_path):
@@ -189,7 +181,7 @@ def test_a_cluster_would_be_given_every_stage(tmp_path):
     command += ["--directory", str(tmp_path), "--config", f"sweep={written(tmp_path)}"]
     done = subprocess.run(command, env=environment(tmp_path), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^stage +8$", done.stdout + done.stderr, flags=re.MULTILINE)
+    assert re.search(r"^stage +9$", done.stdout + done.stderr, flags=re.MULTILINE)
 
 
 def test_code_that_is_edited_while_a_sweep_runs_stops_it(swept, tmp_path):
@@ -216,15 +208,16 @@ def test_the_calls_of_a_cell_are_its_notebooks_with_the_same_parameters(calls):
     assert names == list(NOTEBOOKS) and len({line.partition("--cwd")[2] for line in calls}) == 1
 
 
-def test_papermill_alone_runs_a_cell(swept, calls, tmp_path):
+def test_papermill_alone_runs_the_cell_that_was_killed_to_the_same_numbers(swept, command, tmp_path):
     """The last call, on what the sweep's earlier stages left: results of other parameters would be refused."""
-    root, folder = swept[1] / "sweeps" / "tiny", tmp_path / f"cell-{CELL}"
+    line = command(swept[1], "show", swept[0], "base")[1].splitlines()[-1]
+    root, folder = swept[1] / "sweeps" / "tiny", tmp_path / "cell-base"
     content = json.loads((root / "plan.json").read_text())
-    (last,) = [stage for stage in content["stages"] if stage["digest"] == content["cells"][CELL]]
+    (last,) = [stage for stage in content["stages"] if stage["digest"] == content["cells"]["base"]]
     for notebook, digest in last["needs"]:
         shutil.copytree(root / "stages" / notebook / digest, folder, dirs_exist_ok=True)
     assert not (folder / "nep.zarr").exists()
-    line = calls[-1].replace("papermill", f"{sys.executable} -m papermill -k python3 --no-progress-bar", 1)
+    line = line.replace("papermill", f"{sys.executable} -m papermill -k python3 --no-progress-bar", 1)
     done = subprocess.run(
         line.replace("notebooks", str(ROOT / "notebooks")).split(),
         cwd=tmp_path,
@@ -235,7 +228,7 @@ def test_papermill_alone_runs_a_cell(swept, calls, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     table = pd.read_csv(folder / "tables" / "budget_forests.csv").set_index("quantity")
-    expected = results(swept[1]).loc[CELL, "nep_mean_gC_m2_yr"]
+    expected = results(swept[1]).loc["base", "nep_mean_gC_m2_yr"]
     assert table.loc["NEP", "mean_gC_m2_yr"] == pytest.approx(expected, rel=1e-9)
 
 

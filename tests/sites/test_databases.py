@@ -74,7 +74,12 @@ def test_srdb_keeps_neighbours_on_the_plateau_and_china_without_coordinates(tmp_
     rows = [{"Country": "India"}, {"Country": "India", "Elevation": 300}, {"Latitude": None, "Longitude": None}]
     read = databases.read_srdb(srdb_file(tmp_path, rows), nowhere)
     assert read["record"].tolist() == ["SRDB 0", "SRDB 2"]
-    assert read["site"].tolist()[1] == "SRDB 2"
+
+
+def test_a_site_without_both_coordinates_goes_by_its_record(tmp_path):
+    rows = [{}, {"Latitude": None}, {"Longitude": None}, {"Latitude": None, "Longitude": None}]
+    read = databases.read_srdb(srdb_file(tmp_path, rows), nowhere)
+    assert read["site"].tolist() == ["33.00N 92.00E", "SRDB 1", "SRDB 2", "SRDB 3"]
 
 
 def test_michaletz_dry_matter_becomes_carbon_and_only_china_stays(tmp_path):

@@ -153,6 +153,8 @@ def test_plots_of_one_study_that_are_merely_alike_are_not_repetitions():
 
 def test_an_unknown_year_matches_any_year_of_another_source_only():
     assert pair(source=["a", "b"], year=[2010.0, np.nan]) == [False, True]
+    assert pair(source=["a", "b"], year=[np.nan, 2010.0]) == [False, True]
+    assert pair(source=["a", "b"], year=[np.nan, np.nan]) == [False, True]
     assert pair(year=[2010.0, np.nan]) == [False, False]
     assert pair(year=[np.nan, np.nan]) == [False, True]
 

@@ -316,8 +316,8 @@ class _Zones:
         region = cells["region"].to_numpy()
         pieces, label = np.unique(2 * region + cells["inside"].to_numpy(bool), return_inverse=True)
         weight = cells[list(AREAS)].to_numpy().T
-        zones = cls(label, weight, np.empty(0), pieces // 2, pieces % 2 == 1)
-        return replace(zones, area=zones.sums(np.ones(len(cells))))
+        area = np.array([np.bincount(label, each, len(pieces)) for each in weight])
+        return cls(label, weight, area, pieces // 2, pieces % 2 == 1)
 
     def sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the area-weighted sums of values, shape (3 areas, zones)."""

@@ -56,11 +56,12 @@ def _same_measurement(
     value: np.ndarray, year: np.ndarray, origin: np.ndarray, row: int, others: np.ndarray
 ) -> np.ndarray:
     """Tell for each of the others whether it is the measurement of a row, see :func:`find_duplicates`."""
-    unknown = np.isnan(year[others]) | np.isnan(year[row])
-    same_year = (year[others] == year[row]) | (np.isnan(year[others]) & np.isnan(year[row]))
+    same_year, unknown = year[others] == year[row], np.isnan(year[others])
+    both_unknown, one_unknown = unknown & np.isnan(year[row]), unknown | np.isnan(year[row])
     exact = np.isclose(value[others], value[row], rtol=1e-9, atol=0)
     near = np.isclose(value[others], value[row], rtol=DUPLICATE_TOLERANCE, atol=0)
-    return np.where(origin[others] == origin[row], exact & same_year, near & (same_year | unknown))
+    same_origin = origin[others] == origin[row]
+    return np.where(same_origin, exact & (same_year | both_unknown), near & (same_year | one_unknown))
 
 
 def swapped(table: pd.DataFrame) -> pd.Series:
