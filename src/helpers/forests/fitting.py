@@ -18,10 +18,13 @@ from numpy.typing import NDArray
 from helpers.config import Settings
 from helpers.data.cube import sample, thinned
 from helpers.data.land_cover import land_cover_balance
+from helpers.names import class_name
 from helpers.sites import training
 from mapforest import applicability, folds, validation
 from mapforest.cells import map_table
 from mapforest.forest import RandomForest
+from mapforest.influence import compact_groups, influence
+from mapforest.retransform import back_transform
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,9 @@ class Target:
     column: str  #: Its column in the training table.
     unit: str  #: Its unit, as table columns spell it.
 
+
+#: Width of a neighbourhood that :func:`influential_records` leaves out as one, km; and cells that it looks at.
+NEIGHBOURHOOD_KM, INFLUENCE_CELLS = 50.0, 5000
 
 TARGETS = {"npp": Target("NPP", "value", "gC_m2_yr"), "rs": Target("ln Rs", "ln_rs", "ln_gC_m2_yr")}
 
@@ -111,6 +117,77 @@ def applicable_cells(
     folds_of_map = fold_numbers(predictions, "knndm", settings.seed)
     space = applicability.training_space(table, importance, folds_of_map, forest.categorical)
     return applicability.applicable_cells(space, cube, cube["plateau"], settings.threads)
+
+
+def influential_records(
+    settings: Settings, name: str, forest: RandomForest, table: pd.DataFrame, cube: xr.Dataset, mean: float
+) -> pd.DataFrame:
+    """Return the plateau's mean flux without each site, and without all sites of each 50 km, greatest change first.
+
+    The changes are those of :func:`mapforest.influence.influence`, at a sample of the cells, each in one of its years.
+
+    Parameters
+    ----------
+    forest, table
+        From :func:`grow`.
+    mean : float
+        Of the map, g C m-2 yr-1.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per group of training rows: ``longitude`` and ``latitude`` (means, degrees), ``land_cover`` (the commonest
+        class of its cells), ``n_rows``, ``n_sites``, ``records``, ``sources`` and ``references`` (each named once),
+        ``flux_gC_m2_yr`` (mean of the rows), ``mean_without_gC_m2_yr``, ``change_gC_m2_yr`` (without less with),
+        ``change_se_gC_m2_yr``, ``n_trees`` and ``grown_anew``.
+    """
+    places = (table["longitude"], table["latitude"])
+    site = folds.site_labels(*places)
+    labels = [site, compact_groups(*places, NEIGHBOURHOOD_KM)]
+    every = np.concatenate([label == np.unique(label)[:, np.newaxis] for label in labels])
+    _, first = np.unique(every, axis=0, return_index=True)
+    groups = every[np.sort(first)]  # a site without neighbours is its own neighbourhood, and stands there once
+    sampled = thinned(cube, INFLUENCE_CELLS)
+    if "time" in sampled.dims:  # each year has its part of the cells
+        place = np.add.outer(np.arange(sampled.sizes["latitude"]), np.arange(sampled.sizes["longitude"]))
+        years = xr.DataArray(place % sampled.sizes["time"], dims=("latitude", "longitude"))
+        sampled = sampled.isel(time=years)
+    cells = map_table(sampled, ["cell_area", *forest.predictors], sampled["plateau"])
+
+    def _flux(predicted: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the flux of a prediction, as the map has it; the smearing factor is that of all rows."""
+        if name == "npp":
+            return predicted
+        residuals = table["ln_rs"] - table["out_of_bag"]
+        return back_transform(xr.DataArray(predicted), residuals, settings.back_transformation).to_numpy()
+
+    found = influence(forest, table, cells, cells["cell_area"], groups, _flux)
+    classes = sample(cube, table, ["land_cover"])["land_cover"]
+    texts = {
+        "records": table.get("record", table["site"]),
+        "sources": table["source"],
+        "references": table["reference"],
+    }
+    about = [
+        {
+            "longitude": table["longitude"][own].mean(),
+            "latitude": table["latitude"][own].mean(),
+            "land_cover": class_name(classes[own].mode()[0]),
+            "n_rows": int(own.sum()),
+            "n_sites": len(np.unique(site[own])),
+            **{column: "; ".join(dict.fromkeys(values[own].astype(str))) for column, values in texts.items()},
+            "flux_gC_m2_yr": table["value"][own].mean(),
+        }
+        for own in groups
+    ]
+    result = pd.DataFrame(about).assign(
+        mean_without_gC_m2_yr=mean + found["change"],
+        change_gC_m2_yr=found["change"],
+        change_se_gC_m2_yr=found["change_se"],
+        n_trees=found["n_trees"],
+        grown_anew=found["grown_anew"],
+    )
+    return result.sort_values("change_gC_m2_yr", key=np.abs, ascending=False, ignore_index=True)
 
 
 def area_share(cells: xr.DataArray, cube: xr.Dataset) -> float:
