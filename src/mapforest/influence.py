@@ -16,9 +16,9 @@ from mapforest.folds import EARTH_RADIUS_KM, SITE_DECIMALS
 from mapforest.forest import RandomForest, refuse_ungrown
 
 FEWEST_TREES = 100
-"""Trees that have not seen a group; with fewer the forest is grown anew without it."""
-NEW_TREES = 200
-"""Trees of a forest that is grown anew."""
+"""Trees that have not seen a group, and are enough to stand for a forest without it."""
+NEW_FORESTS, NEW_TREES = 20, 200
+"""Most forests that are grown anew without a group, and their trees."""
 
 
 def compact_groups(longitude: ArrayLike, latitude: ArrayLike, width_km: float) -> NDArray[np.int64]:
@@ -55,8 +55,9 @@ def influence(
     """Return how the mean of a map changes without each of some groups of training rows.
 
     The trees whose bootstrap sample has no row of a group are a forest that was grown without it (jackknife after
-    bootstrap, Efron 1992, https://doi.org/10.1111/j.2517-6161.1992.tb01866.x). Where they are fewer than
-    :data:`FEWEST_TREES`, as for three rows or more, :data:`NEW_TREES` trees are grown without the group.
+    bootstrap, Efron 1992, https://doi.org/10.1111/j.2517-6161.1992.tb01866.x). Of a group of three rows or more nearly
+    every tree has seen some. Then those :data:`FEWEST_TREES` that have seen least of it give a first answer, which is
+    nearer to zero than the true one. Where the first answers are greatest, forests are grown anew without the group.
 
     Parameters
     ----------
@@ -77,8 +78,8 @@ def influence(
     -------
     pandas.DataFrame
         A row per group, in their order: ``n_rows``, ``change`` (mean without the group less mean with it),
-        ``change_se`` (its standard error, since trees are few), ``n_trees`` (that have not seen the group) and
-        ``grown_anew``.
+        ``change_se`` (its standard error, since trees are few), ``n_trees`` (that the change was found from) and
+        ``trees``: ``unseen``, ``anew``, or ``least seen``, whose change is understated.
 
     Raises
     ------
@@ -110,16 +111,24 @@ def influence(
     scatter, mean = float(np.std(trees @ (share * slope), ddof=1)), _mean(trees)
     found = []
     for own in groups:
-        without = trees[~in_bag[:, own].any(axis=1)]
-        variance = 1 / max(1, len(without)) - 1 / len(trees)  # they are part of the trees that they are compared with
-        grown_anew = len(without) < FEWEST_TREES
-        if grown_anew:
-            smaller = clone(forest).set_params(n_trees=NEW_TREES)
-            without = _tree_predictions(smaller.fit(table[~own].reset_index(drop=True), target[~own]), cells)
-            variance = 1 / NEW_TREES + 1 / len(trees)
-        change = _mean(without) - mean
-        found.append((int(own.sum()), change, scatter * np.sqrt(variance), len(without), grown_anew))
-    return pd.DataFrame(found, columns=["n_rows", "change", "change_se", "n_trees", "grown_anew"])
+        seen = in_bag[:, own].sum(axis=1)
+        enough = (seen == 0).sum() >= FEWEST_TREES
+        without = trees[seen == 0] if enough else trees[np.argsort(seen, kind="stable")[:FEWEST_TREES]]
+        variance = 1 / len(without) - 1 / len(trees)  # they are part of the trees that they are compared with
+        found.append((own.sum(), _mean(without) - mean, variance, len(without), "unseen" if enough else "least seen"))
+    result = pd.DataFrame(found, columns=["n_rows", "change", "change_se", "n_trees", "trees"])
+    for row in result["change"][result["trees"] == "least seen"].abs().nlargest(NEW_FORESTS).index:
+        rest = ~groups[row]
+        smaller = clone(forest).set_params(n_trees=NEW_TREES)
+        without = _tree_predictions(smaller.fit(table[rest].reset_index(drop=True), target[rest]), cells)
+        variance = 1 / NEW_TREES + 1 / len(trees)
+        result.loc[row, ["change", "change_se", "n_trees", "trees"]] = (
+            _mean(without) - mean,
+            variance,
+            NEW_TREES,
+            "anew",
+        )
+    return result.assign(change_se=scatter * np.sqrt(result["change_se"]))
 
 
 def _tree_predictions(forest: RandomForest, cells: pd.DataFrame) -> NDArray[np.float32]:

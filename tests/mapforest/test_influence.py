@@ -56,7 +56,7 @@ def test_trees_that_have_not_seen_a_row_agree_with_a_forest_grown_without_it(gro
     target = forest.training_rows_[1]
     anew = clone(forest).fit(sites.iloc[rest].reset_index(drop=True), target[rest])
     true_change = float((anew.predict(cells) - forest.predict(cells)).mean())
-    assert not without_each["grown_anew"][row]
+    assert without_each["trees"][row] == "unseen"
     assert abs(without_each["change"][row] - true_change) < 3 * 2**0.5 * without_each["change_se"][row]
 
 
@@ -83,7 +83,7 @@ def test_a_group_that_nearly_every_tree_has_seen_gets_a_forest_of_its_own(grown)
     found = influence(forest, sites, cells, np.ones(len(cells)), [group]).iloc[0]
     target = forest.training_rows_[1]
     fewer = clone(forest).set_params(n_trees=NEW_TREES).fit(sites[~group].reset_index(drop=True), target[~group])
-    assert found["grown_anew"] and (found["n_rows"], found["n_trees"]) == (8, NEW_TREES)
+    assert (found["trees"], found["n_rows"], found["n_trees"]) == ("anew", 8, NEW_TREES)
     expected = fewer.predict(cells).mean() - forest.predict(cells).mean()
     assert found["change"] == pytest.approx(expected, rel=1e-5)
     trees = [tree.predict(forest.encode(cells)).mean() for tree in forest.estimator_.estimators_]
@@ -95,10 +95,26 @@ def test_fewer_than_a_hundred_trees_are_not_enough(grown):
     forest, sites, cells = grown
     groups = [np.arange(40) < size for size in (1, 2, 3)]
     found = influence(forest, sites, cells[:20], np.ones(20), groups)
-    unseeing = [
-        sum(not group[bag].any() for bag in forest.estimator_.estimators_samples_) < FEWEST_TREES for group in groups
-    ]
-    assert found["grown_anew"].tolist() == unseeing == [False, True, True]
+    bags = forest.estimator_.estimators_samples_
+    few = [sum(not group[bag].any() for bag in bags) < FEWEST_TREES for group in groups]
+    assert (found["trees"] == "anew").tolist() == few == [False, True, True]
+
+
+def test_no_more_forests_are_grown_than_the_limit_and_those_where_the_first_answer_is_greatest(grown, monkeypatch):
+    """The trees that have seen least of a group understate what it does; the one with the outlier does most."""
+    monkeypatch.setattr("mapforest.influence.NEW_FORESTS", 1)
+    forest, sites, cells = grown
+    groups = np.array([np.isin(np.arange(40), first + np.arange(4)) for first in (0, 5, 12)])
+    found = influence(forest, sites, cells, np.ones(len(cells)), groups)
+    assert found["trees"].tolist() == ["least seen", "anew", "least seen"]
+    bags = forest.estimator_.estimators_samples_
+    seen = [len(np.unique(bag[groups[0][bag]])) for bag in bags]
+    least = np.argsort(seen, kind="stable")[:FEWEST_TREES]
+    trees = np.array([tree.predict(forest.encode(cells)).mean() for tree in forest.estimator_.estimators_])
+    assert found["change"][0] == pytest.approx(trees[least].mean() - trees.mean(), abs=1e-4)
+    assert found["n_trees"].tolist() == [FEWEST_TREES, NEW_TREES, FEWEST_TREES]
+    error = np.std(trees, ddof=1) * (1 / FEWEST_TREES - 1 / 600) ** 0.5
+    assert found["change_se"][2] == pytest.approx(error, rel=1e-4)
 
 
 def test_the_mean_counts_after_the_way_back_from_a_logarithm():

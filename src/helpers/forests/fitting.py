@@ -139,7 +139,7 @@ def influential_records(
         A row per group of training rows: ``longitude`` and ``latitude`` (means, degrees), ``land_cover`` (the commonest
         class of its cells), ``n_rows``, ``n_sites``, ``records``, ``sources`` and ``references`` (each named once),
         ``flux_gC_m2_yr`` (mean of the rows), ``mean_without_gC_m2_yr``, ``change_gC_m2_yr`` (without less with),
-        ``change_se_gC_m2_yr``, ``n_trees`` and ``grown_anew``.
+        ``change_se_gC_m2_yr``, ``n_trees`` and ``trees``.
     """
     places = (table["longitude"], table["latitude"])
     site = folds.site_labels(*places)
@@ -185,7 +185,7 @@ def influential_records(
         change_gC_m2_yr=found["change"],
         change_se_gC_m2_yr=found["change_se"],
         n_trees=found["n_trees"],
-        grown_anew=found["grown_anew"],
+        trees=found["trees"],
     )
     return result.sort_values("change_gC_m2_yr", key=np.abs, ascending=False, ignore_index=True)
 
