@@ -46,6 +46,7 @@ PARALLEL_STEPS = (
     ["04_rh_and_nep"],
     ["05_comparison", "07_sensitivity", "08_scaling"],
     ["06_uncertainty"],
+    ["09_evidence"],
 )
 
 

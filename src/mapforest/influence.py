@@ -116,19 +116,20 @@ def influence(
         without = trees[seen == 0] if enough else trees[np.argsort(seen, kind="stable")[:FEWEST_TREES]]
         variance = 1 / len(without) - 1 / len(trees)  # they are part of the trees that they are compared with
         found.append((own.sum(), _mean(without) - mean, variance, len(without), "unseen" if enough else "least seen"))
-    result = pd.DataFrame(found, columns=["n_rows", "change", "change_se", "n_trees", "trees"])
+    result = pd.DataFrame(found, columns=["n_rows", "change", "variance", "n_trees", "trees"])
     for row in result["change"][result["trees"] == "least seen"].abs().nlargest(NEW_FORESTS).index:
         rest = ~groups[row]
         smaller = clone(forest).set_params(n_trees=NEW_TREES)
         without = _tree_predictions(smaller.fit(table[rest].reset_index(drop=True), target[rest]), cells)
         variance = 1 / NEW_TREES + 1 / len(trees)
-        result.loc[row, ["change", "change_se", "n_trees", "trees"]] = (
+        result.loc[row, ["change", "variance", "n_trees", "trees"]] = (
             _mean(without) - mean,
             variance,
             NEW_TREES,
             "anew",
         )
-    return result.assign(change_se=scatter * np.sqrt(result["change_se"]))
+    result["variance"] = scatter * np.sqrt(result["variance"])
+    return result.rename(columns={"variance": "change_se"})
 
 
 def _tree_predictions(forest: RandomForest, cells: pd.DataFrame) -> NDArray[np.float32]:
