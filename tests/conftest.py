@@ -49,6 +49,7 @@ PARALLEL_STEPS = (
     ["04_rh_and_nep"],
     ["05_comparison", "07_sensitivity", "08_scaling"],
     ["06_uncertainty"],
+    ["09_evidence"],
 )
 ONCE = {"08_scaling"}  # of no world: run with the virtual one
 

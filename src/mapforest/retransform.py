@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import xarray as xr
 from numpy.typing import ArrayLike
 
 from mapforest.errors import ForestError
@@ -46,22 +45,3 @@ def smearing_factor(log_residual: ArrayLike) -> float:
     if not residual.size:
         raise ForestError("no residual to smear with: grow more trees, so that each row is out of bag in some")
     return float(np.mean(np.exp(residual)))
-
-
-def back_transform(log_values: xr.DataArray, log_residual: ArrayLike, how: str) -> xr.DataArray:
-    """Return a quantity from its predicted natural logarithm, by the exponential alone or with the smearing factor.
-
-    The exponential of a mean logarithm is nearer to a median than to a mean: it is too low by the scatter about the
-    prediction. ``how`` is "exponential" or "smearing"; only smearing needs the residuals, see :func:`smearing_factor`.
-
-    Examples
-    --------
-    >>> float(back_transform(xr.DataArray(np.log(500.0)), [np.log(0.8), np.log(1.4)], "smearing").round(6))
-    550.0
-    """
-    if how not in {"exponential", "smearing"}:
-        raise ForestError(f"how is {how!r}; expected exponential or smearing")
-    values = np.exp(log_values)
-    if how == "smearing":
-        values = values * smearing_factor(log_residual)
-    return values.assign_attrs(back_transformation=how)

@@ -138,3 +138,14 @@ def test_published_sinks_read_ranges_and_negative_numbers():
 
 def test_published_sinks_leave_out_what_is_no_sink():
     assert not paper.published_sinks()["source"].str.contains("Zhao|CLM5|Wang").any()
+
+
+def test_every_published_number_is_listed_in_the_unit_of_its_flux():
+    """374.2 Tg C yr-1 over 2.5 million km2 are 149.68 g C m-2 yr-1; a mean and a sink stay as they are."""
+    table = paper.published_estimates(plateau_Mkm2=2.5).set_index(["flux", "source"])
+    assert table.loc[("GPP", "Zhao et al. 2025"), "low"] == pytest.approx(374.2 / 2.5)
+    assert table.loc[("NPP", "CLM5 study 2024"), ["low", "high"]].tolist() == [256.0, 256.0]
+    assert table.loc[("NPP", "Zeng et al. 2023"), "low"] == 321.4
+    assert table.loc[("NEP", "Zeng et al. 2023"), "low"] == 22.3
+    assert table.loc[("NEP", "Wei et al. 2021"), ["low", "high"]].tolist() == [178.0, 318.0]
+    assert paper.published_gpp() == 374.2

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from helpers.balance.draws import SOURCES
-from helpers.balance.uncertainty import budget_intervals, variance_sources
+from helpers.balance.uncertainty import beside_published, budget_intervals, variance_sources
 from helpers.errors import DataError
 
 
@@ -107,3 +107,27 @@ def test_variances_of_the_sources_by_hand():
 def test_without_any_variance_there_are_no_shares():
     tables = [drawn([1, 1], source) for source in (*SOURCES, "all")]
     assert variance_sources(pd.concat(tables))["nep_variance_share"].isna().all()
+
+
+def test_published_estimates_stand_below_ours_each_in_the_unit_of_its_flux():
+    """NEP is a total (mean 40 x 2.5 million km2), NPP a mean; the paper's chain has the same NPP, and no row of it."""
+    scenarios = ("main", "as_paper", "naive")
+    parts = ("plateau", "inside")
+    tables = [
+        drawn(values, varied, scenario, part)
+        for scenario in scenarios
+        for part in parts
+        for varied, values in (("none", [40.0 + 10 * scenarios.index(scenario)]), ("all", range(101)))
+    ]
+    published = pd.DataFrame({"flux": ["GPP", "NEP"], "label": ["A", "B"], "low": [147.0, 10.0], "high": [147.0, 30.0]})
+    table = beside_published(intervals(*tables), published)
+    assert table[["flux", "label", "kind"]].agg(tuple, axis=1).tolist() == [
+        ("NEP", "this run", "this run"),
+        ("NPP", "this run", "this run"),
+        ("NEP", "the paper's chain, this run", "this run"),
+        ("GPP", "A", "published"),
+        ("NEP", "B", "published"),
+    ]
+    assert table["value"].tolist() == [100.0, 1040.0, 125.0, 147.0, 20.0]
+    assert table["low"].tolist() == pytest.approx([12.5, 1005.0, 12.5, 147.0, 10.0])
+    assert table["high"].tolist() == pytest.approx([237.5, 1095.0, 237.5, 147.0, 30.0])

@@ -188,6 +188,37 @@ def test_a_reader_that_is_not_a_function_of_the_package_is_refused(catalogue, tm
         readers.open_source("mine")
 
 
+TOWER_MONTHS = """TIMESTAMP,TA_F,NEE_VUT_REF,RECO_NT_VUT_REF,GPP_NT_VUT_REF,RECO_DT_VUT_REF,GPP_DT_VUT_REF
+200402,1.0,0.5,1.5,1.0,2.0,-9999
+200403,1.0,-1,2,3,4,5
+"""
+
+
+def test_a_tower_is_read_with_its_place_and_its_two_partitions(tmp_path: Path) -> None:
+    path = tmp_path / "FLX_CN-Dan_FLUXNET2015_SUBSET_MM_2004-2004_1-4.csv"
+    path.write_text(TOWER_MONTHS)
+    table = readers.read_towers(path)
+    first, second = table.to_dict("records")
+    assert (first["site"], first["longitude"], first["latitude"]) == ("CN-Dan", 91.0664, 30.4978)
+    assert (first["year"], first["month"], first["nee"]) == (2004, 2, 0.5) and np.isnan(first["gpp_day"])
+    partitions = ["reco_night", "gpp_night", "reco_day", "gpp_day"]
+    assert [second[name] for name in partitions] == [2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("name", ["FLX_US-Ha1_FLUXNET2015.csv", "towers.csv"])
+def test_a_tower_whose_place_is_not_known_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(TOWER_MONTHS)
+    with pytest.raises(DataError, match=f"{name}: expected a file FLX_<tower>_… of one of CN-Dan"):
+        readers.read_towers(tmp_path / name)
+
+
+def test_a_tower_without_a_flux_is_refused_with_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "FLX_CN-Dan_FLUXNET2015_SUBSET_MM_2004-2004_1-4.csv"
+    path.write_text(TOWER_MONTHS.replace("GPP_DT", "GPP_XX"))
+    with pytest.raises(DataError, match="GPP_DT_VUT_REF is missing"):
+        readers.read_towers(path)
+
+
 # The real files ------------------------------------------------------------------------------------------------------
 
 
@@ -237,3 +268,22 @@ def test_the_upper_metre_holds_more_carbon_than_the_upper_30_cm(real_data) -> No
     upper = real_world().cube["soc"].where(real_world().cube["plateau"])
     metre = grid.resample_nearest(readers.open_source("soc_0_100cm"), upper)
     assert bool((metre >= upper).sum() > 20_000)
+
+
+@pytest.mark.real_data
+def test_towers_took_up_what_their_files_say(real_data) -> None:
+    """Months are weighted with 30.4 days here: annual NEE as published with the files, within 2 g C m-2 yr-1."""
+    nee = 365.25 / 12 * readers.open_source("fluxnet_towers").groupby(["site", "year"])["nee"].sum()
+    assert nee.to_dict() == pytest.approx(
+        {
+            ("CN-Dan", 2004): -129,
+            ("CN-Dan", 2005): -68,
+            ("CN-Ha2", 2003): -110,
+            ("CN-Ha2", 2004): -226,
+            ("CN-Ha2", 2005): -182,
+            ("CN-HaM", 2002): 33,
+            ("CN-HaM", 2003): -127,
+            ("CN-HaM", 2004): -192,
+        },
+        abs=2.5,
+    )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from drawn import legend_texts, panels, row_names
+from drawn import legend_texts, panels, row_names, widths
 
 from helpers.figures.fits import (
     accumulated_effects,
     figS1_rs_rh,
     fit_scatter,
     importance,
+    influential_records,
     modis_check,
     validation_scores,
 )
@@ -108,3 +109,41 @@ def test_accumulated_effects_draw_a_mark_per_site_and_name_the_predictor_with_un
     (axes,) = accumulated_effects(effects, pd.DataFrame({"srad": [0.1, 0.5, 0.7]}), ["srad"], "effect").axes
     assert any(line.get_marker() == "|" and len(line.get_xdata()) == 3 for line in axes.lines)
     assert axes.get_xlabel() == "shortwave radiation [W m⁻²]"
+
+
+def influences(n: int) -> pd.DataFrame:
+    """Return changes of a mean, greatest first; the second is of two sites."""
+    change = 60.0 * (-0.5) ** np.arange(n)
+    return pd.DataFrame(
+        {
+            "longitude": 92.9,
+            "latitude": 34.7,
+            "records": ["A 1", "A 2; A 3; A 4", *(f"B {i}" for i in range(n - 2))],
+            "n_rows": [1, 3, *[1] * (n - 2)],
+            "n_sites": [1, 2, *[1] * (n - 2)],
+            "change_gC_m2_yr": change,
+            "change_se_gC_m2_yr": 2.0,
+        }
+    )
+
+
+def test_influential_records_name_place_and_records_from_the_greatest_down():
+    (axes,) = influential_records(influences(3), "NPP").axes
+    assert row_names(axes) == ["34.70° N 92.90° E\nA 1", "34.70° N 92.90° E\nA 2 and 2 more", "34.70° N 92.90° E\nB 0"]
+    assert sorted(widths(axes)) == [-30.0, 15.0, 60.0]
+    assert {text.get_text() for text in axes.texts} == {"+60", "−30", "+15"}
+    assert axes.get_xlabel() == "change of the plateau's mean NPP without these records [g C m⁻² yr⁻¹]"
+
+
+def test_influential_records_tell_a_site_from_a_neighbourhood_without_colour():
+    figure = influential_records(influences(3), "NPP")
+    hatched = {bar.get_width(): bar.get_hatch() for bar in figure.axes[0].patches}
+    assert hatched == {60.0: None, -30.0: "///", 15.0: None}
+    assert legend_texts(figure) == {"one site", "all sites within 50 km of each other"}
+
+
+def test_influential_records_have_a_whisker_of_one_standard_error_and_twelve_rows_at_most():
+    (axes,) = influential_records(influences(14), "Rs").axes
+    assert len(row_names(axes)) == 12
+    ends = [segment[:, 0] for found in axes.collections for segment in found.get_segments()]
+    assert sorted(np.ptp(ends, axis=1)) == pytest.approx([4.0] * 12)

@@ -49,4 +49,4 @@ def table(cube: xr.Dataset) -> pd.DataFrame:
 @pytest.fixture(scope="package")
 def scored(settings: Settings, table: pd.DataFrame, cube: xr.Dataset) -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
     """Predictions and scores of both forests under every scheme."""
-    return {name: fitting.validate(settings, name, table, cube) for name in fitting.TARGETS}
+    return {name: fitting.validate(settings, name, table, cube) for name in fitting.FLUXES}

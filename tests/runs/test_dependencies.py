@@ -147,14 +147,14 @@ def users() -> dict[str, list[str]]:
 @pytest.mark.parametrize(
     ("file", "notebooks"),
     [
-        ("src/helpers/balance/carbon.py", ["04", "05", "06"]),
+        ("src/helpers/balance/carbon.py", ["04", "05", "06", "09"]),
         ("src/helpers/virtual/laws.py", ["01"]),
         ("src/helpers/costs.py", ["08"]),
         ("src/helpers/figures/costs.py", ["08"]),
         ("src/helpers/sweeps/results.py", ["07"]),
         ("src/helpers/sweeps/stages.py", []),
-        ("data/paper/claims.csv", ["05", "06", "07"]),
-        ("data/virtual/coverage.csv", ["06"]),
+        ("data/paper/claims.csv", ["05", "06", "09", "07"]),
+        ("data/virtual/coverage.csv", ["06", "09"]),
     ],
 )
 def test_an_edit_reaches_the_notebooks_that_use_the_file_and_no_other(users, file, notebooks):

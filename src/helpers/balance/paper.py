@@ -208,21 +208,39 @@ def paper_means(budgets: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["quantity", "product", "mean_gC_m2_yr"])
 
 
-def published_sinks() -> pd.DataFrame:
-    """Return what others published as the plateau's sink, from ``data/paper/published_estimates.csv``.
+def published_estimates(plateau_Mkm2: float) -> pd.DataFrame:
+    """Return every number that others published of the plateau, from ``data/paper/published_estimates.csv``.
 
-    Only rows with a number in Tg C yr-1 of NEP or net uptake are returned. The columns are ``label``, ``low`` and
-    ``high`` [Tg C yr-1] (equal where a work gives one number), ``source``, ``period`` and ``read`` (how much of the
-    work was read).
+    NPP and GPP are given per area; a total is spread over the plateau, of ``plateau_Mkm2`` million km2.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``flux`` (NEP, NPP or GPP; net uptake counts as NEP), ``label``, ``low`` and ``high`` (equal where a work gives
+        one number; NEP in Tg C yr-1, the others in g C m-2 yr-1), ``source``, ``period`` and ``read`` (how much of the
+        work was read).
     """
     table = _read("published_estimates.csv", dtype=str)
-    net = table["quantity"].str.startswith(("NEP", "net uptake")) & (table["unit"] == "Tg C yr-1")
-    found = table[net & table["value"].notna()].reset_index(drop=True)
+    found = table[table["value"].notna()].reset_index(drop=True)
     ends = found["value"].str.extract(r"^(-?[\d.]+)(?:-([\d.]+))?$").astype(float)
+    flux = found["quantity"].str.split().str[0].replace("net", "NEP")
+    # Tg C yr-1 / million km2 = g C m-2 yr-1
+    per_area = (flux != "NEP") & (found["unit"] == "Tg C yr-1")
+    ends = ends.div(per_area.map({True: plateau_Mkm2, False: 1.0}), axis=0)
     label = found["source"] + (", " + found["period"]).fillna("")
-    return found.assign(label=label, low=ends[0], high=ends[1].fillna(ends[0]))[
-        ["label", "low", "high", "source", "period", "read"]
-    ]
+    found = found.assign(flux=flux, label=label, low=ends[0], high=ends[1].fillna(ends[0]))
+    return found[["flux", "label", "low", "high", "source", "period", "read"]]
+
+
+def published_sinks() -> pd.DataFrame:
+    """Return the rows of :func:`published_estimates` that are of NEP, Tg C yr-1, without ``flux``."""
+    found = published_estimates(plateau_Mkm2=1.0)
+    return found[found["flux"] == "NEP"].drop(columns="flux").reset_index(drop=True)
+
+
+def published_gpp() -> float:
+    """Return the published GPP of the plateau, Tg C yr-1."""
+    return float(published_estimates(plateau_Mkm2=1.0).set_index("flux").loc["GPP", "low"])
 
 
 def _verdict(implied: float, stated: str) -> str:

@@ -74,6 +74,37 @@ def budget_intervals(drawn: pd.DataFrame, level: float) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def beside_published(budget: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """Return this run's intervals for the plateau and what others published, in one table.
+
+    Parameters
+    ----------
+    budget : pandas.DataFrame
+        From :func:`budget_intervals`. The main scenario is ours, ``as_paper`` is the paper's chain on this run's maps.
+    published : pandas.DataFrame
+        From :func:`helpers.balance.paper.published_estimates`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``flux`` (NEP [Tg C yr-1], NPP or GPP [g C m-2 yr-1]), ``label``, ``kind`` (``this run`` or ``published``),
+        ``value``, ``low`` and ``high``. A published range has no value of its own; its middle stands there.
+    """
+    rows = []
+    plateau = budget[budget["part"] == "plateau"].set_index(["scenario", "quantity"])
+    for scenario, name in (("main", "this run"), ("as_paper", "the paper's chain, this run")):
+        for flux, columns in (
+            ("NEP", ["total_TgC_yr", "total_low_TgC_yr", "total_high_TgC_yr"]),
+            ("NPP", ["mean_gC_m2_yr", "low_gC_m2_yr", "high_gC_m2_yr"]),
+        ):
+            found = plateau.loc[(scenario, flux)]
+            if flux == "NEP" or scenario == "main":  # both scenarios have one NPP
+                rows.append((flux, name, "this run", *found[columns]))
+    ours = pd.DataFrame(rows, columns=["flux", "label", "kind", "value", "low", "high"])
+    theirs = published.assign(kind="published", value=(published["low"] + published["high"]) / 2)
+    return pd.concat([ours, theirs[ours.columns]], ignore_index=True)
+
+
 def variance_sources(drawn: pd.DataFrame) -> pd.DataFrame:
     """Return how much each source alone moves the plateau's budget, beside all together.
 

@@ -196,6 +196,43 @@ def _global_axes(rows: int) -> tuple[np.ndarray, np.ndarray]:
     return cells["latitude"].values, cells["longitude"].values
 
 
+#: Towers of FLUXNET2015 on the plateau: longitude and latitude, degrees. Their files do not hold them.
+TOWERS = {"CN-Dan": (91.0664, 30.4978), "CN-Ha2": (101.3269, 37.6086), "CN-HaM": (101.332, 37.607)}
+
+
+def read_towers(*paths: Path) -> pd.DataFrame:
+    """Read monthly fluxes of eddy-covariance towers (FLUXNET2015, SUBSET MM), one file per tower.
+
+    The columns are ``site``, ``longitude``, ``latitude``, ``year``, ``month``, ``nee`` (VUT_REF; below zero is uptake),
+    ``gpp_night``, ``gpp_day``, ``reco_night`` and ``reco_day`` (partitioned by night-time and by day-time data), all
+    g C m-2 d-1. A month without a value (-9999) is missing.
+    """
+    columns = {"nee": "NEE_VUT_REF"}
+    columns |= {
+        f"{flux}_{time}": f"{flux.upper()}_{time[0].upper()}T_VUT_REF"
+        for flux in ("gpp", "reco")
+        for time in ("night", "day")
+    }
+    tables = []
+    for path in paths:
+        named = re.match(r"FLX_(\w{2}-\w{3})_", path.name)
+        if named is None or named[1] not in TOWERS:
+            raise DataError(f"{path.name}: expected a file FLX_<tower>_… of one of {', '.join(TOWERS)}")
+        file = pd.read_csv(path, na_values=["-9999"])
+        _refuse_missing(path, ["TIMESTAMP", *columns.values()], file)
+        longitude, latitude = TOWERS[named[1]]
+        month = pd.to_datetime(file["TIMESTAMP"].astype(str), format="%Y%m").dt
+        place = {
+            "site": named[1],
+            "longitude": longitude,
+            "latitude": latitude,
+            "year": month.year,
+            "month": month.month,
+        }
+        tables.append(pd.DataFrame(place | {ours: file[theirs] for ours, theirs in columns.items()}))
+    return pd.concat(tables, ignore_index=True)
+
+
 def _refuse_missing(path: Path, needed: Iterable[str], there: Iterable[str]) -> None:
     """Raise if a file lacks variables or columns, and name them."""
     missing = [name for name in needed if name not in there]

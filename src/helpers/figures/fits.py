@@ -214,6 +214,67 @@ def accumulated_effects(effects: pd.DataFrame, sites: pd.DataFrame, predictors: 
 
 
 @style.styled
+def influential_records(table: pd.DataFrame, name: str) -> Figure:
+    """Draw how the plateau's mean changes without some training rows, the twelve greatest changes on top.
+
+    A whisker is a standard error: the change is found from a part of the trees.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        ``longitude``, ``latitude`` [degrees], ``records``, ``n_rows``, ``n_sites``, ``change_gC_m2_yr`` and
+        ``change_se_gC_m2_yr``, greatest change first; see :func:`helpers.forests.fitting.influential_records`.
+    name : str
+        The flux.
+    """
+    columns = ["longitude", "latitude", "records", "n_rows", "n_sites", "change_gC_m2_yr", "change_se_gC_m2_yr"]
+    style.require_columns(table, columns, "influential_records")
+    shown = table.head(12)
+    alone = (shown["n_sites"] == 1).to_numpy()
+    figure = style.blank(1.1 + 0.36 * len(shown))
+    axes = figure.add_subplot()
+    axes.axvline(0, color="black", linewidth=0.8)
+    for chosen, label, look in (
+        (alone, "one site", {"color": style.OURS}),
+        (~alone, "all sites within 50 km of each other", {"color": style.SECOND, "hatch": "///"}),
+    ):
+        rows = shown[chosen]
+        whiskers = {"xerr": rows["change_se_gC_m2_yr"], "error_kw": {"elinewidth": 1, "capsize": 2}}
+        places = np.flatnonzero(chosen)
+        axes.barh(
+            places,
+            rows["change_gC_m2_yr"],
+            height=0.6,
+            label=label,
+            edgecolor=style.INK,
+            linewidth=0.5,
+            **look,
+            **whiskers,
+        )
+    names = []
+    for row in shown.itertuples():
+        first, *others = row.records.split("; ")
+        counted = f"{first} and {len(others)} more" if others else first
+        names.append(f"{row.latitude:.2f}° N {row.longitude:.2f}° E\n{counted}")
+    style.name_rows(axes, names)
+    ends = shown["change_gC_m2_yr"] + np.sign(shown["change_gC_m2_yr"]) * shown["change_se_gC_m2_yr"]
+    for place, (end, change) in enumerate(zip(ends, shown["change_gC_m2_yr"], strict=True)):
+        side = {"ha": "left", "xytext": (4, 0)} if change >= 0 else {"ha": "right", "xytext": (-4, 0)}
+        axes.annotate(
+            f"{change:+.0f}".replace("-", "−"),
+            (end, place),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+            **side,
+        )
+    axes.margins(x=0.12)
+    axes.set_xlabel(with_units(f"change of the plateau's mean {name} without these records", FLUX_UNITS))
+    figure.legend(loc="outside lower center", ncols=2)
+    return figure
+
+
+@style.styled
 def modis_check(stand_in: ArrayLike, site_values: ArrayLike) -> Figure:
     """Draw the NPP_modis stand-in against the yearly MOD17A3 values that were extracted at the same sites.
 

@@ -8,8 +8,10 @@ on the target grid, ``plateau`` and ``cell_area``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -19,11 +21,13 @@ from numpy.typing import NDArray
 from helpers.config import Settings
 from helpers.data.cube import sample, thinned
 from helpers.data.land_cover import land_cover_balance
+from helpers.names import class_name
 from helpers.sites import training
 from mapforest import applicability, folds, validation
 from mapforest.cells import map_table
 from mapforest.forest import RandomForest
-from mapforest.retransform import back_transform, smearing_factor
+from mapforest.influence import compact_groups, influence
+from mapforest.retransform import smearing_factor
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,12 @@ class Target:
     logarithmic: bool  #: It is the logarithm of a flux.
 
 
+#: Width of a neighbourhood that :func:`influential_records` leaves out as one, km; and cells that it looks at.
+NEIGHBOURHOOD_KM, INFLUENCE_CELLS = 50.0, 5000
+
 FLUXES = ("npp", "rs")
+
+T = TypeVar("T", NDArray[np.float64], pd.Series, xr.DataArray)
 
 
 def target(settings: Settings, name: str) -> Target:
@@ -125,6 +134,70 @@ def applicable_cells(
     return applicability.applicable_cells(space, cube, cube["plateau"], settings.threads)
 
 
+def influential_records(
+    settings: Settings, name: str, forest: RandomForest, table: pd.DataFrame, cube: xr.Dataset, mean: float
+) -> pd.DataFrame:
+    """Return the plateau's mean flux without each site, and without all sites of each 50 km, greatest change first.
+
+    The changes are those of :func:`mapforest.influence.influence`, at a sample of the cells, each in one of its years.
+
+    Parameters
+    ----------
+    forest, table
+        From :func:`grow`.
+    mean : float
+        Of the map, g C m-2 yr-1.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per group of training rows: ``longitude`` and ``latitude`` (means, degrees), ``land_cover`` (the commonest
+        class of its cells), ``n_rows``, ``n_sites``, ``records``, ``sources`` and ``references`` (each named once),
+        ``flux_gC_m2_yr`` (mean of the rows), ``mean_without_gC_m2_yr``, ``change_gC_m2_yr`` (without less with),
+        ``change_se_gC_m2_yr``, ``n_trees`` and ``trees``.
+    """
+    places = (table["longitude"], table["latitude"])
+    site = folds.site_labels(*places)
+    labels = [site, compact_groups(*places, NEIGHBOURHOOD_KM)]
+    every = np.concatenate([label == np.unique(label)[:, np.newaxis] for label in labels])
+    _, first = np.unique(every, axis=0, return_index=True)
+    groups = every[np.sort(first)]  # a site without neighbours is its own neighbourhood, and stands there once
+    sampled = thinned(cube, INFLUENCE_CELLS)
+    if "time" in sampled.dims:  # each year has its part of the cells
+        place = np.add.outer(np.arange(sampled.sizes["latitude"]), np.arange(sampled.sizes["longitude"]))
+        years = xr.DataArray(place % sampled.sizes["time"], dims=("latitude", "longitude"))
+        sampled = sampled.isel(time=years)
+    cells = map_table(sampled, ["cell_area", *forest.predictors], sampled["plateau"])
+
+    found = influence(forest, table, cells, cells["cell_area"], groups, _back(settings, name, table))
+    classes = sample(cube, table, ["land_cover"])["land_cover"]
+    texts = {
+        "records": table.get("record", table["site"]),
+        "sources": table["source"],
+        "references": table["reference"],
+    }
+    about = [
+        {
+            "longitude": table["longitude"][own].mean(),
+            "latitude": table["latitude"][own].mean(),
+            "land_cover": class_name(classes[own].mode()[0]),
+            "n_rows": int(own.sum()),
+            "n_sites": len(np.unique(site[own])),
+            **{column: "; ".join(dict.fromkeys(values[own].astype(str))) for column, values in texts.items()},
+            "flux_gC_m2_yr": table["value"][own].mean(),
+        }
+        for own in groups
+    ]
+    result = pd.DataFrame(about).assign(
+        mean_without_gC_m2_yr=mean + found["change"],
+        change_gC_m2_yr=found["change"],
+        change_se_gC_m2_yr=found["change_se"],
+        n_trees=found["n_trees"],
+        trees=found["trees"],
+    )
+    return result.sort_values("change_gC_m2_yr", key=np.abs, ascending=False, ignore_index=True)
+
+
 def area_share(cells: xr.DataArray, cube: xr.Dataset) -> float:
     """Return the share of the plateau's area, from 0 to 1, that some of its cells (a map of bool) cover."""
     return float(cube["cell_area"].where(cells).sum() / cube["cell_area"].where(cube["plateau"]).sum())
@@ -136,19 +209,22 @@ def as_flux(settings: Settings, name: str, predicted: xr.DataArray, table: pd.Da
     A logarithm is brought back as ``back_transformation`` says, with the out-of-bag residuals of the table from
     :func:`grow`.
     """
-    what = target(settings, name)
-    if what.logarithmic:
-        residual = table[what.column] - table["out_of_bag"]
-        predicted = back_transform(predicted, residual, settings.back_transformation)
+    predicted = _back(settings, name, table)(predicted)
     long_name = {"npp": "net primary production", "rs": "soil respiration"}[name]
-    source = f"random forest of {what.label}"
+    source = f"random forest of {target(settings, name).label}"
     return predicted.rename(name).assign_attrs(units="g C m-2 yr-1", long_name=long_name, source=source)
 
 
 def out_of_bag_npp(settings: Settings, table: pd.DataFrame) -> pd.Series:
     """Return NPP of each row of a table of :func:`grow`, out of bag [g C m-2 yr-1], whatever the forest's scale."""
-    what, seen = target(settings, "npp"), table["out_of_bag"]
+    return _back(settings, "npp", table)(table["out_of_bag"])
+
+
+def _back(settings: Settings, name: str, table: pd.DataFrame) -> Callable[[T], T]:
+    """Return what turns the predictions of a forest into its flux; the residuals are those of the table's rows."""
+    what = target(settings, name)
     if not what.logarithmic:
-        return seen
-    factor = smearing_factor(table[what.column] - seen) if settings.back_transformation == "smearing" else 1.0
-    return factor * np.exp(seen)
+        return lambda predicted: predicted
+    smeared = settings.back_transformation == "smearing"
+    factor = smearing_factor(table[what.column] - table["out_of_bag"]) if smeared else 1.0
+    return lambda predicted: factor * np.exp(predicted)

@@ -51,6 +51,7 @@ STEPS: dict[str, Step] = {
         needs=("05_comparison",),
         parameters=("validation_trees", "n_folds", "draw_count", "draw_trees", "block_km", "interval_level"),
     ),
+    "09_evidence": Step(needs=("06_uncertainty",), parameters=()),
     "07_sensitivity": Step(needs=(), parameters=("sweep",)),
     "08_scaling": Step(needs=(), parameters=()),
 }

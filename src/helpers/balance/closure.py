@@ -1,0 +1,229 @@
+"""What must be true of any carbon balance, and how far an estimate breaks it.
+
+Some laws hold by the way an estimate is made, such as NEP = NPP - Rh: :func:`laws_by_construction` stops a run that
+breaks one. Others compare an estimate with what does not come from it: light, soil, bare ground. An estimate that
+breaks one is wrong somewhere, whatever its error at the sites; :func:`closure_table` says by how much and where.
+
+An estimate is its maps ``npp``, ``rs``, ``rh`` and ``nep`` [g C m-2 yr-1] on one grid, missing outside the plateau.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from helpers.balance.budgets import budget, mean_map
+from helpers.errors import DataError
+
+Maps = Mapping[str, xr.DataArray]
+
+#: Least and greatest NPP/GPP of a region. Single forests run from 0.23 to 0.83 (DeLucia et al. 2007).
+NPP_SHARE = (0.3, 0.7)
+#: Years between two inventories that found the topsoil carbon of the plateau's grassland unchanged, and the lower end
+#: of that change at 95 % confidence, g C m-2 yr-1 (Yang et al. 2009).
+INVENTORY_YEARS, INVENTORY_LOSS = 20.0, -36.5
+#: Greatest mean of NPP and Rs on land without plants, g C m-2 yr-1. Bare ground of IGBP has plants on a tenth of it at
+#: most (Loveland and Belward 1997); these are a tenth of what a closed alpine meadow has.
+BARE_FLUX = {"NPP": 50.0, "Rs": 80.0}
+BARE = {"barren ground": (16,), "ice and water": (15, 17)}
+GRASSLAND = 10
+#: What rounding of single precision explains: in a cell, g C m-2 yr-1, and in a total, Tg C yr-1.
+ROUNDING, TOTAL_ROUNDING = 0.01, 1e-3
+_FLUX, _OURS = "g C m-2 yr-1", "by construction"
+
+
+class Law(NamedTuple):
+    """A row of :func:`closure_table`, without the name of the estimate."""
+
+    law: str  #: What must be true.
+    bounds: str  #: The quantity that it bounds.
+    value: float  #: That quantity.
+    low: float  #: Its bounds; NaN where there is none.
+    high: float  #: Its bounds; NaN where there is none.
+    unit: str
+    breach_share: float  #: Share of the area or of the towers, from 0 to 1, that breaks it; NaN where it is one number.
+    breach_of: str  #: Area or sites.
+    source: str  #: Where the bound comes from.
+
+
+def laws_by_construction(name: str, maps: Maps, cell_area: xr.DataArray) -> list[Law]:
+    """Return the laws that hold by the way an estimate is made, or raise DataError where it breaks one.
+
+    NEP is NPP - Rh in each cell and year; it is there exactly where both are, and Rh is nowhere where Rs is not; the
+    total of a flux is its mean times its area. ``name`` is that of the estimate.
+    """
+    npp, rs, rh, nep = (maps[flux] for flux in ("npp", "rs", "rh", "nep"))
+    apart = float(abs(nep - (npp - rh)).max())
+    if not apart <= ROUNDING:
+        raise DataError(
+            f"{name}: NEP differs from NPP - Rh by up to {apart:g} g C m-2 yr-1; expected at most {ROUNDING}: run the "
+            "notebook that made NEP again"
+        )
+    differing = {
+        "NEP is not where NPP and Rh are": int((nep.notnull() != (npp.notnull() & rh.notnull())).sum()),
+        "Rh is where Rs is not": int((rh.notnull() & rs.isnull()).sum()),
+    }
+    for problem, cells in differing.items():
+        if cells:
+            raise DataError(f"{name}: {problem} in {cells} cells: the maps are of different runs; make them anew")
+    off = {}
+    for flux, field in maps.items():
+        found, flat = budget(field, cell_area), mean_map(field)
+        summed = float((flat * cell_area).to_numpy()[flat.notnull().to_numpy()].sum()) / 1e6
+        off[flux] = abs(found["mean_gC_m2_yr"] * found["valid_area_Mkm2"] - summed)
+        if not off[flux] <= TOTAL_ROUNDING:
+            raise DataError(
+                f"{name}: the mean of {flux} times its area differs from the sum over its cells by {off[flux]:g} Tg C "
+                f"yr-1, of {summed:g}: the areas of the cells do not fit the map"
+            )
+    return [
+        Law(
+            "NEP is what is left of NPP", "NEP - (NPP - Rh), greatest", apart, 0.0, ROUNDING, _FLUX, 0.0, "area", _OURS
+        ),
+        Law(
+            "a total is mean times area",
+            "their difference, greatest",
+            max(off.values()),
+            0.0,
+            TOTAL_ROUNDING,
+            "Tg C yr-1",
+            np.nan,
+            "",
+            _OURS,
+        ),
+    ]
+
+
+def closure_table(
+    estimates: Mapping[str, Maps],
+    cube: xr.Dataset,
+    gpp_total: float | None = None,
+    towers: Mapping[str, pd.DataFrame] | None = None,
+) -> pd.DataFrame:
+    """Return the laws of a carbon balance for each of some estimates.
+
+    Parameters
+    ----------
+    estimates : mapping of str to mapping of str to xarray.DataArray
+        Name of the estimate -> its maps. One that breaks :func:`laws_by_construction` raises a DataError.
+    cube : xarray.Dataset
+        ``cell_area`` [km2], ``plateau``, ``land_cover`` (IGBP) and ``soc`` [kg C m-2] on the same grid.
+    gpp_total : float, optional
+        Published GPP of the whole plateau, Tg C yr-1; spread evenly, an estimate's area has its share.
+    towers : mapping of str to pandas.DataFrame, optional
+        Name of the estimate -> :func:`helpers.balance.towers.tower_table`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``estimate``, the fields of :class:`Law`, and ``holds``: whether the value lies within its bounds.
+    """
+    rows = []
+    for name, maps in estimates.items():
+        sound = laws_by_construction(name, maps, cube["cell_area"])
+        flat = {flux: mean_map(field) for flux, field in maps.items()}
+        laws = _of_maps(flat, cube)
+        if gpp_total is not None:
+            laws = [*_of_gpp(flat["npp"], cube, gpp_total), *laws]
+        if towers is not None:
+            laws += _of_towers(towers[name])
+        rows += [{"estimate": name} | law._asdict() for law in [*laws, *sound]]
+    table = pd.DataFrame(rows)
+    broken = (table["value"] < table["low"]) | (table["value"] > table["high"])
+    return table.assign(holds=(table["value"].notna() & ~broken).map({True: "yes", False: "no"}))
+
+
+def _of_gpp(npp: xr.DataArray, cube: xr.Dataset, gpp_total: float) -> list[Law]:
+    """Compare the NPP of the plateau with a published GPP, over the same area."""
+    found = budget(npp, cube["cell_area"])
+    whole = float(cube["cell_area"].where(cube["plateau"]).sum()) / 1e6
+    gpp, total = gpp_total * found["valid_area_Mkm2"] / whole, found["total_TgC_yr"]
+    published = "Zhao et al. 2025, 19 towers and maps, spread evenly over the plateau"
+    return [
+        Law("plants keep no more than they fix", "NPP", total, np.nan, gpp, "Tg C yr-1", np.nan, "", published),
+        Law("plants keep a part of what they fix", "NPP / GPP", total / gpp, *NPP_SHARE, "1", np.nan, "", published),
+    ]
+
+
+def _of_maps(flat: Maps, cube: xr.Dataset) -> list[Law]:
+    """Compare the maps with each other, with the soil below and with the cover above."""
+    area, cover = cube["cell_area"].compute(), cube["land_cover"].compute()
+
+    def _share(cells: xr.DataArray, among: xr.DataArray) -> float:
+        """Return the share of some cells in the area of others, NaN where there are none."""
+        return float(area.where(cells & among).sum()) / whole if (whole := float(area.where(among).sum())) else np.nan
+
+    npp, rs, rh, nep = (flat[flux] for flux in ("npp", "rs", "rh", "nep"))
+    within, respired = nep.notnull(), rh.notnull()
+    ratio = float((rh * area).sum() / (rs.where(respired) * area).sum())
+    grass = within & (cover == GRASSLAND)
+    source = within & (nep < 0) & cube["soc"].notnull().compute()
+    years = (1000 * cube["soc"].compute() / -nep).where(source)
+    inventories = "Yang et al. 2009, inventories of the 1980s and 2004"
+    laws = [
+        Law(
+            "microbes are a part of the soil",
+            "Rh / Rs",
+            ratio,
+            0.0,
+            1.0,
+            "1",
+            _share(rh > rs, respired),
+            "area",
+            "by definition",
+        ),
+        Law(
+            "a source of carbon shows in the soil",
+            "NEP of grassland",
+            budget(nep.where(grass), area)["mean_gC_m2_yr"],
+            INVENTORY_LOSS,
+            np.nan,
+            _FLUX,
+            _share(nep < INVENTORY_LOSS, grass),
+            "area",
+            inventories,
+        ),
+        Law(
+            "soil carbon outlasts the inventories",
+            "years until a source has used it up, median",
+            _median(years, area),
+            INVENTORY_YEARS,
+            np.nan,
+            "yr",
+            _share(years < INVENTORY_YEARS, within),
+            "area",
+            inventories,
+        ),
+    ]
+    for name, flux in (("NPP", npp), ("Rs", rs)):
+        for kind, classes in BARE.items():
+            there = flux.notnull() & cover.isin(classes)
+            if bool(there.any()):
+                mean, share = budget(flux.where(there), area)["mean_gC_m2_yr"], _share(flux > BARE_FLUX[name], there)
+                law = f"little lives on {kind}"
+                source_of = "IGBP: plants on a tenth at most"
+                laws.append(Law(law, name, mean, 0.0, BARE_FLUX[name], _FLUX, share, "area", source_of))
+    return laws
+
+
+def _of_towers(towers: pd.DataFrame) -> list[Law]:
+    """Compare the cells of towers with what the towers measured."""
+    rows = []
+    for law, bounds, (flux, measured), (low, high) in (
+        ("plants keep no more than they fix", "NPP / GPP at towers", ("npp", "gpp"), (np.nan, 1.0)),
+        ("plants keep a part of what they fix", "NPP / GPP at towers", ("npp", "gpp"), NPP_SHARE),
+        ("the soil is a part of the ecosystem", "Rs / Reco at towers", ("rs", "reco"), (0.0, 1.0)),
+    ):
+        ratio = (towers[f"cell_{flux}_gC_m2_yr"] / towers[f"{measured}_gC_m2_yr"]).dropna()
+        breach, median = float(((ratio < low) | (ratio > high)).mean()), float(ratio.median())
+        rows.append(Law(law, f"{bounds}, median", median, low, high, "1", breach, "sites", "FLUXNET2015"))
+    return rows
+
+
+def _median(values: xr.DataArray, weight: xr.DataArray) -> float:
+    """Return the median of a map weighted by area, NaN where it has no value."""
+    return float(values.weighted(weight).quantile(0.5))

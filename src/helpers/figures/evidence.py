@@ -1,0 +1,93 @@
+"""Figures of what speaks for or against an estimate from outside: published estimates, laws, towers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from helpers.figures import style
+from helpers.names import FLUX_UNITS, TOTAL_UNITS, source_to_sink, with_units
+
+_MEASURED = {"linestyle": "", "marker": "s", "markersize": 6, "color": style.SITES, "markeredgecolor": "black"}
+
+
+@style.styled
+def published_estimates(table: pd.DataFrame) -> Figure:
+    """Draw every published estimate of the plateau beside this run's: the sink (a), NPP and GPP (b).
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        ``flux`` (NEP [Tg C yr-1], NPP and GPP [g C m-2 yr-1]), ``label``, ``kind`` (``this run`` or ``published``),
+        ``value``, ``low``, ``high``; see :func:`helpers.balance.uncertainty.beside_published`.
+    """
+    style.require_columns(table, ["flux", "label", "kind", "value", "low", "high"], "published_estimates")
+    sink = table["flux"] == "NEP"
+    named = table.assign(label=table["label"].where(sink, table["flux"] + ": " + table["label"]))
+    parts = [named[sink], named[~sink]]
+    figure = style.blank(1.9 + 0.27 * len(table))
+    heights = [len(part) + 1 for part in parts]
+    for axes, part, letter in zip(figure.subplots(2, 1, height_ratios=heights), parts, "ab", strict=True):
+        ours = (part["kind"] == "this run").to_numpy()
+        places = np.arange(len(part))
+        axes.hlines(places[ours], part["low"][ours], part["high"][ours], color=style.OURS, linewidth=2.4)
+        axes.plot(part["value"][ours], places[ours], "o", color=style.OURS, markersize=7)
+        axes.hlines(places[~ours], part["low"][~ours], part["high"][~ours], color=style.INK, linewidth=2.4)
+        axes.plot(part[["low", "high"]][~ours], places[~ours], **style.DIAMOND)
+        style.name_rows(axes, part["label"])
+        style.panel_letter(axes, letter)
+        axes.margins(x=0.08)
+    top, below = figure.axes
+    top.axvline(0, color="black", linewidth=0.8)
+    top.set_xlabel(source_to_sink(TOTAL_UNITS))
+    below.set_xlim(left=0)
+    below.set_xlabel(with_units("NPP or GPP of the plateau, mean", FLUX_UNITS))
+    keys = [
+        Line2D([], [], color=style.OURS, marker="o", linewidth=2.4, label="this run, with its interval"),
+        Line2D([], [], label="published, or the ends of a range", **style.DIAMOND),
+    ]
+    figure.legend(handles=keys, loc="outside lower center", ncols=2)
+    return figure
+
+
+@style.styled
+def towers_beside_cells(table: pd.DataFrame, level: float) -> Figure:
+    """Draw what towers measured beside the cells that they stand in: production, respiration, and NEP.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`helpers.balance.towers.tower_table`.
+    level : float
+        Of the cells' intervals, from 0 to 1.
+    """
+    pairs = {"GPP and NPP": ("gpp", "npp"), "Reco and Rs": ("reco", "rs"), "NEP": ("nep", "nep")}
+    columns = [f"{measured}_gC_m2_yr" for measured, _ in pairs.values()]
+    columns += [f"cell_{flux}{end}_gC_m2_yr" for _, flux in pairs.values() for end in ("", "_lower", "_upper")]
+    style.require_columns(table, ["site", *columns], "towers_beside_cells")
+    figure, row = style.panel_grid(1.5 + 0.5 * len(table), pairs, 3, sharey=True)
+    places = np.arange(len(table))
+    for axes, (measured, flux) in zip(row, pairs.values(), strict=True):
+        low, value, high = (table[f"cell_{flux}{end}_gC_m2_yr"] for end in ("_lower", "", "_upper"))
+        axes.hlines(places + 0.12, low, high, color=style.OURS, linewidth=2.4)
+        axes.plot(value, places + 0.12, "o", color=style.OURS, markersize=6)
+        axes.plot(table[f"{measured}_gC_m2_yr"], places - 0.12, **_MEASURED)
+        axes.axvline(0, color="black", linewidth=0.8)
+        axes.margins(x=0.08)
+        style.name_rows(axes, table["site"])
+    row[1].set_xlabel(with_units("flux", FLUX_UNITS))
+    keys = [
+        Line2D([], [], label="tower (a GPP, b Reco, c NEP)", **_MEASURED),
+        Line2D(
+            [],
+            [],
+            color=style.OURS,
+            marker="o",
+            linewidth=2.4,
+            label=f"cell and its {100 * level:.0f} % interval (a NPP, b Rs, c NEP)",
+        ),
+    ]
+    figure.legend(handles=keys, loc="outside lower center", ncols=2)
+    return figure
