@@ -30,7 +30,7 @@ from helpers.balance.cells import budget_cells
 from helpers.balance.uncertainty import budget_intervals
 from helpers.config import Settings, load_config
 from helpers.data.cube import RS_PREDICTORS
-from helpers.sites import quality, training
+from helpers.sites import places, quality, training
 from helpers.world import World, open_world
 from mapforest import applicability, folds
 from mapforest.cells import map_table
@@ -53,26 +53,29 @@ def world_settings(seed: int, design: str, block_km: float) -> Settings:
 
 def chain_of(settings: Settings, world: World) -> draws.Chain:
     """Run notebooks 01 to 04 on a world, as far as the interval needs them."""
-    used, _ = quality.quality_control(world.observations)
-    places = map_table(world.cube, ["cell_area", *RS_PREDICTORS], world.cube["plateau"])
-    parts, usable = {}, np.ones(len(places), dtype=bool)
+    used, pairs = (
+        places.leave_out(*controlled, places.check_records(controlled[0], world.cube, settings), settings)[0]
+        for controlled in (quality.quality_control(world.observations), quality.control_pairs(world.rs_rh_pairs))
+    )
+    cells = map_table(world.cube, ["cell_area", *RS_PREDICTORS], world.cube["plateau"])
+    parts, usable = {}, np.ones(len(cells), dtype=bool)
     for name in ("npp", "rs"):
         table, _ = training.training_table(settings, name, world.cube, used)
         target = table["value"] if name == "npp" else np.log(table["value"])
         make = partial(training.from_settings, settings, name)
         model = make(settings.n_trees, settings.seed).fit(table, target)
-        where = (table["longitude"], table["latitude"], places["longitude"], places["latitude"])
+        where = (table["longitude"], table["latitude"], cells["longitude"], cells["latitude"])
         importance = model.importance.set_index("predictor")["importance"]
         space = applicability.training_space(
             table, importance, folds.knndm(*where, settings.n_folds, settings.seed).fold, model.categorical
         )
-        usable &= applicability.usable(space, places)
+        usable &= applicability.usable(space, cells)
         parts[name] = draws.flux(
             model, partial(make, DRAW_TREES), table, target, settings.block_km, settings.seed, name == "rs"
         )
-    pairs = draws.line_pairs(world.rs_rh_pairs, settings.rs_rh_line)
-    cells = budget_cells(world.cube, places, usable, settings.block_km)
-    return draws.Chain(parts["npp"], parts["rs"], pairs, cells, settings.block_km)
+    line = draws.line_pairs(pairs, settings.rs_rh_line)
+    cells = budget_cells(world.cube, cells, usable, settings.block_km)
+    return draws.Chain(parts["npp"], parts["rs"], line, cells, settings.block_km)
 
 
 def true_means(truth: xr.Dataset, cells: pd.DataFrame) -> pd.DataFrame:
