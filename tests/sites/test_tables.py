@@ -10,7 +10,7 @@ import pytest
 from made_records import everywhere, michaletz_file, nowhere, records, srdb_file, sun_file
 
 from helpers.sites import databases, tables
-from helpers.sites.quality import quality_control, summarise
+from helpers.sites.quality import control_pairs, quality_control, summarise
 
 ROOT = Path(__file__).parents[2]
 
@@ -88,7 +88,8 @@ def test_58_of_them_lie_inside_the_boundary(raw_open):
 
 @pytest.mark.real_data
 def test_site_means_of_rs_and_rh_give_the_papers_line_and_records_a_flatter_one(open_files):
-    pairs = databases.rs_rh_pairs(open_files["srdb"])
+    pairs, flow = control_pairs(databases.rs_rh_pairs(open_files["srdb"]))
+    assert flow["n"].iloc[[0, -1]].tolist() == [269, len(pairs)]
     means = databases.pair_site_means(pairs)
     assert len(means) == 53
     slope, intercept = np.polyfit(means["rs"], means["rh"], 1)
