@@ -78,12 +78,12 @@ def _open(settings: Settings, boundary: BaseGeometry) -> World:
     """Open the real world, from the files of the catalogue."""
     target = grid.target_grid(settings.west, settings.south, settings.east, settings.north, settings.resolution)
     layers = cube.open_cube(target, region.mask_from_polygon(boundary, target), settings.soc_depth)
-    srdb, michaletz, sun = (_only_file(key) for key in ("srdb", "michaletz2014", "sun2022"))
+    srdb, michaletz, sun, peng = (_only_file(key) for key in ("srdb", "michaletz2014", "sun2022", "peng2023"))
     inside = partial(region.contains, boundary)
     return World(
         cube=layers,
         products=xr.Dataset({"npp_modis": layers["npp_modis"].mean("time"), **cube.open_products(target)}),
-        observations=tables.read_open(srdb=srdb, michaletz=michaletz, sun=sun, contains=inside),
+        observations=tables.read_open(srdb=srdb, michaletz=michaletz, sun=sun, peng=peng, contains=inside),
         rs_rh_pairs=databases.rs_rh_pairs(srdb),
         boundary=boundary,
         modis_at_sites=open_source("modis_npp_sites"),

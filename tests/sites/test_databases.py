@@ -131,6 +131,38 @@ def test_pairs_of_rs_and_rh_pass_or_fail_by_each_rule(tmp_path):
     }
 
 
+def peng_file(folder, rows: list[dict]) -> Path:
+    good = {"lon": 92.0, "lat": 31.0, "z": 4500, "Begin_year": 2005, "End_year": 2005, "BNPP_1": 120, "TNPP_1": 200}
+    texts = {"ID": "ID1", "site": "CN-x-D01", "references": "Wu et al 2011", "pft": "Grassland"}
+    pd.DataFrame([good | texts | row for row in rows]).to_csv(folder / "NPP_dataset.csv", index=False)
+    return folder / "NPP_dataset.csv"
+
+
+def test_peng_is_in_carbon_and_says_share_year_and_elevation(tmp_path):
+    rows = [{}, {"Begin_year": 2006, "End_year": 2015}, {"site": "CN-x-D01_FI", "TNPP_1": None}]
+    read = databases.read_peng(peng_file(tmp_path, rows), everywhere)
+    assert read["value"].tolist() == [200.0, 200.0, pytest.approx(np.nan, nan_ok=True)]
+    assert read["year"].tolist() == [2005.0, *[pytest.approx(np.nan, nan_ok=True)] * 2]
+    assert read["treatment"].tolist() == ["none", "none", "treated plot"]
+    first = read.iloc[0]
+    assert (first["belowground_share"], first["own_elevation"], first["reference"]) == (0.6, 4500, "Wu et al 2011")
+    assert (first["record"], first["vegetation"], first["source"]) == ("Peng ID1", "Grassland", "Peng 2023")
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({}, [(True, True)]),
+        ({"z": 2499}, [(True, False)]),
+        ({"lon": 79.3, "lat": 30.5}, [(False, True)]),  # India, high in the paper's box
+        ({"lon": 79.3, "lat": 28.5, "z": 300}, []),
+    ],
+)
+def test_peng_lies_in_china_by_its_coordinates_and_on_the_plateau_as_srdb_does(tmp_path, row, expected):
+    read = databases.read_peng(peng_file(tmp_path, [row]), nowhere)
+    assert list(zip(read["in_china"], read["on_plateau"], strict=True)) == expected
+
+
 def test_pairs_average_to_one_a_site():
     pairs = pd.DataFrame(
         {"site": ["a", "a", "b"], "longitude": 90.0, "latitude": 33.0, "rs": [100.0, 300.0, 50.0], "rh": [50.0, 70, 20]}

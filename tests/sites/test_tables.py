@@ -61,6 +61,7 @@ def open_files(real_data):
         "srdb": catalog.fetch("srdb")["srdb-data.csv"],
         "michaletz": catalog.fetch("michaletz2014")["Michaletz2014.csv"],
         "sun": ROOT / "data" / "observations" / "sun2022_grassland_npp.csv",
+        "peng": catalog.fetch("peng2023")["NPP_dataset.csv"],
         "contains": lambda longitude, latitude: region.contains(boundary, longitude, latitude),
     }
 

@@ -60,12 +60,14 @@ def test_the_check_of_places_finds_all_planted_faults_and_few_honest_records(des
 
 
 def test_a_fault_that_is_missed_and_an_honest_record_left_out_are_counted() -> None:
-    faults = pd.DataFrame({"variable": "rs", "row": [3, 4, 5], "kind": ["misplaced", "misplaced", "flag"]})
-    reasons = {3: "place", 4: "", 5: "place", 6: "place", 7: "first publication"}
-    checked = pd.DataFrame({"variable": "rs", "left_out": reasons})
+    kinds = {3: "misplaced", 4: "misplaced", 5: "flag", 8: "republication"}
+    faults = pd.DataFrame({"variable": "rs", "row": kinds.keys(), "kind": kinds.values(), "site": list("cdeh")})
+    reasons = {3: "place", 4: "", 5: "place", 6: "place", 7: "first publication", 8: "", 9: "first publication"}
+    checked = pd.DataFrame({"variable": "rs", "left_out": reasons, "republication_of": ""})
+    checked.loc[[7, 9], "republication_of"] = "x", "h"  # of the pair of 8 and 9 the original is left out
     assert faults_found(faults, checked)[["planted", "found", "wrongly_left_out"]].to_numpy().tolist() == [
         [2, 1, 1],
-        [0, 0, 1],
+        [1, 1, 1],
     ]
 
 

@@ -1,4 +1,4 @@
-"""Readers of the published site databases: soil respiration (SRDB), woody NPP (Michaletz), grassland NPP (Sun).
+"""Readers of the published site databases: Rs (SRDB), woody NPP (Michaletz), grassland NPP (Sun), both (Peng).
 
 Each reader returns every record of China, and of its neighbours on the plateau, in the columns of
 :data:`helpers.sites.schema.SCHEMA`. None is left out here: that is done, and counted, by
@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from helpers.data import region
 from helpers.data.region import PAPER_BOX
 from helpers.errors import DataError
 from helpers.sites.schema import CARBON_UNIT, Contains
@@ -46,7 +47,10 @@ _MICHALETZ_TEXTS = ("Index", "BiomeSource", "Source")
 _SUN_NUMBERS = ("longitude", "latitude", "elevation_srtm_m", "npp_gDM_m2_yr", "bnpp_fraction")
 _SUN_TEXTS = ("entry_id", "country", "veg_type", "flag")
 
-#: What the two databases of NPP have in common: yearly dry matter of untreated plots, the year not given.
+_PENG_NUMBERS = ("lon", "lat", "z", "Begin_year", "End_year", "BNPP_1", "TNPP_1")
+_PENG_TEXTS = ("ID", "site", "references", "pft")
+
+#: What the two databases of NPP in dry matter have in common: yearly dry matter of untreated plots, the year not given.
 _NPP_OF_PLOTS = {
     "variable": "npp",
     "year": np.nan,
@@ -161,6 +165,42 @@ def read_sun2022(path: str | Path, contains: Contains) -> pd.DataFrame:
         }
     )
     return _of_china_or_plateau(_placed(table, entries["elevation_srtm_m"], contains))
+
+
+def read_peng(path: str | Path, contains: Contains) -> pd.DataFrame:
+    """Read total NPP of forest and grassland from the compilation of Peng et al. 2023, which is in carbon already.
+
+    The file is ``NPP_dataset.csv``; what else is needed or refused is as for :func:`read_srdb`, also the rule of what
+    lies on the plateau, since elevations are the authors' own. Most of its rows stand in the other tables, too: quality
+    control finds those that agree. No country is named, so that of the coordinates counts
+    (:func:`helpers.data.region.china`). A period of several years may be a stand-in for one that is not known, so only
+    a single year is taken. As in the table of Sun, a site's name that ends in ``_FI`` is that of a treated plot.
+    """
+    rows = _read_columns(path, _PENG_NUMBERS, _PENG_TEXTS, "Peng et al. 2023, NPP_dataset.csv")
+    table = pd.DataFrame(
+        {
+            "variable": "npp",
+            "longitude": rows["lon"],
+            "latitude": rows["lat"],
+            "year": rows["Begin_year"].where(rows["Begin_year"] == rows["End_year"]),
+            "value": rows["TNPP_1"],
+            "unit": CARBON_UNIT,
+            "treatment": np.where(rows["site"].str.endswith("_FI"), "treated plot", "none"),
+            "quality": "",
+            "vegetation": rows["pft"],
+            "source": "Peng 2023",
+            "reference": rows["references"],
+            "in_china": region.contains(region.china(), rows["lon"], rows["lat"]),
+            "possible_duplicate": False,
+            "belowground_share": rows["BNPP_1"] / rows["TNPP_1"],
+            "record": "Peng " + rows["ID"],
+            "note": "site " + rows["site"],
+            "own_elevation": rows["z"],
+        }
+    )
+    table = _placed(table, rows["z"], contains)
+    table["on_plateau"] |= table["high_in_box"]
+    return _of_china_or_plateau(table)
 
 
 def rs_rh_pairs(path: str | Path) -> pd.DataFrame:

@@ -7,8 +7,6 @@ country) is compared with the cell at its coordinates.
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 import pandas as pd
 import shapely
@@ -18,10 +16,10 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from helpers.config import Settings, project_root
+from helpers.config import Settings
 from helpers.data.cube import sample
 from helpers.data.grid import cell_edges
-from helpers.data.region import contains, read_boundary
+from helpers.data.region import china, contains
 
 #: What a record may say of its own place; its columns are named ``own_elevation`` [m] and so on, as those of the cube.
 OWN = ("elevation", "temperature", "precipitation")
@@ -196,12 +194,6 @@ def _in_another_country(records: pd.DataFrame) -> NDArray[np.bool_]:
     """Tell which records name China and lie beyond its border, or name another country and lie within it."""
     country = records["country"].fillna("") if "country" in records else pd.Series("", records.index)
     points = shapely.points(records["longitude"], records["latitude"])
-    far = shapely.distance(points, _china().boundary) > BORDER_DEGREES
-    inside = contains(_china(), records["longitude"], records["latitude"])
+    far = shapely.distance(points, china().boundary) > BORDER_DEGREES
+    inside = contains(china(), records["longitude"], records["latitude"])
     return ((country != "") & far & ((country == "China") != inside)).to_numpy()
-
-
-@cache
-def _china() -> shapely.Geometry:
-    """Return the outline that the site tables mean by China, see ``data/borders/make_china.py``."""
-    return read_boundary(project_root() / "data" / "borders" / "china.geojson")

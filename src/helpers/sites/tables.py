@@ -10,7 +10,7 @@ import pandas as pd
 
 from helpers.data.region import REGION
 from helpers.errors import DataError
-from helpers.sites.databases import read_michaletz, read_srdb, read_sun2022
+from helpers.sites.databases import read_michaletz, read_peng, read_srdb, read_sun2022
 from helpers.sites.quality import find_duplicates, swapped
 from helpers.sites.schema import BOUNDS, CARBON_UNIT, SCHEMA, Contains
 
@@ -25,13 +25,18 @@ _OWN_RANGES = {
 }
 
 
-def read_open(*, srdb: str | Path, michaletz: str | Path, sun: str | Path, contains: Contains) -> pd.DataFrame:
-    """Read the three open databases of :mod:`helpers.sites.databases` into one raw table.
+def read_open(
+    *, srdb: str | Path, michaletz: str | Path, sun: str | Path, peng: str | Path, contains: Contains
+) -> pd.DataFrame:
+    """Read the four open databases of :mod:`helpers.sites.databases` into one raw table.
 
     The table is in the :data:`helpers.sites.schema.SCHEMA` and has every record of China and of the plateau, with
     ``possible_duplicate`` set. A file that is missing or not what it should be raises a ``DataError``.
     """
     tables = [read_srdb(srdb, contains), read_michaletz(michaletz, contains), read_sun2022(sun, contains)]
+    tables.append(
+        read_peng(peng, contains)
+    )  # last: of records that agree the first stays, and most of these are copies
     raw = SCHEMA.validate(pd.concat(tables, ignore_index=True))
     raw["possible_duplicate"] |= find_duplicates(raw)
     return raw

@@ -155,16 +155,18 @@ def faults_found(faults: pd.DataFrame, checked: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``variable``, ``kind``, ``planted``, ``found``, ``wrongly_left_out``: records without any fault that the check
-        leaves out for this reason.
+        ``variable``, ``kind``, ``planted``, ``found`` (the record is left out, or the one that it repeats),
+        ``wrongly_left_out``: other records without any fault that the check leaves out for this reason.
     """
     rows = []
     for variable in faults["variable"].unique():
         mine = faults[faults["variable"] == variable]
         for kind, reason in (("misplaced", "place"), ("republication", "first publication")):
-            planted = mine.loc[mine["kind"] == kind, "row"]
-            out = checked.index[(checked["variable"] == variable) & (checked["left_out"] == reason)]
-            rows.append((variable, kind, len(planted), planted.isin(out).sum(), (~out.isin(mine["row"])).sum()))
+            planted = mine[mine["kind"] == kind]
+            out = checked[(checked["variable"] == variable) & (checked["left_out"] == reason)]
+            found = planted["row"].isin(out.index) | planted["site"].isin(out["republication_of"])
+            honest = ~out.index.isin(mine["row"]) & ~out["republication_of"].isin(planted["site"])
+            rows.append((variable, kind, len(planted), found.sum(), honest.sum()))
     return pd.DataFrame(rows, columns=["variable", "kind", "planted", "found", "wrongly_left_out"])
 
 
