@@ -199,6 +199,7 @@ def test_every_variable_of_a_product_names_its_source(catalogue, tmp_path: Path)
 
 def test_a_table_is_read_with_what_its_reader_needs_besides_the_file(catalogue, tmp_path: Path) -> None:
     table = {"Lat": [33.0], "Long": [90.0], "NPPTotal_gm2y": [500.0], "Index": ["1"], "BiomeSource": ["x"]}
+    table |= {"MAT_C": [1.0], "MAP_mm": [400.0]}
     pd.DataFrame(table | {"Source": ["Luo (1996)"]}).to_csv(tmp_path / "plots.csv", index=False)
     catalogue(tmp_path / "plots.csv", reader="sites.databases.read_michaletz")
     read = readers.open_source("mine", contains=lambda longitude, latitude: longitude > 0)

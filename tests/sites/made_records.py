@@ -91,3 +91,11 @@ def sun_file(folder: Path) -> Path:
         "6,India,79.7,30.2,3125,Alpine meadow,500,0.6,\n"
     )
     return path
+
+
+def peng_file(folder: Path, rows: list[dict]) -> Path:
+    """Write a made-up file with the columns of Peng et al. that we read."""
+    good = {"lon": 92.0, "lat": 31.0, "z": 4500, "Begin_year": 2005, "End_year": 2005, "BNPP_1": 120, "TNPP_1": 200}
+    texts = {"ID": "ID1", "site": "CN-x-D01", "references": "Wu et al 2011", "pft": "Grassland"}
+    pd.DataFrame([good | texts | row for row in rows]).to_csv(folder / "NPP_dataset.csv", index=False)
+    return folder / "NPP_dataset.csv"

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from made_records import everywhere, excluded, michaletz_file, nowhere, srdb_file, sun_file
+from made_records import everywhere, excluded, michaletz_file, nowhere, peng_file, srdb_file, sun_file
 
 from helpers.sites import databases
 from helpers.sites.quality import control_pairs, quality_control
@@ -131,18 +131,11 @@ def test_pairs_of_rs_and_rh_pass_or_fail_by_each_rule(tmp_path):
     }
 
 
-def peng_file(folder, rows: list[dict]) -> Path:
-    good = {"lon": 92.0, "lat": 31.0, "z": 4500, "Begin_year": 2005, "End_year": 2005, "BNPP_1": 120, "TNPP_1": 200}
-    texts = {"ID": "ID1", "site": "CN-x-D01", "references": "Wu et al 2011", "pft": "Grassland"}
-    pd.DataFrame([good | texts | row for row in rows]).to_csv(folder / "NPP_dataset.csv", index=False)
-    return folder / "NPP_dataset.csv"
-
-
 def test_peng_is_in_carbon_and_says_share_year_and_elevation(tmp_path):
     rows = [{}, {"Begin_year": 2006, "End_year": 2015}, {"site": "CN-x-D01_FI", "TNPP_1": None}]
     read = databases.read_peng(peng_file(tmp_path, rows), everywhere)
     assert read["value"].tolist() == [200.0, 200.0, pytest.approx(np.nan, nan_ok=True)]
-    assert read["year"].tolist() == [2005.0, *[pytest.approx(np.nan, nan_ok=True)] * 2]
+    assert read["year"].tolist() == [2005.0, pytest.approx(np.nan, nan_ok=True), 2005.0]
     assert read["treatment"].tolist() == ["none", "none", "treated plot"]
     first = read.iloc[0]
     assert (first["belowground_share"], first["own_elevation"], first["reference"]) == (0.6, 4500, "Wu et al 2011")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from made_records import everywhere, michaletz_file, nowhere, records, srdb_file, sun_file
+from made_records import everywhere, michaletz_file, nowhere, peng_file, records, srdb_file, sun_file
 
 from helpers.sites import databases, tables
 from helpers.sites.quality import control_pairs, quality_control, summarise
@@ -17,9 +17,16 @@ ROOT = Path(__file__).parents[2]
 
 def test_open_databases_come_as_one_table_with_duplicates_told_across_them(tmp_path):
     srdb = srdb_file(tmp_path, [{"Longitude": 101.0, "Latitude": 31.0, "NPP": 401}])
-    raw = tables.read_open(srdb=srdb, michaletz=michaletz_file(tmp_path), sun=sun_file(tmp_path), contains=nowhere)
-    assert set(raw["source"]) == {"SRDB V5", "Michaletz 2014", "Sun 2022"}
-    assert raw[raw["possible_duplicate"]]["source"].tolist() == ["Michaletz 2014"]
+    copy = {"lon": 101.0, "lat": 31.0, "TNPP_1": 401, "Begin_year": 2006, "End_year": 2015}
+    raw = tables.read_open(
+        srdb=srdb,
+        michaletz=michaletz_file(tmp_path),
+        sun=sun_file(tmp_path),
+        peng=peng_file(tmp_path, [{}, copy]),
+        contains=nowhere,
+    )
+    assert set(raw["source"]) == {"SRDB V5", "Michaletz 2014", "Sun 2022", "Peng 2023"}
+    assert raw[raw["possible_duplicate"]]["source"].tolist() == ["Michaletz 2014", "Peng 2023"]
 
 
 def test_the_example_table_is_in_the_schema():
@@ -106,6 +113,8 @@ def test_npp_on_the_plateau_is_forest_mostly_and_fewer_than_the_papers_394(raw_o
     summary = summarise(used[used["variable"] == "npp"])
     assert summary.set_index(["source", "formation"])["n"].to_dict() == {
         ("Michaletz 2014", "Forest"): 186,
+        ("Peng 2023", "Forest"): 2,
+        ("Peng 2023", "Grassland"): 4,
         ("SRDB V5", "Grassland"): 2,
         ("Sun 2022", "Grassland"): 27,
     }
