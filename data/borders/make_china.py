@@ -6,15 +6,14 @@ Natural Earth (public domain) comes with the package pyogrio, as a sample. China
 the site databases name plots of both "China".
 """
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import geopandas
-import pyogrio
 import shapely
 
-countries = geopandas.read_file(
-    Path(pyogrio.__file__).parent / "tests" / "fixtures" / "naturalearth_lowres" / "naturalearth_lowres.shp"
-)
+folder = Path(find_spec("pyogrio").origin).parent / "tests" / "fixtures" / "naturalearth_lowres"
+countries = geopandas.read_file(folder / "naturalearth_lowres.shp")
 outline = countries[countries["name"].isin(["China", "Taiwan"])].geometry.union_all()
 outline = shapely.set_precision(outline, 0.01)
 Path(__file__).with_name("china.geojson").write_text(shapely.to_geojson(outline) + "\n", encoding="utf-8")
