@@ -155,16 +155,17 @@ def faults_found(faults: pd.DataFrame, checked: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``variable``, ``kind``, ``planted``, ``found`` (the record is left out, or the one that it repeats),
+        ``variable``, ``kind``, ``planted``, ``found`` (it is left out, or the record that it repeats),
         ``wrongly_left_out``: other records without any fault that the check leaves out for this reason.
     """
     rows = []
     for variable in faults["variable"].unique():
         mine = faults[faults["variable"] == variable]
+        left_out = checked[(checked["variable"] == variable) & (checked["left_out"] != "")]
         for kind, reason in (("misplaced", "place"), ("republication", "first publication")):
             planted = mine[mine["kind"] == kind]
-            out = checked[(checked["variable"] == variable) & (checked["left_out"] == reason)]
-            found = planted["row"].isin(out.index) | planted["site"].isin(out["republication_of"])
+            out = left_out[left_out["left_out"] == reason]
+            found = planted["row"].isin(left_out.index) | planted["site"].isin(left_out["republication_of"])
             honest = ~out.index.isin(mine["row"]) & ~out["republication_of"].isin(planted["site"])
             rows.append((variable, kind, len(planted), found.sum(), honest.sum()))
     return pd.DataFrame(rows, columns=["variable", "kind", "planted", "found", "wrongly_left_out"])
