@@ -30,7 +30,7 @@ from helpers.balance.uncertainty import budget_intervals
 from helpers.config import Settings, load_config
 from helpers.data.cube import RS_PREDICTORS
 from helpers.forests import families, fitting
-from helpers.sites import quality, training
+from helpers.sites import places, quality, training
 from helpers.sites.databases import pair_site_means
 from helpers.world import World, open_world
 from mapforest import applicability, folds
@@ -56,22 +56,25 @@ def world_settings(seed: int, design: str, block_km: float) -> Settings:
 
 def chain_of(settings: Settings, world: World) -> draws.Chain:
     """Run notebooks 01 to 04 on a world, as far as the interval needs them."""
-    used, _ = quality.quality_control(world.observations)
-    places = map_table(world.cube, ["cell_area", *RS_PREDICTORS], world.cube["plateau"])
-    tables, usable = {}, np.ones(len(places), dtype=bool)
+    used, pairs = (
+        places.leave_out(*controlled, places.check_records(controlled[0], world.cube, settings), settings)[0]
+        for controlled in (quality.quality_control(world.observations), quality.control_pairs(world.rs_rh_pairs))
+    )
+    cells = map_table(world.cube, ["cell_area", *RS_PREDICTORS], world.cube["plateau"])
+    tables, usable = {}, np.ones(len(cells), dtype=bool)
     for name in fitting.FLUXES:
         tables[name], _ = training.training_table(settings, name, world.cube, used)
         model, table = fitting.grow(settings, name, tables[name])
-        where = (table["longitude"], table["latitude"], places["longitude"], places["latitude"])
+        where = (table["longitude"], table["latitude"], cells["longitude"], cells["latitude"])
         importance = model.importance.set_index("predictor")["importance"]
         fold = folds.knndm(*where, settings.n_folds, settings.seed).fold
-        usable &= applicability.usable(applicability.training_space(table, importance, fold, model.categorical), places)
-    cells = budget_cells(world.cube, places, usable, settings.block_km)
+        usable &= applicability.usable(applicability.training_space(table, importance, fold, model.categorical), cells)
+    summed = budget_cells(world.cube, cells, usable, settings.block_km)
     forms = {}
     for name, table in tables.items():
         family = families.members(settings, name, settings.validation_trees)
-        forms[name] = np.array(list(families.maps(family, table, cells, settings.seed).values()))
-    return draws.chain_of(settings, tables, pair_site_means(world.rs_rh_pairs), cells, forms)
+        forms[name] = np.array(list(families.maps(family, table, summed, settings.seed).values()))
+    return draws.chain_of(settings, tables, pair_site_means(pairs), summed, forms)
 
 
 def true_means(truth: xr.Dataset, cells: pd.DataFrame) -> pd.DataFrame:

@@ -55,6 +55,22 @@ class Settings(BaseModel):
     rs_filter: Literal["paper", "boundary", "coverage"] = Field(
         "paper", description="Rs records that train: the paper's 62, those inside the boundary, half a year or more"
     )
+    site_checks: Literal["strict", "as_published"] = Field(
+        "strict", description="strict: records that contradict their place or repeat another study's are left out"
+    )
+    place_elevation_m: float = Field(
+        1500.0, gt=0, description="elevation of a record and of its cell that contradict each other: more apart, m"
+    )
+    place_temperature_k: float = Field(6.0, gt=0, description="the same of mean annual temperature, K")
+    place_precipitation_ratio: float = Field(
+        2.5, gt=1, description="the same of yearly precipitation: the larger one divided by the smaller one"
+    )
+    republication_share: float = Field(
+        0.001, gt=0, lt=1, description="share by which fluxes differ that are taken for one, published twice"
+    )
+    republication_degrees: float = Field(
+        0.7, gt=0, le=10, description="degrees of longitude and of latitude by which their coordinates differ"
+    )
     site_resample: int = Field(
         0, ge=0, le=2**32 - 1, description="seed of a bootstrap of the sites that train; 0: each site once"
     )

@@ -27,11 +27,13 @@ class World:
     products: xr.Dataset
     #: Site observations before quality control, in the schema of :mod:`helpers.sites.schema`.
     observations: pd.DataFrame
-    #: Sites where Rs and Rh were both measured: ``site``, ``longitude``, ``latitude``, ``year``, ``rs``, ``rh``.
+    #: Records of both Rs and Rh, ``rs`` and ``rh``, before quality control; their other columns are those of a record.
     rs_rh_pairs: pd.DataFrame
     boundary: BaseGeometry  #: Outline of the plateau, EPSG:4326.
     #: The fluxes that the observations were drawn from; only a simulated world has them.
     truth: xr.Dataset | None = None
+    #: The faults that were planted in the observations, by their row; only a simulated world knows them.
+    faults: pd.DataFrame | None = None
     #: Yearly MODIS NPP at observation sites, to check ``npp_modis`` with; only of the real world.
     modis_at_sites: pd.DataFrame | None = None
 
@@ -58,7 +60,9 @@ def open_world(settings: Settings) -> World:
 def _virtual(settings: Settings, boundary: BaseGeometry) -> World:
     """Open the simulated world, made from the seed."""
     fields = world.virtual_fields(settings)
-    observations, _ = world.observe(settings)
+    observations, faults = world.observe(settings)
+    # Where the two tables become one, the rows of the second move.
+    faults["row"] += len(observations["npp"]) * (faults["variable"] == "rs")
     return World(
         cube=fields.cube,
         products=fields.products,
@@ -66,6 +70,7 @@ def _virtual(settings: Settings, boundary: BaseGeometry) -> World:
         rs_rh_pairs=observations["rs_rh"],
         boundary=boundary,
         truth=fields.truth,
+        faults=faults,
     )
 
 
@@ -73,12 +78,12 @@ def _open(settings: Settings, boundary: BaseGeometry) -> World:
     """Open the real world, from the files of the catalogue."""
     target = grid.target_grid(settings.west, settings.south, settings.east, settings.north, settings.resolution)
     layers = cube.open_cube(target, region.mask_from_polygon(boundary, target), settings.soc_depth)
-    srdb, michaletz, sun = (_only_file(key) for key in ("srdb", "michaletz2014", "sun2022"))
+    srdb, michaletz, sun, peng = (_only_file(key) for key in ("srdb", "michaletz2014", "sun2022", "peng2023"))
     inside = partial(region.contains, boundary)
     return World(
         cube=layers,
         products=xr.Dataset({"npp_modis": layers["npp_modis"].mean("time"), **cube.open_products(target)}),
-        observations=tables.read_open(srdb=srdb, michaletz=michaletz, sun=sun, contains=inside),
+        observations=tables.read_open(srdb=srdb, michaletz=michaletz, sun=sun, peng=peng, contains=inside),
         rs_rh_pairs=databases.rs_rh_pairs(srdb),
         boundary=boundary,
         modis_at_sites=open_source("modis_npp_sites"),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
-import pvlib
 import pytest
 import xarray as xr
 from hypothesis import given, settings
@@ -23,40 +21,6 @@ def months(values: float | np.ndarray, latitude: float = 33.0) -> xr.DataArray:
         {"month": np.arange(1, 13), "latitude": [latitude], "longitude": [90.0]},
         ("month", "latitude", "longitude"),
     )
-
-
-@pytest.mark.parametrize("latitude", [0.0, 33.0, 45.0, -40.0])
-def test_radiation_above_the_atmosphere_agrees_with_solar_geometry(latitude: float) -> None:
-    hours = pd.date_range("2015-01-01 00:30", "2015-12-31 23:30", freq="h", tz="UTC")
-    zenith = pvlib.solarposition.get_solarposition(hours, latitude, 0.0)["zenith"]
-    beam = pvlib.irradiance.get_extra_radiation(hours, solar_constant=1366.7)
-    horizontal = (beam * np.cos(np.deg2rad(zenith)).clip(lower=0)).groupby(hours.month).mean()
-    ours = derived.extraterrestrial_radiation(xr.DataArray([latitude], dims="latitude"))
-    np.testing.assert_allclose(ours.values[:, 0], horizontal, atol=10)
-    assert ours.mean().item() == pytest.approx(horizontal.mean(), rel=0.02)
-
-
-def test_an_overcast_year_lets_a_quarter_of_the_light_through() -> None:
-    clear = derived.extraterrestrial_radiation(xr.DataArray([33.0], dims="latitude"))
-    srad = derived.srad_from_sunshine(months(0.0), months(0.0).isel(month=0, drop=True))
-    assert srad.item() == pytest.approx(0.25 * np.average(clear.values[:, 0], weights=DAYS))
-
-
-def test_height_adds_to_a_clear_sky_what_fao_56_says() -> None:
-    sea = months(0.0).isel(month=0, drop=True)
-    ratio = derived.srad_from_sunshine(months(1.0), sea + 4400) / derived.srad_from_sunshine(months(1.0), sea)
-    assert ratio.item() == pytest.approx((0.75 + 2e-5 * 4400) / 0.75)
-
-
-def test_a_place_below_the_sea_has_the_sky_of_the_sea() -> None:
-    sea = months(0.0).isel(month=0, drop=True)
-    assert derived.srad_from_sunshine(months(1.0), sea - 150).equals(derived.srad_from_sunshine(months(1.0), sea))
-
-
-def test_a_month_without_sunshine_data_makes_the_year_missing() -> None:
-    sunshine = months(0.5)
-    sunshine[3] = np.nan
-    assert np.isnan(derived.srad_from_sunshine(sunshine, months(0.0).isel(month=0, drop=True)).item())
 
 
 @given(fapar=st.floats(0, 0.96))

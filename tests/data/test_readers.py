@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -114,23 +115,47 @@ def test_site_npp_is_scaled_and_fill_is_left_out(tmp_path: Path) -> None:
 
 def test_the_climate_of_biome4_is_in_our_units_at_the_centres_of_cells(tmp_path: Path) -> None:
     raw = np.full((12, 2, 2), 500, dtype="int16")
-    raw[:, 1, 1] = 0
-    raw[0, 1, 1] = -9999  # so the file marks the sea
-    fields = {name: (("time", "lat", "lon"), raw) for name in ("sun", "temp", "prec")}
+    raw[:, 1, 1] = -9999
+    fields = {name: (("time", "lat", "lon"), raw) for name in ("temp", "prec")}
     xr.Dataset(fields, {"time": np.arange(1, 13), "lat": [33.5, 33.0], "lon": [90.0, 90.5]}).to_netcdf(
         tmp_path / "b.nc"
     )
     climate = readers.read_biome4(tmp_path / "b.nc")
-    for name, expected, units in (
-        ("sunshine", 0.5, "1"),
-        ("temperature", 50, "degC"),
-        ("precipitation", 500, "mm month-1"),
-    ):
+    for name, expected, units in (("temperature", 50, "degC"), ("precipitation", 500, "mm month-1")):
         for month in climate[name]:
             np.testing.assert_allclose(month, [[expected, expected], [expected, np.nan]])
         assert climate[name].attrs["units"] == units
     assert climate.latitude.values.tolist() == [33.75, 33.25]
     assert climate.longitude.values.tolist() == [90.25, 90.75]
+
+
+def sse_file(path: Path, head: str = "Lat Lon Jan Ann") -> Path:
+    rows = [
+        f"{lat} {lon} 1.00 {2.4 + 0.24 * (lat - 30) + 0.12 * (lon - 90):.2f}" for lat in (30, 31) for lon in (90, 91)
+    ]
+    text = "\n".join(["NASA Surface meteorology and Solar Energy", "Note 2: Lat/Lon values", head, *rows])
+    path.write_bytes(gzip.compress(text.encode()))
+    return path
+
+
+def test_shortwave_radiation_is_in_watts_at_the_centres_of_cells_north_first(tmp_path: Path) -> None:
+    srad = readers.read_sse(sse_file(tmp_path / "s.gz"))
+    np.testing.assert_allclose(srad, [[110, 115], [100, 105]])
+    assert srad.latitude.values.tolist() == [31.5, 30.5] and srad.longitude.values.tolist() == [90.5, 91.5]
+    assert (srad.name, srad.attrs["units"]) == ("srad", "W m-2")
+
+
+def test_shortwave_radiation_without_its_yearly_column_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="s.gz: Ann is missing, found Lat, Lon, Jan"):
+        readers.read_sse(sse_file(tmp_path / "s.gz", head="Lat Lon Jan"))
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize(("place", "watts"), [((92.05, 31.48), 213), ((91.13, 29.67), 230), ((94.9, 36.42), 209)])
+def test_shortwave_radiation_of_naqu_lhasa_and_golmud(real_data, place: tuple[float, float], watts: int) -> None:
+    srad = readers.open_source("sse_srad")
+    cell = srad.sel(longitude=place[0], latitude=place[1], method="nearest")
+    assert float(cell) == pytest.approx(watts, abs=0.7)
 
 
 def test_a_file_without_its_variable_is_named(tmp_path: Path) -> None:
@@ -174,6 +199,7 @@ def test_every_variable_of_a_product_names_its_source(catalogue, tmp_path: Path)
 
 def test_a_table_is_read_with_what_its_reader_needs_besides_the_file(catalogue, tmp_path: Path) -> None:
     table = {"Lat": [33.0], "Long": [90.0], "NPPTotal_gm2y": [500.0], "Index": ["1"], "BiomeSource": ["x"]}
+    table |= {"MAT_C": [1.0], "MAP_mm": [400.0]}
     pd.DataFrame(table | {"Source": ["Luo (1996)"]}).to_csv(tmp_path / "plots.csv", index=False)
     catalogue(tmp_path / "plots.csv", reader="sites.databases.read_michaletz")
     read = readers.open_source("mine", contains=lambda longitude, latitude: longitude > 0)
@@ -231,7 +257,7 @@ def test_land_cover_is_water_east_of_shanghai_and_city_in_it(real_data) -> None:
 
 @pytest.mark.real_data
 def test_the_monthly_climate_agrees_with_worldclim_where_mountains_tell_a_shift(real_data) -> None:
-    monthly = readers.open_source("biome4_sunshine")
+    monthly = readers.open_source("biome4_climate")
     cells = grid.target_grid(73, 20, 120, 45, 0.5)
     ours = grid.resample_nearest(monthly["temperature"].mean("month", skipna=False).rio.write_crs("EPSG:4326"), cells)
     worldclim = readers.open_source("worldclim_temperature")
@@ -247,7 +273,7 @@ def test_the_monthly_climate_agrees_with_worldclim_where_mountains_tell_a_shift(
 
 @pytest.mark.real_data
 def test_monthly_precipitation_adds_up_to_worldclim(real_data) -> None:
-    monthly = readers.open_source("biome4_sunshine")
+    monthly = readers.open_source("biome4_climate")
     cells = grid.target_grid(73, 20, 120, 45, 0.5)
     ours = grid.resample_nearest(monthly["precipitation"].sum("month", skipna=False).rio.write_crs("EPSG:4326"), cells)
     worldclim = grid.resample_nearest(readers.open_source("worldclim_precipitation"), cells)

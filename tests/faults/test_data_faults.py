@@ -253,24 +253,12 @@ def months(value: float) -> xr.DataArray:
     )
 
 
-def test_sunshine_in_per_cent_is_refused() -> None:
-    with pytest.raises(DataError, match="expected a fraction of 0 to 1, found 60.0"):
-        derived.srad_from_sunshine(months(60.0), months(0).isel(month=0, drop=True))
-
-
 def test_fapar_in_per_cent_is_refused() -> None:
     with pytest.raises(DataError, match="fapar: expected a fraction"):
         derived.lai_from_fapar(months(40.0))
 
 
-@pytest.mark.parametrize(
-    "model",
-    [
-        derived.npp_from_psnnet,
-        lambda short: derived.raich_rs(short, short),
-        lambda short: derived.srad_from_sunshine(short, short),
-    ],
-)
+@pytest.mark.parametrize("model", [derived.npp_from_psnnet, lambda short: derived.raich_rs(short, short)])
 def test_a_year_of_eleven_months_is_refused(model) -> None:
     with pytest.raises(DataError, match="expected 12 months"):
         model(months(0.5).isel(month=slice(11)))

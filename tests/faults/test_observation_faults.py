@@ -126,6 +126,20 @@ def test_a_row_that_ends_early_is_told_by_what_it_lacks(tmp_path):
     assert "column latitude, row 2 (''): expected degrees north, not empty" in told
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("own_elevation", "high", "a number"),
+        ("own_elevation", "9001", "-450 to 9000 m, or empty"),
+        ("own_temperature", "41", "-40 to 40 degC, or empty"),
+        ("own_precipitation", "-1", "0 to 12000 mm yr-1, or empty"),
+    ],
+)
+def test_what_an_author_says_of_a_place_must_be_possible(tmp_path, name, value, expected):
+    path = own_table(tmp_path, {name: value}, {name: ""})
+    assert f"column {name}, row 2 ({value!r}): expected {expected}" in message(path)
+
+
 @pytest.mark.parametrize("reader", [databases.read_srdb, databases.read_michaletz, databases.read_sun2022])
 def test_a_database_that_is_another_file_is_told_with_the_columns_it_lacks(tmp_path, reader):
     path = own_table(tmp_path, {})
@@ -140,6 +154,7 @@ def test_a_database_that_is_not_there_is_told_how_to_get(tmp_path):
 
 def test_text_among_the_numbers_of_a_database_is_told_with_its_row(tmp_path):
     path = tmp_path / "Michaletz2014.csv"
-    path.write_text("Index,Lat,Long,NPPTotal_gm2y,BiomeSource,Source\n1,31,101,800,a,b\n2,31,101,8oo,a,b\n")
+    head = "Index,Lat,Long,NPPTotal_gm2y,MAT_C,MAP_mm,BiomeSource,Source\n"
+    path.write_text(head + "1,31,101,800,5,700,a,b\n2,31,101,8oo,5,700,a,b\n")
     with pytest.raises(DataError, match=r"column NPPTotal_gm2y, row 3 .*expected a number, found '8oo'"):
         databases.read_michaletz(path, nowhere)

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from drawn import legend_texts, panels, row_names, small_cube, widths
 
-from helpers.figures.sites import land_cover_balance, sites_versus_map
+from helpers.figures.sites import land_cover_balance, own_against_cell, sites_versus_map
 
 
 def balance() -> pd.DataFrame:
@@ -48,3 +48,36 @@ def test_land_cover_shares_must_add_up():
 def test_a_class_that_igbp_lacks_is_refused():
     with pytest.raises(ValueError, match="found 18"):
         land_cover_balance(balance().assign(land_cover=[10, 18]), "NPP sites")
+
+
+LIMITS = {"elevation": 1500.0, "temperature": 6.0, "precipitation": 2.5}
+UNITS = {"elevation": "m", "temperature": "degC", "precipitation": "mm yr-1"}
+
+
+def checked(conflicts: list[int]) -> pd.DataFrame:
+    """Make three records: the check's columns that a figure draws."""
+    cells = {"cell_elevation": [1000.0, 2000, 3000], "cell_temperature": [0.0, 5, 10]}
+    cells["cell_precipitation"] = [100.0, 300, 900]
+    own = {name.replace("cell", "own"): [2 * value for value in values] for name, values in cells.items()}
+    left_out = ["place" if number > 1 else "" for number in conflicts]
+    return pd.DataFrame(cells | own | {"conflicts": conflicts, "left_out": left_out})
+
+
+def test_records_are_drawn_against_their_cells_by_their_number_of_contradictions():
+    figure = own_against_cell(checked([0, 1, 2]), LIMITS, UNITS)
+    drawn = [[tuple(point) for point in dots.get_offsets()] for dots in panels(figure)["a"].collections]
+    assert drawn == [[(1000, 2000)], [(2000, 4000)], [(3000, 6000)]]
+    assert legend_texts(figure) == {"no contradiction", "one: kept", "two or more: misplaced"}
+    assert panels(figure)["b"].get_xlabel() == "temperature of the cell [°C]"
+
+
+def test_limits_are_a_difference_or_a_ratio_from_the_line_of_equals():
+    figure = own_against_cell(checked([0, 0, 0]), LIMITS, UNITS)
+    for letter, limit in (("a", 1500.0), ("b", 6.0)):
+        above, below = panels(figure)[letter].lines[1:]
+        assert (above.get_ydata() - above.get_xdata()).tolist() == pytest.approx([limit, limit])
+        assert (below.get_ydata() - below.get_xdata()).tolist() == pytest.approx([-limit, -limit])
+    above, below = panels(figure)["c"].lines[1:]
+    assert (above.get_ydata() / above.get_xdata()).tolist() == pytest.approx([2.5, 2.5])
+    assert (below.get_ydata() / below.get_xdata()).tolist() == pytest.approx([0.4, 0.4])
+    assert legend_texts(figure) == {"no contradiction"}

@@ -87,7 +87,7 @@ def test_a_notebook_uses_only_settings_that_its_step_declares(path):
     assert used & set(Settings.model_fields) <= {*deciding_parameters(path.stem), *EXECUTION_PARAMETERS}
 
 
-@pytest.mark.parametrize("module", ["virtual/world", "world"])
+@pytest.mark.parametrize("module", ["virtual/world", "world", "sites/places"])
 def test_data_preparation_declares_the_settings_that_its_modules_read(module):
     """They are handed all settings; one that is not declared could change without a new cube."""
     nodes = ast.walk(ast.parse((ROOT / "src" / "helpers" / f"{module}.py").read_text(encoding="utf-8")))

@@ -56,6 +56,8 @@ def srdb_file(folder: Path, rows: list[dict]) -> Path:
         "Latitude": 33.0,
         "Longitude": 92.0,
         "Elevation": 4500,
+        "MAT": -1.5,
+        "MAP": 430,
         "Annual_coverage": 1,
         "Ecosystem_type": " Grassland",
         "Rs_annual": 500,
@@ -70,9 +72,9 @@ def srdb_file(folder: Path, rows: list[dict]) -> Path:
 def michaletz_file(folder: Path) -> Path:
     path = folder / "Michaletz2014.csv"
     path.write_text(
-        "Index,Lat,Long,NPPTotal_gm2y,BiomeSource,Source\n"
-        "1,31.0,101.0,800,spruce forest,Luo (1996); Ni et al. (2001)\n"
-        "2,50.0,5.0,1304,beech forest,Cannell (1982)\n"
+        "Index,Lat,Long,NPPTotal_gm2y,MAT_C,MAP_mm,BiomeSource,Source\n"
+        "1,31.0,101.0,800,5.5,700,spruce forest,Luo (1996); Ni et al. (2001)\n"
+        "2,50.0,5.0,1304,8.7,955,beech forest,Cannell (1982)\n"
     )
     return path
 
@@ -89,3 +91,11 @@ def sun_file(folder: Path) -> Path:
         "6,India,79.7,30.2,3125,Alpine meadow,500,0.6,\n"
     )
     return path
+
+
+def peng_file(folder: Path, rows: list[dict]) -> Path:
+    """Write a made-up file with the columns of Peng et al. that we read."""
+    good = {"lon": 92.0, "lat": 31.0, "z": 4500, "Begin_year": 2005, "End_year": 2005, "BNPP_1": 120, "TNPP_1": 200}
+    texts = {"ID": "ID1", "site": "CN-x-D01", "references": "Wu et al 2011", "pft": "Grassland"}
+    pd.DataFrame([good | texts | row for row in rows]).to_csv(folder / "NPP_dataset.csv", index=False)
+    return folder / "NPP_dataset.csv"

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from made_records import everywhere, excluded, michaletz_file, nowhere, srdb_file, sun_file
+from made_records import everywhere, excluded, michaletz_file, nowhere, peng_file, srdb_file, sun_file
 
 from helpers.sites import databases
-from helpers.sites.quality import quality_control
+from helpers.sites.quality import control_pairs, quality_control
 from helpers.sites.schema import SCHEMA
 
 ROOT = Path(__file__).parents[2]
@@ -82,6 +82,23 @@ def test_a_site_without_both_coordinates_goes_by_its_record(tmp_path):
     assert read["site"].tolist() == ["33.00N 92.00E", "SRDB 1", "SRDB 2", "SRDB 3"]
 
 
+OWN = ["own_elevation", "own_temperature", "own_precipitation", "country"]
+
+
+def test_what_srdb_says_of_a_place_comes_along_with_each_flux_and_pair(tmp_path):
+    path = srdb_file(tmp_path, [{"Rh_annual": 300, "MAT": -2.5, "MAP": 350, "Elevation": 4600}])
+    for table in (databases.read_srdb(path, nowhere), databases.rs_rh_pairs(path)):
+        assert (table[OWN] == [4600, -2.5, 350, "China"]).all(axis=None)
+
+
+def test_michaletz_has_a_climate_and_sun_only_a_country_of_its_own(tmp_path):
+    michaletz = databases.read_michaletz(michaletz_file(tmp_path), nowhere)
+    assert michaletz[OWN[1:]].to_numpy().tolist() == [[5.5, 700.0, "China"]]
+    sun = databases.read_sun2022(sun_file(tmp_path), everywhere)
+    assert sun["country"].tolist() == ["China"] * 5 + ["India"]
+    assert not set(OWN[:3]) & set(sun)
+
+
 def test_michaletz_dry_matter_becomes_carbon_and_only_china_stays(tmp_path):
     read = databases.read_michaletz(michaletz_file(tmp_path), nowhere)
     assert read["value"].tolist() == [400.0]
@@ -108,11 +125,40 @@ def test_pairs_of_rs_and_rh_pass_or_fail_by_each_rule(tmp_path):
         {"Rh_annual": 300, "Country": "India"},
         {},
     ]
-    pairs = databases.rs_rh_pairs(srdb_file(tmp_path, rows))
-    assert pairs.to_dict("records") == [
+    pairs, flow = control_pairs(databases.rs_rh_pairs(srdb_file(tmp_path, rows)))
+    assert pairs[["site", "longitude", "latitude", "year", "rs", "rh"]].to_dict("records") == [
         {"site": "33.00N 92.00E", "longitude": 92, "latitude": 33, "year": 2010, "rs": 500, "rh": rh}
         for rh in (300, 500)
     ]
+    assert flow["n"].iloc[0] == 8  # those of China with both fluxes
+    assert excluded(flow) == {
+        **{"unmanipulated": 1, "no quality flag": 1, "measured long enough": 2, "Rh within Rs": 1, "located": 1}
+    }
+
+
+def test_peng_is_in_carbon_and_says_share_year_and_elevation(tmp_path):
+    rows = [{}, {"Begin_year": 2006, "End_year": 2015}, {"site": "CN-x-D01_FI", "TNPP_1": None}]
+    read = databases.read_peng(peng_file(tmp_path, rows), everywhere)
+    assert read["value"].tolist() == [200.0, 200.0, pytest.approx(np.nan, nan_ok=True)]
+    assert read["year"].tolist() == [2005.0, pytest.approx(np.nan, nan_ok=True), 2005.0]
+    assert read["treatment"].tolist() == ["none", "none", "treated plot"]
+    first = read.iloc[0]
+    assert (first["belowground_share"], first["own_elevation"], first["reference"]) == (0.6, 4500, "Wu et al 2011")
+    assert (first["record"], first["vegetation"], first["source"]) == ("Peng ID1", "Grassland", "Peng 2023")
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({}, [(True, True)]),
+        ({"z": 2499}, [(True, False)]),
+        ({"lon": 79.3, "lat": 30.5}, [(False, True)]),  # India, high in the paper's box
+        ({"lon": 79.3, "lat": 28.5, "z": 300}, []),
+    ],
+)
+def test_peng_lies_in_china_by_its_coordinates_and_on_the_plateau_as_srdb_does(tmp_path, row, expected):
+    read = databases.read_peng(peng_file(tmp_path, [row]), nowhere)
+    assert list(zip(read["in_china"], read["on_plateau"], strict=True)) == expected
 
 
 def test_pairs_average_to_one_a_site():

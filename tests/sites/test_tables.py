@@ -7,19 +7,26 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from made_records import everywhere, michaletz_file, nowhere, records, srdb_file, sun_file
+from made_records import everywhere, michaletz_file, nowhere, peng_file, records, srdb_file, sun_file
 
 from helpers.sites import databases, tables
-from helpers.sites.quality import quality_control, summarise
+from helpers.sites.quality import control_pairs, quality_control, summarise
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_open_databases_come_as_one_table_with_duplicates_told_across_them(tmp_path):
     srdb = srdb_file(tmp_path, [{"Longitude": 101.0, "Latitude": 31.0, "NPP": 401}])
-    raw = tables.read_open(srdb=srdb, michaletz=michaletz_file(tmp_path), sun=sun_file(tmp_path), contains=nowhere)
-    assert set(raw["source"]) == {"SRDB V5", "Michaletz 2014", "Sun 2022"}
-    assert raw[raw["possible_duplicate"]]["source"].tolist() == ["Michaletz 2014"]
+    copy = {"lon": 101.0, "lat": 31.0, "TNPP_1": 401, "Begin_year": 2006, "End_year": 2015}
+    raw = tables.read_open(
+        srdb=srdb,
+        michaletz=michaletz_file(tmp_path),
+        sun=sun_file(tmp_path),
+        peng=peng_file(tmp_path, [{}, copy]),
+        contains=nowhere,
+    )
+    assert set(raw["source"]) == {"SRDB V5", "Michaletz 2014", "Sun 2022", "Peng 2023"}
+    assert raw[raw["possible_duplicate"]]["source"].tolist() == ["Michaletz 2014", "Peng 2023"]
 
 
 def test_the_example_table_is_in_the_schema():
@@ -61,6 +68,7 @@ def open_files(real_data):
         "srdb": catalog.fetch("srdb")["srdb-data.csv"],
         "michaletz": catalog.fetch("michaletz2014")["Michaletz2014.csv"],
         "sun": ROOT / "data" / "observations" / "sun2022_grassland_npp.csv",
+        "peng": catalog.fetch("peng2023")["NPP_dataset.csv"],
         "contains": lambda longitude, latitude: region.contains(boundary, longitude, latitude),
     }
 
@@ -88,7 +96,8 @@ def test_58_of_them_lie_inside_the_boundary(raw_open):
 
 @pytest.mark.real_data
 def test_site_means_of_rs_and_rh_give_the_papers_line_and_records_a_flatter_one(open_files):
-    pairs = databases.rs_rh_pairs(open_files["srdb"])
+    pairs, flow = control_pairs(databases.rs_rh_pairs(open_files["srdb"]))
+    assert flow["n"].iloc[[0, -1]].tolist() == [269, len(pairs)]
     means = databases.pair_site_means(pairs)
     assert len(means) == 53
     slope, intercept = np.polyfit(means["rs"], means["rh"], 1)
@@ -104,6 +113,8 @@ def test_npp_on_the_plateau_is_forest_mostly_and_fewer_than_the_papers_394(raw_o
     summary = summarise(used[used["variable"] == "npp"])
     assert summary.set_index(["source", "formation"])["n"].to_dict() == {
         ("Michaletz 2014", "Forest"): 186,
+        ("Peng 2023", "Forest"): 2,
+        ("Peng 2023", "Grassland"): 4,
         ("SRDB V5", "Grassland"): 2,
         ("Sun 2022", "Grassland"): 27,
     }

@@ -12,6 +12,7 @@ from worlds import YEARS, fields_of, make_settings
 
 from helpers.balance import budgets, carbon
 from helpers.data.grid import target_grid
+from helpers.sites import places, quality
 from helpers.sites.training import from_settings, training_table
 from helpers.virtual import world
 from helpers.virtual.fieldwork import field_work
@@ -36,6 +37,23 @@ def map_error(seed: int, design: str, n_sites: int) -> float:
     forest = from_settings(settings, "npp", 60, settings.seed).fit(table, table["value"])
     error = predict(forest, cube, cube["plateau"], threads=1)["prediction"] - truth
     return float(np.sqrt((error.mean("time") ** 2).weighted(cube["cell_area"]).mean()))
+
+
+def rs_errors(seed: int) -> list[float]:
+    """Return the errors of the mean Rs of the plateau with strict checks of the sites and without, g C m-2 yr-1."""
+    cube, _ = ground(seed)
+    with threadpool_limits(1, user_api="blas"):
+        truth = world.virtual_truth(target_grid(73, 25, 105, 41, 0.5), YEARS, seed)["rs"]
+    used, flow = quality.quality_control(world.observe(make_settings(seed=seed))[0]["rs"])
+    errors = []
+    for checks in ("strict", "as_published"):
+        settings = make_settings(seed=seed, site_checks=checks)
+        kept, _ = places.leave_out(used, flow, places.check_records(used, cube, settings), settings)
+        table, _ = training_table(settings, "rs", cube, kept)
+        forest = from_settings(settings, "rs", 60, seed).fit(table, np.log(table["value"]))
+        rs = np.exp(predict(forest, cube, cube["plateau"], threads=1)["prediction"])
+        errors.append(float((rs - truth).mean("time").weighted(cube["cell_area"]).mean()))
+    return errors
 
 
 def mean_error(design: str, n_sites: int) -> float:
@@ -63,6 +81,11 @@ def test_true_npp_less_true_rh_is_the_true_sink() -> None:
 
 def test_more_sites_make_a_better_map() -> None:
     assert mean_error("uniform", 600) < 0.9 * mean_error("uniform", 30)
+
+
+def test_without_the_check_of_places_planted_faults_cost_more_than_half_of_the_error() -> None:
+    strict, as_published = np.sqrt(np.mean(np.square([rs_errors(seed) for seed in (1, 2, 3)]), axis=0))
+    assert strict < 0.5 * as_published
 
 
 def test_sites_spread_over_the_plateau_make_a_better_map_than_clustered_ones() -> None:

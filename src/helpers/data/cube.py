@@ -144,28 +144,25 @@ def open_cube(grid: xr.Dataset, plateau: xr.DataArray, soc_depth: int = 30) -> x
 
     It is as :func:`assemble` returns it: a climatology with a single time step, 2010-01-01, and no time on the static
     covariates land cover, elevation and soil carbon. Each product is of its own years: see the attribute
-    ``climatology``. Every product is resampled to the nearest cell, as in the paper. Shortwave radiation is derived on
-    the target grid, where sunshine (0.5 degree) meets elevation (1/12 degree).
+    ``climatology``. Every product is resampled to the nearest cell, as in the paper.
     """
 
-    def layer(key: str, name: str | None = None) -> xr.DataArray:
-        """Return a product, or one variable of it, on the grid."""
-        product = open_source(key)
-        return resample_nearest(product if name is None else product[name], grid)
+    def layer(key: str) -> xr.DataArray:
+        """Return a product on the grid."""
+        return resample_nearest(open_source(key), grid)
 
-    elevation = layer("elevation")
     yearly = {
         "precipitation": layer("worldclim_precipitation"),
         "temperature": layer("worldclim_temperature"),
-        "srad": derived.srad_from_sunshine(layer("biome4_sunshine", "sunshine"), elevation),
+        "srad": layer("sse_srad"),
         "lai": derived.lai_from_fapar(layer("fapar_max")),
         "npp_modis": derived.npp_from_psnnet(layer("psnnet_2015")),
     }
-    static = {"land_cover": layer("land_cover"), "elevation": elevation, "soc": layer(f"soc_0_{soc_depth}cm")}
+    static = {"land_cover": layer("land_cover"), "elevation": layer("elevation"), "soc": layer(f"soc_0_{soc_depth}cm")}
     step = pd.DatetimeIndex(["2010-01-01"], name="time")
     cube = assemble({name: field.expand_dims(time=step) for name, field in yearly.items()} | static, grid, plateau)
     cube.attrs["climatology"] = (
-        "one step for all years: temperature and precipitation 1970-2000, sunshine long-term mean, land cover 2019, "
+        "one step for all years: temperature and precipitation 1970-2000, shortwave 1983-2005, land cover 2019, "
         "leaf area mean yearly maximum, npp_modis 2015, soil carbon 2010"
     )
     return cube
@@ -176,7 +173,7 @@ def open_products(grid: xr.Dataset) -> xr.Dataset:
 
     They are ``npp_casa_cnp``, ``npp_miami``, ``rh_casa_cnp``, ``rh_mimics``, ``rh_corpse`` and ``rs_raich``.
     """
-    casa, monthly = open_source("casa_cnp"), open_source("biome4_sunshine")
+    casa, monthly = open_source("casa_cnp"), open_source("biome4_climate")
     fields = {
         "npp_casa_cnp": casa["npp"],
         "npp_miami": derived.miami_npp(open_source("worldclim_precipitation"), open_source("worldclim_temperature")),

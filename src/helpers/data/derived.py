@@ -1,4 +1,4 @@
-"""Small published models that derive one quantity from another: shortwave radiation, LAI, NPP and Rs."""
+"""Small published models that derive one quantity from another: LAI, NPP and Rs."""
 
 from __future__ import annotations
 
@@ -12,54 +12,6 @@ from helpers.errors import DataError
 LAI_CAP = 7.0
 
 _DAYS = xr.DataArray([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], coords={"month": np.arange(1, 13)}, dims="month")
-
-
-def extraterrestrial_radiation(latitude: xr.DataArray) -> xr.DataArray:
-    r"""Return the monthly mean of solar radiation on a horizontal plane above the atmosphere [W m-2].
-
-    The latitude is in degrees north; ``month`` comes before its dimensions. FAO-56 (Allen et al. 1998), Eqs. 21 and
-    23-25, for each day of a year, then averaged over the month:
-    :math:`R_a = \frac{G}{\pi} d_r (\omega \sin\varphi \sin\delta + \cos\varphi \cos\delta \sin\omega)` with
-    :math:`G = 0.0820` MJ m-2 min-1.
-
-    Examples
-    --------
-    >>> plateau = xr.DataArray([33.0], dims="latitude")
-    >>> extraterrestrial_radiation(plateau).mean("month").round().values
-    array([354.])
-    """
-    day = xr.DataArray(np.arange(1, 366), dims="day")
-    month = xr.DataArray(np.repeat(np.arange(1, 13), _DAYS), dims="day", name="month")
-    angle = 2 * np.pi * day / 365
-    distance = 1 + 0.033 * np.cos(angle)
-    declination = 0.409 * np.sin(angle - 1.39)
-    phi = np.deg2rad(latitude.astype("float64"))
-    sunset = np.arccos((-np.tan(phi) * np.tan(declination)).clip(-1, 1))
-    daily = distance * (sunset * np.sin(phi) * np.sin(declination) + np.cos(phi) * np.cos(declination) * np.sin(sunset))
-    watts = daily * (0.0820e6 / 60) / np.pi
-    return watts.groupby(month).mean().transpose("month", ...)
-
-
-def srad_from_sunshine(sunshine: xr.DataArray, elevation: xr.DataArray) -> xr.DataArray:
-    r"""Derive the year's mean downward shortwave radiation [W m-2] from monthly sunshine.
-
-    Sunshine is a fraction of the possible, with the months 1 to 12; elevation is in metres, on the same grid. The
-    months are weighted by their days. The function raises a DataError if sunshine is not between 0 and 1 (a percentage,
-    say) or the months are not twelve.
-
-    Angstrom-Prescott with the coefficients that FAO-56 (Allen et al. 1998) recommends where none are calibrated:
-    :math:`R_s = (a + b\,n/N) R_a`, a = 0.25 (Eq. 35). For b we take :math:`0.50 + 2\times10^{-5} z`, so that the clear
-    sky lets through what Eq. 37 says, :math:`0.75 + 2\times10^{-5} z`: the air over the plateau is thin. Without that
-    term the plateau mean is 179 instead of 196 W m-2. Known bias: the BIOME4 drivers have less sunshine than stations
-    count (Maduo 0.56 against 2838 hours, or 0.65; Lhasa 0.51 against 3000 hours, or 0.68), so the result stays below
-    measured radiation (Gaize: 205 against 21 MJ m-2 d-1, or 243 W m-2, Liu et al. 2012).
-    """
-    _require_months(sunshine, "sunshine")
-    _require_fraction(sunshine, "sunshine")
-    radiation = extraterrestrial_radiation(sunshine["latitude"])
-    transmitted = 0.25 + (0.50 + 2e-5 * elevation.clip(min=0)) * sunshine
-    mean = (transmitted * radiation).weighted(_DAYS).mean("month", skipna=False)
-    return described(mean, "srad", source=_sources(sunshine, elevation))
 
 
 def lai_from_fapar(fapar: xr.DataArray) -> xr.DataArray:

@@ -7,6 +7,7 @@ that the entry gives.
 
 from __future__ import annotations
 
+import gzip
 import re
 import warnings
 from collections.abc import Iterable
@@ -62,14 +63,13 @@ def read_precipitation(path: Path) -> xr.DataArray:
 def read_biome4(path: Path) -> xr.Dataset:
     """Read the climate of the BIOME4 drivers, 0.5 degree, 12 months.
 
-    ``sunshine`` is a fraction of the possible [1], beside ``temperature`` [degC] and ``precipitation`` [mm month-1].
-    The file holds sunshine in tenths of a per cent, temperature in tenths of a degree, precipitation in whole
-    millimetres: its yearly sums then agree with WorldClim (ratio of global means 0.99). Its coordinates name the
-    south-west corner of a cell. A quarter degree is added to both: then the grid covers the globe exactly, and its
-    temperature agrees best with WorldClim over High Asia (r = 0.98; half a cell off on either side, it is lower).
+    They are ``temperature`` [degC] and ``precipitation`` [mm month-1]. The file holds temperature in tenths of a degree
+    and precipitation in whole millimetres: its yearly sums then agree with WorldClim (ratio of global means 0.99). Its
+    coordinates name the south-west corner of a cell. A quarter degree is added to both: then the grid covers the globe
+    exactly, and its temperature agrees best with WorldClim over High Asia (r = 0.98; half a cell off on either side, it
+    is lower).
     """
     layers = {
-        "sunshine": ("sun", 0.001, {}),
         "temperature": ("temp", 0.1, {"long_name": "monthly mean air temperature"}),
         "precipitation": ("prec", 1.0, {"long_name": "monthly precipitation", "units": "mm month-1"}),
     }
@@ -78,10 +78,23 @@ def read_biome4(path: Path) -> xr.Dataset:
         _refuse_missing(path, (name for name, _, _ in layers.values()), file)
         for ours, (theirs, scale, attributes) in layers.items():
             raw = file[theirs].transpose("time", "lat", "lon")
-            # At sea, sunshine is marked missing in January only, and 0 in the other months.
             values = np.where((raw.values == -9999).any(axis=0), np.nan, raw.values * np.float32(scale))
             fields[ours] = _field(values, raw["lat"].values + 0.25, raw["lon"].values + 0.25, ours, **attributes)
     return xr.Dataset(fields)
+
+
+def read_sse(path: Path) -> xr.DataArray:
+    """Read downward shortwave radiation of NASA SSE 6.0, W m-2, the mean of July 1983 to June 2005, 1 degree.
+
+    The text names the south-west corner of each cell: half a degree is added to both coordinates. It is in
+    kWh m-2 d-1; a thousand watt hours in 24 hours are 1000/24 W.
+    """
+    with gzip.open(path, "rt", encoding="ascii") as file:
+        head = next((line.split() for line in file if line.startswith("Lat Lon")), [])
+        _refuse_missing(path, ("Lat", "Lon", "Ann"), head)
+        table = pd.read_csv(file, sep=r"\s+", names=head)
+    yearly = table.set_index(["Lat", "Lon"])["Ann"].to_xarray().sortby("Lat", ascending=False)
+    return _field(yearly.values * (1000 / 24), yearly["Lat"] + 0.5, yearly["Lon"] + 0.5, "srad")
 
 
 def read_land_cover(path: Path) -> xr.DataArray:

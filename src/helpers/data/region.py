@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import geopandas
@@ -12,6 +13,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from shapely.geometry.base import BaseGeometry
 
+from helpers.config import project_root
 from helpers.errors import DataError
 
 REGION = (73.0, 18.0, 136.0, 54.0)
@@ -54,6 +56,15 @@ def read_boundary(path: str | Path, *parts: Path) -> BaseGeometry:
     if not geometry.is_valid:
         raise DataError(f"boundary {path}: the polygon is not valid ({shapely.is_valid_reason(geometry)})")
     return geometry
+
+
+@cache
+def china() -> BaseGeometry:
+    """Return the outline that the site tables mean by China, of Natural Earth 1:110 million [degrees].
+
+    It is generalised by some tens of kilometres; ``data/borders/make_china.py`` made it.
+    """
+    return read_boundary(project_root() / "data" / "borders" / "china.geojson")
 
 
 def contains(geometry: BaseGeometry, longitude: ArrayLike, latitude: ArrayLike) -> NDArray[np.bool_]:

@@ -39,7 +39,6 @@ VARIABLES: Mapping[str, Variable] = {
     "rh": Variable("g m-2 yr-1", "heterotrophic respiration as carbon", _RH),
     "nep": Variable("g m-2 yr-1", "net ecosystem productivity as carbon"),
     # what predictors are derived from
-    "sunshine": Variable("1", "sunshine duration as a fraction of the possible"),
     "fapar": Variable("1", "mean yearly maximum fraction of absorbed photosynthetically active radiation"),
     "psnnet": Variable("g m-2 d-1", "net photosynthesis as carbon, monthly mean"),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -52,6 +52,56 @@ def sites_versus_map(samples: pd.DataFrame, cube: xr.Dataset, names: Sequence[st
         axes.set_xlabel(with_units(predictor_name(name), cube[name].attrs["units"]))
         if axes.get_subplotspec().is_first_col():
             axes.set_ylabel("share at or below")
+    figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
+
+
+@style.styled
+def own_against_cell(checked: pd.DataFrame, limits: Mapping[str, float], units: Mapping[str, str]) -> Figure:
+    """Draw what records say of their own place against the cell at their coordinates.
+
+    Parameters
+    ----------
+    checked : pandas.DataFrame
+        From :func:`helpers.sites.places.check_records`.
+    limits : mapping of str to float
+        For ``elevation`` and ``temperature`` the difference, for ``precipitation`` the ratio, from which on a record
+        contradicts its cell; dashed lines, in the order of the panels.
+    units : mapping of str to str
+        Of each of them.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a column or has no rows.
+    """
+    columns = [f"{prefix}_{name}" for name in limits for prefix in ("own", "cell")]
+    style.require_columns(checked, [*columns, "conflicts", "left_out"], "own_against_cell")
+    misplaced = checked["left_out"] == "place"
+    kinds = {
+        "no contradiction": (checked["conflicts"] == 0, {"marker": ".", "s": 9, "color": style.QUIET}),
+        "one: kept": ((checked["conflicts"] > 0) & ~misplaced, {"marker": "s", "s": 16, "color": style.OURS}),
+        "two or more: misplaced": (misplaced, {"marker": "X", "s": 55, "color": style.SECOND, "edgecolor": "white"}),
+    }
+    figure, grid = style.panel_grid(3.3, ["" for _ in limits], 3)
+    for axes, (name, limit) in zip(grid, limits.items(), strict=True):
+        for kind, (chosen, marker) in kinds.items():
+            if not chosen.any():
+                continue
+            table = checked[chosen]
+            axes.scatter(table[f"cell_{name}"], table[f"own_{name}"], label=kind, linewidth=0.4, **marker)
+        ends = np.array(axes.get_xlim())
+        if name == "precipitation":
+            axes.set(xscale="log", yscale="log")
+            ends = np.array([max(ends[0], checked[f"cell_{name}"].min()), ends[1]])
+            lines = (ends * limit, ends / limit)
+        else:
+            lines = (ends + limit, ends - limit)
+        axes.plot(ends, ends, color=style.INK, linewidth=0.8)
+        for line in lines:
+            axes.plot(ends, line, color=style.INK, linewidth=0.8, linestyle="--")
+        axes.set_xlabel(with_units(f"{predictor_name(name)} of the cell", units[name]))
+        axes.set_ylabel("by the record's author" if axes is grid[0] else "")
     figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 

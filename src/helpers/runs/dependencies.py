@@ -17,7 +17,7 @@ from pathlib import Path
 from helpers.errors import RunError
 
 PACKAGES = ("helpers", "mapforest")
-DATA_SUFFIXES = frozenset({".csv", ".nc", ".parquet", ".yaml", ".yml"})
+DATA_SUFFIXES = frozenset({".csv", ".geojson", ".nc", ".parquet", ".yaml", ".yml"})
 
 
 def code_digest(notebook: Path, root: Path, without: Collection[str] = ()) -> str:

@@ -32,6 +32,8 @@ STEPS: dict[str, Step] = {
         parameters=(
             *("world", "seed", "west", "south", "east", "north", "resolution", "first_year", "last_year"),
             *("plateau_mask", "soc_depth", "extra_observations", "sampling_design", "npp_sites", "rs_sites"),
+            *("site_checks", "place_elevation_m", "place_temperature_k", "place_precipitation_ratio"),
+            *("republication_share", "republication_degrees"),
         ),
     ),
     "02_npp_random_forest": Step(

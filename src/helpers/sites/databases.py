@@ -1,10 +1,11 @@
-"""Readers of the published site databases: soil respiration (SRDB), woody NPP (Michaletz), grassland NPP (Sun).
+"""Readers of the published site databases: Rs (SRDB), woody NPP (Michaletz), grassland NPP (Sun), both (Peng).
 
 Each reader returns every record of China, and of its neighbours on the plateau, in the columns of
 :data:`helpers.sites.schema.SCHEMA`. None is left out here: that is done, and counted, by
 :func:`helpers.sites.quality.quality_control`. Columns beyond the schema: ``record`` and ``note``, what the database
 itself says; ``inside_boundary`` and ``high_in_box``, the two ways to lie on the plateau; ``belowground_share`` of NPP;
-``annual_coverage`` (SRDB), the part of the year that was measured.
+``annual_coverage`` (SRDB), the part of the year that was measured; ``own_elevation`` [m], ``own_temperature`` [degC],
+``own_precipitation`` [mm yr-1] and ``country``, what the author says of the place (:mod:`helpers.sites.places`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from helpers.data import region
 from helpers.data.region import PAPER_BOX
 from helpers.errors import DataError
 from helpers.sites.schema import CARBON_UNIT, Contains
@@ -33,19 +35,22 @@ PAIR_COVERAGE = 0.5
 _PROVENANCE_FLAGS = frozenset({"Q01", "Q02", "Q03", "Q04"})
 
 _SRDB_NUMBERS = (
-    *("Study_midyear", "Latitude", "Longitude", "Elevation", "Annual_coverage"),
+    *("Study_midyear", "Latitude", "Longitude", "Elevation", "MAT", "MAP", "Annual_coverage"),
     *("Rs_annual", "Rh_annual", "NPP", "ANPP", "BNPP"),
 )
 _SRDB_TEXTS = (
     *("Record_number", "Study_number", "Author", "Duplicate_record", "Quality_flag", "Country", "Manipulation"),
     "Ecosystem_type",
 )
-_MICHALETZ_NUMBERS = ("Lat", "Long", "NPPTotal_gm2y")
+_MICHALETZ_NUMBERS = ("Lat", "Long", "NPPTotal_gm2y", "MAT_C", "MAP_mm")
 _MICHALETZ_TEXTS = ("Index", "BiomeSource", "Source")
 _SUN_NUMBERS = ("longitude", "latitude", "elevation_srtm_m", "npp_gDM_m2_yr", "bnpp_fraction")
 _SUN_TEXTS = ("entry_id", "country", "veg_type", "flag")
 
-#: What the two databases of NPP have in common: yearly dry matter of untreated plots, the year not given.
+_PENG_NUMBERS = ("lon", "lat", "z", "Begin_year", "End_year", "BNPP_1", "TNPP_1")
+_PENG_TEXTS = ("ID", "site", "references", "pft")
+
+#: What the two databases of NPP in dry matter have in common: yearly dry matter of untreated plots, the year not given.
 _NPP_OF_PLOTS = {
     "variable": "npp",
     "year": np.nan,
@@ -87,23 +92,7 @@ def read_srdb(path: str | Path, contains: Contains) -> pd.DataFrame:
     production = srdb["NPP"].fillna(srdb["ANPP"] + srdb["BNPP"])
     share = (srdb["BNPP"] / production).where(production > 0)
     problem = [_problem_flags(flag) for flag in srdb["Quality_flag"]]
-    common = pd.DataFrame(
-        {
-            "longitude": srdb["Longitude"],
-            "latitude": srdb["Latitude"],
-            "year": np.floor(srdb["Study_midyear"]),
-            "unit": CARBON_UNIT,
-            "treatment": srdb["Manipulation"].where(srdb["Manipulation"] != "", "none"),
-            "vegetation": srdb["Ecosystem_type"],
-            "source": "SRDB V5",
-            "reference": srdb["Author"] + " (SRDB study " + srdb["Study_number"] + ")",
-            "in_china": srdb["Country"] == "China",
-            "possible_duplicate": srdb["Duplicate_record"] != "",
-            "record": "SRDB " + srdb["Record_number"],
-            "note": "",
-            "annual_coverage": srdb["Annual_coverage"],
-        }
-    )
+    common = _srdb_common(srdb)
     tables = [
         common.assign(variable="rs", value=srdb["Rs_annual"], quality=srdb["Quality_flag"], belowground_share=np.nan),
         common.assign(variable="rh", value=srdb["Rh_annual"], quality=srdb["Quality_flag"], belowground_share=np.nan),
@@ -120,7 +109,8 @@ def read_michaletz(path: str | Path, contains: Contains) -> pd.DataFrame:
     The file is ``Michaletz2014.csv``; what else is needed or refused is as for :func:`read_srdb`. The Chinese plots are
     those of Luo 1996 and Ni et al. 2001, found by the column ``Source``: mostly inventory plots, so the value rests on
     regional allometries and leaf residence times. No year is given, and no elevation: the boundary alone decides about
-    the plateau.
+    the plateau. The climate was interpolated to the plot, not measured there (every mean temperature is a twelfth of
+    tenths of a degree), so it can tell that a coordinate was changed later, and little more.
     """
     plots = _read_columns(path, _MICHALETZ_NUMBERS, _MICHALETZ_TEXTS, "Michaletz et al. 2014")
     table = pd.DataFrame(
@@ -137,6 +127,9 @@ def read_michaletz(path: str | Path, contains: Contains) -> pd.DataFrame:
             "belowground_share": np.nan,
             "record": "Michaletz " + plots["Index"],
             "note": "",
+            "own_temperature": plots["MAT_C"],
+            "own_precipitation": plots["MAP_mm"],
+            "country": np.where(plots["Source"].str.startswith("Luo (1996)"), "China", ""),
         }
     )
     return _of_china_or_plateau(_placed(table, pd.Series(np.nan, table.index), contains))
@@ -149,7 +142,8 @@ def read_sun2022(path: str | Path, contains: Contains) -> pd.DataFrame:
     refused is as for :func:`read_srdb`. Entries without above-ground production have no total: their value is missing.
     By ``belowground_share`` quality control finds root biomass taken for production. Cautions of the table go to
     ``note`` and exclude nothing, except the one that tells of a treated plot. The table has no years, treatments or
-    references. The boundary alone decides about the plateau.
+    references. The boundary alone decides about the plateau. Its elevation was read from a map at the coordinates: it
+    is not the record's own, since it cannot contradict them.
     """
     entries = _read_columns(path, _SUN_NUMBERS, _SUN_TEXTS, "Sun et al. 2022")
     treated = entries["flag"].str.contains("treated plot", regex=False)
@@ -167,37 +161,64 @@ def read_sun2022(path: str | Path, contains: Contains) -> pd.DataFrame:
             "belowground_share": entries["bnpp_fraction"],
             "record": "Sun " + entries["entry_id"],
             "note": entries["flag"],
+            "country": entries["country"],
         }
     )
     return _of_china_or_plateau(_placed(table, entries["elevation_srtm_m"], contains))
 
 
-def rs_rh_pairs(path: str | Path) -> pd.DataFrame:
-    """Read the records of China from SRDB V5 that report both annual Rs and annual Rh and can be compared.
+def read_peng(path: str | Path, contains: Contains) -> pd.DataFrame:
+    """Read total NPP of forest and grassland from the compilation of Peng et al. 2023, which is in carbon already.
 
-    They are unmanipulated, without quality flag, measured over at least half of the year (:data:`PAIR_COVERAGE`), with
-    Rh at most Rs, and located. Their means by site give the paper's line from Rs to Rh (Eq. 3); the records alone give
-    a flatter one. The columns are ``site``, ``longitude``, ``latitude``, ``year``, ``rs`` and ``rh`` [g C m-2 yr-1];
-    there is one row per record. The file, and what is refused, are those of :func:`read_srdb`.
+    The file is ``NPP_dataset.csv``; what else is needed or refused is as for :func:`read_srdb`, also the rule of what
+    lies on the plateau, since elevations are the authors' own. Most of its rows stand in the other tables, too: quality
+    control finds those that agree. No country is named, so that of the coordinates counts
+    (:func:`helpers.data.region.china`). A period of several years may be a stand-in for one that is not known, so only
+    a single year is taken. As in the table of Sun, a site's name that ends in ``_FI`` is that of a treated plot.
     """
-    srdb = _srdb_records(path)
-    fit = (srdb["Country"] == "China") & (srdb["Manipulation"] == "") & (srdb["Quality_flag"] == "")
-    fit &= (srdb["Annual_coverage"] >= PAIR_COVERAGE) & (srdb["Rh_annual"] <= srdb["Rs_annual"])
-    pairs = srdb[fit].dropna(subset=["Longitude", "Latitude"]).reset_index(drop=True)
-    return pd.DataFrame(
+    rows = _read_columns(path, _PENG_NUMBERS, _PENG_TEXTS, "Peng et al. 2023, NPP_dataset.csv")
+    table = pd.DataFrame(
         {
-            "site": _site_names(pairs["Longitude"], pairs["Latitude"], pairs["Record_number"]),
-            "longitude": pairs["Longitude"],
-            "latitude": pairs["Latitude"],
-            "year": np.floor(pairs["Study_midyear"]),
-            "rs": pairs["Rs_annual"],
-            "rh": pairs["Rh_annual"],
+            "variable": "npp",
+            "longitude": rows["lon"],
+            "latitude": rows["lat"],
+            "year": rows["Begin_year"].where(rows["Begin_year"] == rows["End_year"]),
+            "value": rows["TNPP_1"],
+            "unit": CARBON_UNIT,
+            "treatment": np.where(rows["site"].str.endswith("_FI"), "treated plot", "none"),
+            "quality": "",
+            "vegetation": rows["pft"],
+            "source": "Peng 2023",
+            "reference": rows["references"],
+            "in_china": region.contains(region.china(), rows["lon"], rows["lat"]),
+            "possible_duplicate": False,
+            "belowground_share": rows["BNPP_1"] / rows["TNPP_1"],
+            "record": "Peng " + rows["ID"],
+            "note": "site " + rows["site"],
+            "own_elevation": rows["z"],
         }
     )
+    table = _placed(table, rows["z"], contains)
+    table["on_plateau"] |= table["high_in_box"]
+    return _of_china_or_plateau(table)
+
+
+def rs_rh_pairs(path: str | Path) -> pd.DataFrame:
+    """Read the records of China from SRDB V5 that report both annual Rs and annual Rh.
+
+    None is left out here: that is done, and counted, by :func:`helpers.sites.quality.control_pairs`. There is one row
+    per record, with ``rs`` and ``rh`` [g C m-2 yr-1] and otherwise the columns of :func:`read_srdb`; ``variable`` is
+    ``rs_rh``. The file, and what is refused, are those of :func:`read_srdb`.
+    """
+    srdb = _srdb_records(path)
+    pairs = _srdb_common(srdb).assign(variable="rs_rh", rs=srdb["Rs_annual"], rh=srdb["Rh_annual"])
+    pairs["site"] = _site_names(pairs["longitude"], pairs["latitude"], pairs["record"])
+    pairs["quality"] = srdb["Quality_flag"]
+    return pairs[pairs["in_china"] & pairs["rs"].notna() & pairs["rh"].notna()].reset_index(drop=True)
 
 
 def pair_site_means(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Average the pairs of :func:`rs_rh_pairs` by site: the same columns without the year, then ``n_records``."""
+    """Average pairs by site: ``site``, ``longitude``, ``latitude``, ``rs``, ``rh`` and ``n_records``."""
     means = pairs.groupby("site", sort=True)[["longitude", "latitude", "rs", "rh"]].mean()
     return means.assign(n_records=pairs.groupby("site").size()).reset_index()
 
@@ -206,6 +227,31 @@ def _srdb_records(path: str | Path) -> pd.DataFrame:
     """Read SRDB with its own column names; of unmanipulated plots it says nothing, or ``None``."""
     srdb = _read_columns(path, _SRDB_NUMBERS, _SRDB_TEXTS, "SRDB V5, srdb-data.csv")
     return srdb.assign(Manipulation=srdb["Manipulation"].replace("None", ""))
+
+
+def _srdb_common(srdb: pd.DataFrame) -> pd.DataFrame:
+    """Return what a record says of its place, its plot and its origin, whatever flux it is of."""
+    return pd.DataFrame(
+        {
+            "longitude": srdb["Longitude"],
+            "latitude": srdb["Latitude"],
+            "year": np.floor(srdb["Study_midyear"]),
+            "unit": CARBON_UNIT,
+            "treatment": srdb["Manipulation"].where(srdb["Manipulation"] != "", "none"),
+            "vegetation": srdb["Ecosystem_type"],
+            "source": "SRDB V5",
+            "reference": srdb["Author"] + " (SRDB study " + srdb["Study_number"] + ")",
+            "in_china": srdb["Country"] == "China",
+            "possible_duplicate": srdb["Duplicate_record"] != "",
+            "record": "SRDB " + srdb["Record_number"],
+            "note": "",
+            "annual_coverage": srdb["Annual_coverage"],
+            "own_elevation": srdb["Elevation"],
+            "own_temperature": srdb["MAT"],
+            "own_precipitation": srdb["MAP"],
+            "country": srdb["Country"],
+        }
+    )
 
 
 def _site_names(longitude: Sequence[float], latitude: Sequence[float], record: Sequence[str]) -> list[str]:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from helpers.data.region import REGION
 from helpers.errors import DataError
+from helpers.sites.databases import PAIR_COVERAGE
 from helpers.sites.schema import BOUNDS, SCHEMA
 
 #: Above this below-ground share of NPP, root biomass was probably taken for root production.
@@ -81,9 +82,20 @@ def _root_biomass(table: pd.DataFrame) -> pd.Series:
     return table.get("belowground_share", pd.Series(np.nan, table.index)) > MAX_BELOWGROUND_SHARE
 
 
-#: Name, what is left out, and why; in the order of application.
-_RULES: tuple[tuple[str, Callable[[pd.DataFrame], pd.Series], str], ...] = (
-    ("located", lambda t: t["longitude"].isna() | t["latitude"].isna(), "longitude or latitude is missing"),
+#: Name, what is left out, and why.
+_Rule = tuple[str, Callable[[pd.DataFrame], pd.Series], str]
+
+_LOCATED: _Rule = (
+    "located",
+    lambda t: t["longitude"].isna() | t["latitude"].isna(),
+    "longitude or latitude is missing",
+)
+_UNMANIPULATED: _Rule = ("unmanipulated", lambda t: t["treatment"] != "none", "the plot was manipulated")
+_UNFLAGGED: _Rule = ("no quality flag", lambda t: t["quality"] != "", "the source flags the record")
+
+#: In the order of application.
+_RULES: tuple[_Rule, ...] = (
+    _LOCATED,
     ("coordinates in order", swapped, "latitude and longitude are exchanged"),
     ("coordinates in range", lambda t: ~_in_region(t["longitude"], t["latitude"]), "outside of the region"),
     ("value given", lambda t: t["value"].isna(), "no value, such as NPP of which only a part was measured"),
@@ -93,8 +105,8 @@ _RULES: tuple[tuple[str, Callable[[pd.DataFrame], pd.Series], str], ...] = (
         lambda t: t["value"] > t["variable"].map(BOUNDS).astype(float),
         "above the plausible range: check units?",
     ),
-    ("unmanipulated", lambda t: t["treatment"] != "none", "the plot was manipulated"),
-    ("no quality flag", lambda t: t["quality"] != "", "the source flags the record"),
+    _UNMANIPULATED,
+    _UNFLAGGED,
     (
         "production, not biomass",
         _root_biomass,
@@ -105,6 +117,18 @@ _RULES: tuple[tuple[str, Callable[[pd.DataFrame], pd.Series], str], ...] = (
         lambda t: t["possible_duplicate"] | find_duplicates(t),
         "the measurement is in the table already",
     ),
+)
+
+_PAIR_RULES: tuple[_Rule, ...] = (
+    _UNMANIPULATED,
+    _UNFLAGGED,
+    (
+        "measured long enough",
+        lambda t: ~(t["annual_coverage"] >= PAIR_COVERAGE),
+        f"measured over less than {PAIR_COVERAGE} of the year, or over an unknown part of it",
+    ),
+    ("Rh within Rs", lambda t: t["rh"] > t["rs"], "Rh, a part of Rs, exceeds it"),
+    _LOCATED,
 )
 
 
@@ -127,11 +151,31 @@ def quality_control(raw: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         Columns ``variable``, ``source``, ``step``, ``n`` (records left), ``excluded``, ``reason``. The first step of
         each variable and source is ``records``, with all; n falls by ``excluded`` from step to step.
     """
-    used = SCHEMA.validate(raw)
+    return _filtered(SCHEMA.validate(raw), _RULES)
+
+
+def control_pairs(raw: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Leave out the pairs of Rs and Rh that cannot be compared, and count them.
+
+    The pairs are those of :func:`helpers.sites.databases.rs_rh_pairs`. What is left is unmanipulated, without quality
+    flag, measured over at least half of the year (:data:`helpers.sites.databases.PAIR_COVERAGE`), has Rh of at most Rs,
+    and is located. The means by site of what is left of SRDB give the paper's line from Rs to Rh (Eq. 3); the records
+    give a flatter one.
+
+    Returns
+    -------
+    used, flow : pandas.DataFrame
+        As those of :func:`quality_control`.
+    """
+    return _filtered(raw, _PAIR_RULES)
+
+
+def _filtered(used: pd.DataFrame, rules: tuple[_Rule, ...]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Apply rules in their order; return what is left and the flow table."""
     groups = used.groupby(["variable", "source"]).size()
     rows = [(*group, "records", n, 0, "as read") for group, n in groups.items()]
     left = groups
-    for step, excludes, reason in _RULES:
+    for step, excludes, reason in rules:
         used = used[~excludes(used).to_numpy(dtype=bool)]
         before, left = left, used.groupby(["variable", "source"]).size().reindex(groups.index, fill_value=0)
         rows += [(*group, step, left[group], before[group] - left[group], reason) for group in groups.index]

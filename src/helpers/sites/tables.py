@@ -10,21 +10,33 @@ import pandas as pd
 
 from helpers.data.region import REGION
 from helpers.errors import DataError
-from helpers.sites.databases import read_michaletz, read_srdb, read_sun2022
+from helpers.sites.databases import read_michaletz, read_peng, read_srdb, read_sun2022
 from helpers.sites.quality import find_duplicates, swapped
 from helpers.sites.schema import BOUNDS, CARBON_UNIT, SCHEMA, Contains
 
 #: Columns that a table of your own may leave out, and their values then.
 _DEFAULTS = {"treatment": "none", "quality": "", "vegetation": "", "reference": "", "possible_duplicate": "false"}
 
+#: What an author may say of the place, and the range of what is possible on land.
+_OWN_RANGES = {
+    "own_elevation": (-450, 9000, "m"),
+    "own_temperature": (-40, 40, "degC"),
+    "own_precipitation": (0, 12_000, "mm yr-1"),
+}
 
-def read_open(*, srdb: str | Path, michaletz: str | Path, sun: str | Path, contains: Contains) -> pd.DataFrame:
-    """Read the three open databases of :mod:`helpers.sites.databases` into one raw table.
+
+def read_open(
+    *, srdb: str | Path, michaletz: str | Path, sun: str | Path, peng: str | Path, contains: Contains
+) -> pd.DataFrame:
+    """Read the four open databases of :mod:`helpers.sites.databases` into one raw table.
 
     The table is in the :data:`helpers.sites.schema.SCHEMA` and has every record of China and of the plateau, with
     ``possible_duplicate`` set. A file that is missing or not what it should be raises a ``DataError``.
     """
     tables = [read_srdb(srdb, contains), read_michaletz(michaletz, contains), read_sun2022(sun, contains)]
+    tables.append(
+        read_peng(peng, contains)
+    )  # last: of records that agree the first stays, and most of these are copies
     raw = SCHEMA.validate(pd.concat(tables, ignore_index=True))
     raw["possible_duplicate"] |= find_duplicates(raw)
     return raw
@@ -35,7 +47,9 @@ def read_table(path: str | Path, contains: Contains) -> pd.DataFrame:
 
     All problems are reported together. Values must be in g C m-2 yr-1 already, and the column ``unit`` must say
     so. ``treatment``, ``quality``, ``vegetation``, ``reference``, ``possible_duplicate`` and ``on_plateau`` may be left
-    out; without ``on_plateau``, ``contains`` decides. ``data/observations/example_npp.csv`` is an example.
+    out; without ``on_plateau``, ``contains`` decides. What the author says of the place may be added, for
+    :mod:`helpers.sites.places`: ``own_elevation`` [m], ``own_temperature`` [degC], ``own_precipitation`` [mm yr-1],
+    ``country``. ``data/observations/example_npp.csv`` is an example.
 
     Raises
     ------
@@ -55,7 +69,7 @@ def read_table(path: str | Path, contains: Contains) -> pd.DataFrame:
         )
     problems: list[str] = []
     table = text.copy()
-    for name in ("longitude", "latitude", "year", "value"):
+    for name in ("longitude", "latitude", "year", "value", *(name for name in _OWN_RANGES if name in text)):
         table[name] = pd.to_numeric(text[name], errors="coerce").astype(float)
         problems += _tell(text, name, table[name].isna() & (text[name] != ""), "a number")
     for name in [name for name in ("in_china", "on_plateau", "possible_duplicate") if name in text]:
@@ -121,6 +135,11 @@ def _implausible(text: pd.DataFrame, table: pd.DataFrame) -> list[str]:
             f"{CARBON_UNIT}; convert value (dry matter x 0.5 for wood, x 0.45 for herbs)",
         ),
         ("source", text["source"] == "", "a name"),
+        *(
+            (name, _outside(table[name], low, high), f"{low:g} to {high:g} {unit}, or empty")
+            for name, (low, high, unit) in _OWN_RANGES.items()
+            if name in table
+        ),
     )
     return [line for name, wrong, expected in checks for line in _tell(text, name, wrong, expected)]
 

@@ -11,19 +11,26 @@ from numpy.typing import ArrayLike, NDArray
 
 from helpers.data.land_cover import IGBP_CLASSES, WATER
 from helpers.data.region import REGION, contains
-from helpers.virtual.climate import mean_precipitation
+from helpers.virtual.climate import mean_precipitation, mean_temperature
 from helpers.virtual.fluxes import fluxes
 from helpers.virtual.geography import KM_PER_DEGREE, geography, plateau_outline
 from helpers.virtual.noise import generator
 
 Design = Literal["clustered", "uniform", "stratified"]
 
-FAULTS: Final = {"duplicate": 8, "treatment": 10, "flag": 6, "swapped_coordinates": 4, "unit_error": 4}
-"""How many faults of each kind are planted in the table of each variable."""
+FAULTS: Final = {
+    **{"duplicate": 8, "treatment": 10, "flag": 6, "swapped_coordinates": 4, "unit_error": 4},
+    **{"misplaced": 2, "republication": 6},
+}
+"""How many faults of each kind are planted in the table of each variable. SRDB has as many misplaced and republished Rs
+on the plateau."""
 
 _LIMIT = {"npp": 3000.0, "rs": 5000.0}
 _PLOT_SD = 0.20
 _MEASUREMENT_SD = {"npp": 0.10, "rs": 0.12, "rh": 0.12}
+_OWN_SD = {"elevation": 100.0, "temperature": 0.7, "precipitation": 0.10}
+_WET, _WARM = 800.0, 10.0
+_REPRINT_SHIFT = (0.05, 0.5)
 _EXTRA_YEARS = 0.6
 _PAIRED_SHARE = 0.4
 
@@ -60,7 +67,9 @@ def field_work(
     -------
     pandas.DataFrame
         In the schema of :mod:`helpers.sites.schema`, plus, for Rs, the column ``rh``: Rh measured at the same plot and
-        year. ``in_china`` is True for all land of the box: the virtual world has no borders.
+        year. ``in_china`` is True for all land of the box: the virtual world has no borders. What a plot says of its
+        own place (``own_elevation`` [m], ``own_temperature`` [degC], ``own_precipitation`` [mm yr-1]) is that of the
+        point with an error: 100 m, 0.7 K, 10 %. Half of SRDB's records differ less than this from their cells.
     """
     years = np.atleast_1d(years)
     rng = generator(seed, f"records of {variable}", int(on_plateau))
@@ -91,6 +100,7 @@ def field_work(
             "in_china": True,
             "on_plateau": on_plateau,
             "possible_duplicate": False,
+            **{name: values[place] for name, values in _own_values(variable, longitude, latitude, where, seed).items()},
         }
     )
     return table.assign(rh=seen["rh"].round(2)) if variable == "rs" else table
@@ -100,11 +110,11 @@ def rs_rh_pairs(records: pd.DataFrame, seed: int) -> pd.DataFrame:
     """Return the plots where both Rs and Rh were measured [g C m-2 yr-1]: 40 % of the Rs records of :func:`field_work`.
 
     Both have measurement errors, so that a least-squares line through them is somewhat flatter than the true one
-    (regression dilution, about 4 % of the slope). The columns are site, longitude, latitude, year, rs and rh.
+    (regression dilution, about 4 % of the slope). The columns are those of the records, with ``rs`` for ``value``.
     """
     chosen = generator(seed, "pairs").choice(len(records), max(3, round(_PAIRED_SHARE * len(records))), replace=False)
     pairs = records.iloc[np.sort(chosen)].rename(columns={"value": "rs"})
-    return pairs[["site", "longitude", "latitude", "year", "rs", "rh"]].reset_index(drop=True)
+    return pairs.assign(variable="rs_rh", annual_coverage=1.0).reset_index(drop=True)
 
 
 def plant_faults(good: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -112,8 +122,11 @@ def plant_faults(good: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFr
 
     Half of the donors lie on the plateau. A duplicate repeats a record under another reference, its value rounded a
     little differently (0.2 %); a treatment is a manipulated plot beside a control; a flag is a record that its author
-    doubts; then latitude and longitude exchanged, and a value 100 times too large under the unit g C m-2 yr-1. The
-    second table lists the faults: variable, row (label in the first table), site, kind.
+    doubts; then latitude and longitude exchanged, and a value 100 times too large under the unit g C m-2 yr-1. Two
+    kinds are for the check of places to find: a misplaced record is of warm, wet ground off the plateau, and its
+    coordinates lie on the plateau; a republication is a record under another reference, its value the same to 0.1 %,
+    its coordinates off by up to half a degree. The second table lists the faults: variable, row (label in the first
+    table), site, kind.
     """
     variable = good["variable"].iloc[0]
     rng = generator(seed, f"faults of {variable}")
@@ -127,6 +140,52 @@ def plant_faults(good: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFr
         {"variable": variable, "row": rows, "site": table["site"].iloc[rows].to_numpy(), "kind": kinds}
     )
     return table, faults
+
+
+def faults_found(faults: pd.DataFrame, checked: pd.DataFrame) -> pd.DataFrame:
+    """Count how many misplaced and republished records the check of places finds.
+
+    Parameters
+    ----------
+    faults : pandas.DataFrame
+        From :func:`plant_faults`; ``row`` is the record's label in the index of `checked`.
+    checked : pandas.DataFrame
+        From :func:`helpers.sites.places.check_records`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``variable``, ``kind``, ``planted``, ``found`` (it is left out, or the record that it repeats),
+        ``wrongly_left_out``: other records without any fault that the check leaves out for this reason.
+    """
+    rows = []
+    for variable in faults["variable"].unique():
+        mine = faults[faults["variable"] == variable]
+        left_out = checked[(checked["variable"] == variable) & (checked["left_out"] != "")]
+        for kind, reason in (("misplaced", "place"), ("republication", "first publication")):
+            planted = mine[mine["kind"] == kind]
+            out = left_out[left_out["left_out"] == reason]
+            found = planted["row"].isin(left_out.index) | planted["site"].isin(left_out["republication_of"])
+            honest = ~out.index.isin(mine["row"]) & ~out["republication_of"].isin(planted["site"])
+            rows.append((variable, kind, len(planted), found.sum(), honest.sum()))
+    return pd.DataFrame(rows, columns=["variable", "kind", "planted", "found", "wrongly_left_out"])
+
+
+def _own_values(
+    variable: str, longitude: NDArray[np.float64], latitude: NDArray[np.float64], where: str, seed: int
+) -> dict[str, NDArray[np.float64]]:
+    """Return what plots say of their own places, with errors."""
+    rng = generator(seed, f"own values of {variable}", int(where == "P"))
+    elevation = geography().elevation_at(longitude, latitude) + _OWN_SD["elevation"] * rng.standard_normal(
+        longitude.size
+    )
+    temperature = mean_temperature(longitude, latitude) + _OWN_SD["temperature"] * rng.standard_normal(longitude.size)
+    rain = mean_precipitation(longitude, latitude) * _lognormal(_OWN_SD["precipitation"], longitude.size, rng)
+    return {
+        "own_elevation": elevation.round(),
+        "own_temperature": temperature.round(1),
+        "own_precipitation": rain.round(),
+    }
 
 
 def _choose_places(
@@ -219,6 +278,9 @@ def _stratified(longitude: ArrayLike, latitude: ArrayLike, number: int, rng: np.
 def _donors(kind: str, good: pd.DataFrame, number: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Return labels of rows that a fault of this kind can be made from, half of them on the plateau."""
     suitable = good["value"] > (1.1 * _LIMIT[good["variable"].iloc[0]] / 100 if kind == "unit_error" else 0)
+    if kind == "misplaced":
+        warm_and_wet = (good["own_temperature"] > _WARM) & (good["own_precipitation"] > _WET)
+        return rng.choice(good.index[warm_and_wet & ~good["on_plateau"]], number, replace=False)
     groups = [good.index[suitable & (good["on_plateau"] == side)] for side in (True, False)]
     picked = [rng.choice(group, min(number // 2, len(group)), replace=False) for group in groups]
     return np.concatenate(picked)
@@ -236,4 +298,27 @@ def _spoil(kind: str, rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFr
         return rows.assign(value=(0.5 * value).round(2), quality="doubted by its author")
     if kind == "swapped_coordinates":
         return rows.assign(longitude=rows["latitude"], latitude=rows["longitude"])
+    if kind == "misplaced":
+        longitude, latitude = _pool(len(rows), True, rng)
+        measured = (value * _lognormal(_MEASUREMENT_SD["rs"], len(rows), rng)).round(2)
+        moved = rows.assign(longitude=longitude[: len(rows)], latitude=latitude[: len(rows)], value=measured)
+        return moved.assign(site=rows["site"] + "M", reference="virtual study with a slip", on_plateau=True)
+    if kind == "republication":
+        return _reprinted(rows, rng)
     return rows.assign(value=100 * value)
+
+
+def _reprinted(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Return copies of rows as another study prints them: rounded a little differently, and somewhere nearby."""
+    west, south, east, north = REGION
+    shift = rng.uniform(*_REPRINT_SHIFT, (2, len(rows))) * rng.choice([-1, 1], (2, len(rows)))
+    longitude = (rows["longitude"] + shift[0]).clip(west, east).round(2)
+    latitude = (rows["latitude"] + shift[1]).clip(south, north).round(2)
+    return rows.assign(
+        longitude=longitude,
+        latitude=latitude,
+        value=rows["value"] * rng.uniform(0.9991, 1.0009, len(rows)),
+        site=rows["site"] + "R",
+        reference="virtual reprint",
+        on_plateau=contains(plateau_outline(), longitude, latitude),
+    )

@@ -121,8 +121,8 @@ def virtual_products(grid: xr.Dataset, years: Sequence[int], seed: int) -> xr.Da
 def observe(settings: Settings) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
     """Return the observation tables and the faults that were planted in them.
 
-    After quality control exactly ``npp_sites`` and ``rs_sites`` records are left on the plateau, with three (NPP) and
-    five (Rs) times as many on the rest of the land. The tables ``npp`` and ``rs`` are in the schema of
+    Without the planted faults exactly ``npp_sites`` and ``rs_sites`` records are left on the plateau, with three (NPP)
+    and five (Rs) times as many on the rest of the land. The tables ``npp`` and ``rs`` are in the schema of
     :mod:`helpers.sites.schema`, with planted faults; ``rs_rh`` holds pairs. Faults are listed as by
     :func:`helpers.virtual.fieldwork.plant_faults`.
     """
