@@ -35,6 +35,7 @@ def real_data() -> None:
 
 
 SMALL_FORESTS = {
+    "threads": 1,  # workers of their own would import everything again
     "n_trees": 50,
     "validation_trees": 20,
     "validation_seeds": 1,

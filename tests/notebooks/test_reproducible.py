@@ -12,12 +12,12 @@ import yaml
 from helpers.config import load_config, project_root
 from helpers.runs.execute import execute
 
-OTHER_WAY = {"threads": 1, "block_cells": 500}
+OTHER_WAY = {"threads": 2, "block_cells": 500}
 
 
 @pytest.fixture(scope="module")
 def again(virtual_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The forest of Rs of the virtual run once more, without its figures: one thread, small blocks."""
+    """The forest of Rs of the virtual run once more, without its figures: two threads, small blocks."""
     runs = tmp_path_factory.mktemp("again")
     shutil.copytree(virtual_run, runs / "virtual")
     used = yaml.safe_load((virtual_run / "config.yml").read_text(encoding="utf-8"))
