@@ -77,8 +77,11 @@ def chain_of(settings: Settings, world: World) -> draws.Chain:
     return draws.chain_of(settings, tables, pair_site_means(pairs), summed, forms)
 
 
-def true_means(truth: xr.Dataset, cells: pd.DataFrame) -> pd.DataFrame:
-    """Return the true means over all years of the cells that the budget is summed over, by part and quantity."""
+def true_means(truth: xr.Dataset, cells: pd.DataFrame, area_column: str) -> pd.DataFrame:
+    """Return the true means over all years of the cells that a budget is summed over, by quantity (rows) and part.
+
+    The area that counts is a column of the cells.
+    """
     place = {axis: xr.DataArray(cells[axis].to_numpy(), dims="cell") for axis in ("latitude", "longitude")}
     fields = truth[["npp", "rs", "rh", "nep"]].mean("time").sel(place).to_dataframe()
     parts = {"plateau": np.ones(len(cells), bool), "inside": cells["inside"], "outside": ~cells["inside"]}
@@ -88,7 +91,7 @@ def true_means(truth: xr.Dataset, cells: pd.DataFrame) -> pd.DataFrame:
             for name in ("npp", "rs", "rh", "nep")
         }
         for part, mask in parts.items()
-        if (area := cells["area"].to_numpy()[np.asarray(mask)]).size
+        if (area := cells[area_column].to_numpy()[np.asarray(mask)]).size
     }
     return pd.DataFrame(rows).rename_axis("quantity")
 
@@ -100,9 +103,9 @@ def one_world(seed: int, design: str, n_draws: int, level: float, block_km: floa
     chain = chain_of(settings, world)
     drawn = draws.draw_budgets(chain, settings.seed, n_draws, alone=())
     found = budget_intervals(drawn, level)
-    truth = true_means(world.truth, chain.cells)
     found = found[found["scenario"].isin(["main", "as_paper"])]
-    true = [truth.loc[row.quantity, row.part] for row in found.itertuples()]
+    truth = {name: true_means(world.truth, chain.cells, draws.SCENARIOS[name].area) for name in set(found["scenario"])}
+    true = [truth[row.scenario].loc[row.quantity, row.part] for row in found.itertuples()]
     kept = [
         "scenario",
         "part",

@@ -56,10 +56,14 @@ def test_filling_gives_the_missing_cell_to_the_valid_ones_of_its_class(cube):
     assert by_class.loc[10].tolist() == pytest.approx([5e6, 5e6])
 
 
-def test_predicted_water_is_not_filled(cube):
+@pytest.mark.parametrize("cover", [0, 15, 17])
+def test_water_and_ice_that_are_predicted_count_only_in_the_predicted_area(cube, cover):
     cube["soc"] = cube["soc"].fillna(1.0)
-    water = cells_of(cube).query("land_cover == 17")
-    assert water[["area", "filled_area"]].sum().tolist() == pytest.approx([2e6, 2e6])
+    cube["land_cover"] = cube["land_cover"].where(cube["land_cover"] != 17, cover)
+    cells = cells_of(cube)
+    masked = cells[cells["land_cover"] == cover]
+    assert masked[["area", "filled_area", "predicted_area"]].sum().tolist() == pytest.approx([0, 0, 2e6])
+    assert cells["area"].sum() == pytest.approx(6e6) and cells["predicted_area"].sum() == pytest.approx(8e6)
 
 
 def test_what_is_missing_is_told_by_class_without_water(cube):

@@ -10,6 +10,8 @@ import pytest
 
 from helpers.balance import draws
 from helpers.balance.draws import SOURCES, Chain, Flux
+from helpers.config import load_config
+from helpers.data.cube import RS_PREDICTORS
 from helpers.errors import DataError
 
 SEED = 11
@@ -29,12 +31,12 @@ class Column:
 
 
 class Mean:
-    """A forest that predicts the mean of its target everywhere; with another seed than the run's, 1000 more."""
+    """A forest that predicts the mean of its target everywhere; with another seed than the run's, 1 to 2 more."""
 
     predictors = ("lai",)
 
     def __init__(self, seed: int = SEED) -> None:
-        self.shift = 0.0 if seed == SEED else 1000.0 + seed % 97
+        self.shift = 0.0 if seed == SEED else 1.0 + (seed % 97) / 97
 
     def fit(self, table: pd.DataFrame, target: np.ndarray) -> Mean:
         self.mean = float(np.mean(target)) + self.shift
@@ -50,27 +52,27 @@ def seedless(seed: int) -> Mean:
     return Mean()
 
 
-def npp_column(seed: int) -> Column:
-    return Column("npp")
+def ln_npp_column(seed: int) -> Column:
+    return Column("ln_npp")
 
 
 def ln_rs_column(seed: int) -> Column:
     return Column("ln_rs")
 
 
-def given_flux(model, make, target, log_residual=(0.0, 0.0, 0.0), regional_sd=0.0) -> Flux:
-    """Return a flux of three rows, each a block of its own."""
+def given_flux(model, make, log, log_residual=(0.0, 0.0, 0.0), regional_sd=0.0) -> Flux:
+    """Return a flux of three rows, each a block of its own, with the logarithms that the forest is fitted to."""
     table = pd.DataFrame({"lai": [1.0, 1.0, 1.0]})
-    return Flux(model, make, table, np.asarray(target, float), np.arange(3), np.asarray(log_residual), regional_sd)
+    return Flux(model, make, table, np.asarray(log, float), np.arange(3), np.asarray(log_residual), regional_sd)
 
 
-def mean_flux(target, make=Mean, **changes) -> Flux:
-    """Return a flux of three rows whose forests predict the mean of the rows that they are grown on."""
-    return given_flux(Mean().fit(pd.DataFrame(index=range(3)), np.asarray(target)), make, target, **changes)
+def mean_flux(log, make=Mean, **changes) -> Flux:
+    """Return a flux of three rows whose forests predict the mean logarithm of the rows that they are grown on."""
+    return given_flux(Mean().fit(pd.DataFrame(index=range(3)), np.asarray(log)), make, log, **changes)
 
 
 def exact_pairs(share_error: float = 0.0) -> pd.DataFrame:
-    """Pairs on Rh = 0.5 Rs + 20 in two distant blocks, in one of them `share_error` of Rs more, in the other less."""
+    """Pairs of Rh = 0.5 Rs in two distant blocks, in one of them `share_error` of Rs more, in the other less."""
     rs = np.tile([200.0, 400.0, 600.0], 2)
     sign = np.repeat([1.0, -1.0], 3)
     return pd.DataFrame(
@@ -79,40 +81,48 @@ def exact_pairs(share_error: float = 0.0) -> pd.DataFrame:
             "longitude": np.where(sign > 0, 80.0, 100.0) + np.tile([0.0, 0.1, 0.2], 2),
             "latitude": 33.0,
             "rs": rs,
-            "rh": 0.5 * rs + 20 + sign * share_error * rs,
+            "rh": 0.5 * rs + sign * share_error * rs,
         }
     )
 
 
 def hand_cells() -> pd.DataFrame:
-    """Four rows in two regions: 10 million km2, and 15 with what is missing; one of them outside."""
+    """Four rows in two regions: 10 million km2, 12 with ice, 15 with what is missing; one of them outside."""
     return pd.DataFrame(
         {
-            "npp": [100.0, 200.0, 300.0, 400.0],
+            "ln_npp": np.log([100.0, 200.0, 300.0, 400.0]),
+            "paper_npp": [90.0, 190.0, 290.0, 390.0],
             "ln_rs": np.log([200.0, 400.0, 600.0, 800.0]),
             "area": [1e6, 2e6, 3e6, 4e6],
             "filled_area": [2e6, 2e6, 3e6, 8e6],
+            "predicted_area": [1e6, 2e6, 3e6, 6e6],
             "region": [0, 0, 1, 1],
             "inside": [True, False, True, True],
         }
     )
 
 
+NONE = np.empty((0, 0))
+
+
 def hand_chain(**changes) -> Chain:
-    """Forests that predict 300 (NPP) and 600 (plain Rs) on average; Duan's factor is (0.8 + 1.4 + 1.1) / 3 = 1.1."""
-    npp = given_flux(Column("npp"), npp_column, [1.0, 2.0, 3.0])
+    """Forests that predict 300 (plain NPP) and 600 (plain Rs) on average; Duan's factors are 1.2 and 1.1."""
+    npp = given_flux(Column("ln_npp"), ln_npp_column, [1.0, 2.0, 3.0], np.log([1.0, 1.2, 1.4]))
     rs = given_flux(Column("ln_rs"), ln_rs_column, [1.0, 2.0, 3.0], np.log([0.8, 1.4, 1.1]))
-    return replace(Chain(npp, rs, exact_pairs(), hand_cells(), 300.0), **changes)
+    chain = Chain(npp, rs, Column("paper_npp"), exact_pairs(), hand_cells(), 300.0, (NONE, NONE))
+    return replace(chain, **changes)
 
 
 def one_region(**columns) -> pd.DataFrame:
-    """A single cell of 1 million km2 with the predictions 300 and ln 600."""
+    """A single cell of 1 million km2 with the predictions ln 300 and ln 600, and 250 of the paper's forest."""
     cell = {
-        "npp": 300.0,
+        "ln_npp": np.log(300.0),
+        "paper_npp": 250.0,
         "ln_rs": np.log(600.0),
         "lai": 1.0,
         "area": 1e6,
         "filled_area": 1e6,
+        "predicted_area": 1e6,
         "region": 0,
         "inside": True,
     }
@@ -129,33 +139,34 @@ def alone(chain: Chain, source: str, n: int = 60) -> pd.DataFrame:
 
 
 def test_the_estimate_of_every_scenario_and_part_is_that_worked_by_hand():
-    """Plateau: NPP (1 x 100 + 2 x 200 + 3 x 300 + 4 x 400) / 10 = 300, Rs 600 x 1.1 = 660, Rh 0.5 x 660 + 20 = 350.
+    """Plateau: NPP 1.2 x (1 x 100 + 2 x 200 + 3 x 300 + 4 x 400) / 10 = 360, Rs 1.1 x 600 = 660, Rh 0.5 x 660.
 
-    Filled: NPP (2 x 100 + 2 x 200 + 3 x 300 + 8 x 400) / 15, Rs twice that x 1.1. The paper's line: 0.62 Rs + 9.01.
+    Filled: NPP 1.2 x (2 x 100 + 2 x 200 + 3 x 300 + 8 x 400) / 15. The paper's line: 0.62 Rs + 9.01; its chain: NPP of
+    its own forest, the plain exponential of ln Rs, and ice counts: (1 x 90 + 2 x 190 + 3 x 290 + 6 x 390) / 12.
     """
     found = draws.draw_budgets(hand_chain(), SEED, 4, alone=())
     estimate = found[found["varied"] == "none"].drop(columns=["varied", "draw"]).reset_index(drop=True)
     expected = pd.DataFrame(
         [
-            ("main", "plateau", 10.0, 300.0, 660.0, 350.0, -50.0),
-            ("main", "inside", 8.0, 325.0, 715.0, 377.5, -52.5),
-            ("main", "outside", 2.0, 200.0, 440.0, 240.0, -40.0),
-            ("filled", "plateau", 15.0, 940 / 3, 2068 / 3, 1094 / 3, -154 / 3),
-            ("filled", "inside", 13.0, 4300 / 13, 9460 / 13, 4990 / 13, -690 / 13),
-            ("filled", "outside", 2.0, 200.0, 440.0, 240.0, -40.0),
-            ("naive", "plateau", 10.0, 300.0, 600.0, 320.0, -20.0),
-            ("naive", "inside", 8.0, 325.0, 650.0, 345.0, -20.0),
-            ("naive", "outside", 2.0, 200.0, 400.0, 220.0, -20.0),
-            ("paper_line", "plateau", 10.0, 300.0, 660.0, 418.21, -118.21),
-            ("paper_line", "inside", 8.0, 325.0, 715.0, 452.31, -127.31),
-            ("paper_line", "outside", 2.0, 200.0, 440.0, 281.81, -81.81),
-            ("as_paper", "plateau", 10.0, 300.0, 600.0, 381.01, -81.01),
-            ("as_paper", "inside", 8.0, 325.0, 650.0, 412.01, -87.01),
-            ("as_paper", "outside", 2.0, 200.0, 400.0, 257.01, -57.01),
+            ("main", "plateau", 10.0, 360.0, 660.0, 330.0, 30.0),
+            ("main", "inside", 8.0, 390.0, 715.0, 357.5, 32.5),
+            ("main", "outside", 2.0, 240.0, 440.0, 220.0, 20.0),
+            ("filled", "plateau", 15.0, 376.0, 2068 / 3, 1034 / 3, 94 / 3),
+            ("filled", "inside", 13.0, 5160 / 13, 9460 / 13, 4730 / 13, 430 / 13),
+            ("filled", "outside", 2.0, 240.0, 440.0, 220.0, 20.0),
+            ("naive", "plateau", 10.0, 300.0, 600.0, 300.0, 0.0),
+            ("naive", "inside", 8.0, 325.0, 650.0, 325.0, 0.0),
+            ("naive", "outside", 2.0, 200.0, 400.0, 200.0, 0.0),
+            ("paper_line", "plateau", 10.0, 360.0, 660.0, 418.21, -58.21),
+            ("paper_line", "inside", 8.0, 390.0, 715.0, 452.31, -62.31),
+            ("paper_line", "outside", 2.0, 240.0, 440.0, 281.81, -41.81),
+            ("as_paper", "plateau", 12.0, 920 / 3, 1900 / 3, 1178 / 3 + 9.01, -258 / 3 - 9.01),
+            ("as_paper", "inside", 10.0, 330.0, 680.0, 430.61, -100.61),
+            ("as_paper", "outside", 2.0, 190.0, 400.0, 257.01, -67.01),
         ],
         columns=["scenario", "part", "area_Mkm2", *(f"{name}_gC_m2_yr" for name in ("npp", "rs", "rh", "nep"))],
     )
-    pd.testing.assert_frame_equal(estimate, expected, rtol=1e-12)
+    pd.testing.assert_frame_equal(estimate, expected, rtol=1e-12, atol=1e-9)
 
 
 def test_a_part_without_a_cell_has_no_rows():
@@ -165,11 +176,12 @@ def test_a_part_without_a_cell_has_no_rows():
 
 
 def test_without_any_spread_every_draw_is_the_estimate():
-    chain = hand_chain(rs=given_flux(Column("ln_rs"), ln_rs_column, [1.0, 2.0, 3.0], np.log([1.1, 1.1, 1.1])))
-    found = draws.draw_budgets(chain, SEED, 4)
+    rs = given_flux(Column("ln_rs"), ln_rs_column, [1.0, 2.0, 3.0], np.log([1.1, 1.1, 1.1]))
+    npp = given_flux(Column("ln_npp"), ln_npp_column, [1.0, 2.0, 3.0], np.log([1.2, 1.2, 1.2]))
+    found = draws.draw_budgets(hand_chain(npp=npp, rs=rs), SEED, 4)
     main = found[(found["scenario"] == "main") & (found["part"] == "plateau")]
     assert len(main) == 1 + 4 + 2 * len(SOURCES)
-    assert main["nep_gC_m2_yr"].to_numpy() == pytest.approx(-50.0)
+    assert main["nep_gC_m2_yr"].to_numpy() == pytest.approx(30.0)
 
 
 def test_there_are_as_many_draws_as_asked_and_half_as_many_of_each_source():
@@ -188,7 +200,7 @@ def test_the_regional_factor_has_the_mean_one():
     n = 20_000
     cells = pd.concat([one_region()] * n, ignore_index=True).assign(region=np.arange(n))
     fluxes = {
-        "npp": given_flux(Column("npp"), npp_column, [1, 2, 3], regional_sd=0.8),
+        "npp": given_flux(Column("ln_npp"), ln_npp_column, [1, 2, 3], regional_sd=0.8),
         "rs": given_flux(Column("ln_rs"), ln_rs_column, [1, 2, 3], regional_sd=0.8),
     }
     found = alone(hand_chain(cells=cells, **fluxes), "regional", 2)
@@ -198,7 +210,7 @@ def test_the_regional_factor_has_the_mean_one():
 
 def test_the_regional_factor_is_as_wide_as_the_error_between_blocks_for_each_flux_its_own():
     fluxes = {
-        "npp": given_flux(Column("npp"), npp_column, [1, 2, 3], regional_sd=0.3),
+        "npp": given_flux(Column("ln_npp"), ln_npp_column, [1, 2, 3], regional_sd=0.3),
         "rs": given_flux(Column("ln_rs"), ln_rs_column, [1, 2, 3], regional_sd=0.6),
     }
     found = alone(hand_chain(cells=one_region(), **fluxes), "regional")
@@ -209,7 +221,7 @@ def test_the_regional_factor_is_as_wide_as_the_error_between_blocks_for_each_flu
 
 def test_the_two_sides_of_a_region_share_its_factor_and_two_regions_do_not():
     cells = hand_cells().assign(inside=[True, False, True, False])
-    npp = given_flux(Column("npp"), npp_column, [1, 2, 3], regional_sd=0.5)
+    npp = given_flux(Column("ln_npp"), ln_npp_column, [1, 2, 3], regional_sd=0.5)
     found = draws.draw_budgets(hand_chain(cells=cells.iloc[:2], npp=npp), SEED, 10, alone=("regional",))
     by_part = found[found["varied"] == "regional"].pivot_table("npp_gC_m2_yr", "draw", "part")
     assert (by_part["outside"] / by_part["inside"]).to_numpy() == pytest.approx(2.0)
@@ -220,30 +232,63 @@ def test_the_two_sides_of_a_region_share_its_factor_and_two_regions_do_not():
 
 
 def test_sites_alone_move_both_forests_as_far_as_the_mean_of_three_drawn_blocks():
-    """The mean of three blocks drawn with replacement from (0, 30, 60) has the standard deviation sqrt(600 / 3)."""
-    npp, rs = mean_flux([0.0, 30.0, 60.0]), mean_flux(np.log([2.0, 2.0, 16.0]), seedless)
+    """The mean of three blocks drawn with replacement from (0, 3, 6) has the standard deviation sqrt(6 / 3)."""
+    npp, rs = mean_flux(np.log([1.0, 8.0, 64.0])), mean_flux(np.log([2.0, 2.0, 16.0]), seedless)
     found = alone(hand_chain(npp=npp, rs=rs, cells=one_region()), "sites")
-    steps = found["npp_gC_m2_yr"] / 10
+    steps = np.log2(found["npp_gC_m2_yr"])
     assert steps.to_numpy() == pytest.approx(steps.round().to_numpy())  # whole rows, and the run's own forest seed
-    assert steps.min() == 0 and steps.max() == 6
-    assert found["npp_gC_m2_yr"].std() == pytest.approx(np.sqrt(200), rel=0.2)
+    assert steps.round().min() == 0 and steps.round().max() == 6
+    assert steps.std() == pytest.approx(np.sqrt(2), rel=0.2)
     assert set(np.log2(found["rs_gC_m2_yr"]).round(9)) == {1.0, 2.0, 3.0, 4.0}
     assert abs(np.corrcoef(steps, np.log(found["rs_gC_m2_yr"]))[0, 1]) < 0.4
 
 
 def test_the_forest_alone_varies_its_seed_and_not_its_rows():
-    found = alone(hand_chain(npp=mean_flux([0.0, 30.0, 60.0]), cells=one_region()), "forest", 20)
-    assert found["npp_gC_m2_yr"].between(1030, 1030 + 96).all() and found["npp_gC_m2_yr"].nunique() > 10
+    found = alone(hand_chain(npp=mean_flux(np.log([1.0, 8.0, 64.0])), cells=one_region()), "forest", 20)
+    shift = np.log(found["npp_gC_m2_yr"] / 8)
+    assert shift.between(1 - 1e-9, 2).all() and shift.nunique() > 10
     assert np.ptp(found["rs_gC_m2_yr"]) == 0
 
 
-def test_smearing_alone_draws_its_residuals_by_block():
+def test_the_papers_forest_of_a_draw_is_grown_on_fluxes_and_on_the_rows_of_ours():
+    """Rows 1, 8 and 64: their logarithms tell which were drawn, thus the mean of the fluxes."""
+    values = np.array([1.0, 8.0, 64.0])
+    found = draws.draw_budgets(
+        hand_chain(npp=mean_flux(np.log(values), seedless), cells=one_region()), SEED, 40, alone=()
+    )
+    found = found[(found["varied"] == "all") & (found["part"] == "plateau")]
+    found = found.pivot_table("npp_gC_m2_yr", "draw", "scenario")
+    rows = [(a, b, c) for a in values for b in values for c in values]
+    mean_of = {round(np.log2(a * b * c) / 3): set() for a, b, c in rows}
+    for a, b, c in rows:
+        mean_of[round(np.log2(a * b * c) / 3)].add(round((a + b + c) / 3, 6))
+    for naive, paper in zip(found["naive"], found["as_paper"], strict=True):
+        assert round(paper, 6) in mean_of[round(np.log2(naive))]
+    assert found["as_paper"].nunique() > 5
+
+
+def test_model_form_puts_a_members_map_in_place_of_ours():
+    """Two members: one twice our map, one that gives 150 everywhere; NPP and Rs choose each for itself."""
+    ours = np.array([120.0, 240.0, 360.0, 480.0])
+    forms = (np.array([2 * ours, np.full(4, 150.0)]), np.array([[220.0, 440.0, 660.0, 880.0], [330.0] * 4]))
+    found = alone(hand_chain(forms=forms), "form", 30)
+    assert set(found["npp_gC_m2_yr"].round(6)) == {720.0, 150.0}
+    assert set(found["rs_gC_m2_yr"].round(6)) == {660.0, 330.0}
+    assert len(found[["npp_gC_m2_yr", "rs_gC_m2_yr"]].round(6).drop_duplicates()) == 4
+
+
+def test_without_a_family_the_model_form_moves_nothing():
+    assert alone(hand_chain(), "form", 10)["nep_gC_m2_yr"].to_numpy() == pytest.approx(30.0)
+
+
+def test_smearing_alone_draws_its_residuals_by_block_for_each_flux_its_own():
     """Residuals ln 1, ln 2 and ln 6: three of them drawn have a mean exponential of (a + b + c) / 3 between 1 and 6."""
     rs = given_flux(Column("ln_rs"), ln_rs_column, [1, 2, 3], np.log([1.0, 2.0, 6.0]))
     found = alone(hand_chain(rs=rs, cells=one_region()), "smearing")
     thirds = (3 * found["rs_gC_m2_yr"] / 600).round(9)
     assert set(thirds) <= {3.0, 4.0, 5.0, 6.0, 8.0, 9.0, 10.0, 13.0, 14.0, 18.0} and len(set(thirds)) > 6
-    assert np.ptp(found["npp_gC_m2_yr"]) == 0
+    assert set((3 * found["npp_gC_m2_yr"] / 300).round(9)) <= {3.0, 3.2, 3.4, 3.6, 3.8, 4.0, 4.2}
+    assert abs(np.corrcoef(found["npp_gC_m2_yr"], found["rs_gC_m2_yr"])[0, 1]) < 0.4
 
 
 def test_all_together_smear_with_the_residuals_of_the_rows_that_the_forest_was_grown_on():
@@ -259,27 +304,16 @@ def test_all_together_smear_with_the_residuals_of_the_rows_that_the_forest_was_g
     assert len(set(expected)) > 5
 
 
-def test_the_line_alone_moves_rh_as_far_as_a_bootstrap_of_its_sites():
-    """Without error of the pairs every draw fits the same line; with it Rh moves, and NPP and Rs do not."""
-    assert alone(hand_chain(), "line", 30)["rh_gC_m2_yr"].to_numpy() == pytest.approx(350.0)
-    pairs = exact_pairs().assign(rh=[120.0, 220, 320, 122, 218, 322])
+def test_the_share_alone_moves_rh_as_far_as_a_bootstrap_of_its_sites():
+    """Without error of the pairs every draw has the same share; with it Rh moves, and NPP and Rs do not."""
+    assert alone(hand_chain(), "line", 30)["rh_gC_m2_yr"].to_numpy() == pytest.approx(330.0)
+    pairs = exact_pairs().assign(rh=[110.0, 190, 320, 95, 215, 290])
     found = alone(hand_chain(pairs=pairs), "line")
     assert found[["npp_gC_m2_yr", "rs_gC_m2_yr"]].nunique().tolist() == [1, 1]
-    assert 0.3 < found["rh_gC_m2_yr"].std() < 3.0
-
-
-def test_a_resampled_line_moves_slope_and_intercept_together():
-    """Were the two drawn apart, Rh would scatter far more: near the mean Rs of the pairs a line is known well."""
-    pairs = exact_pairs().assign(rh=[100.0, 240, 310, 140, 200, 330])
-    found = alone(hand_chain(pairs=pairs, cells=one_region(ln_rs=np.log(400 / 1.1))), "line")
-    assert found["rs_gC_m2_yr"].to_numpy() == pytest.approx(400.0)
-    assert found["rh_gC_m2_yr"].std() < 0.4 * 400 * np.std(pairs["rh"] / pairs["rs"])
-
-
-def test_a_draw_of_pairs_that_all_have_one_rs_takes_the_line_of_all():
-    pairs = exact_pairs().assign(site=list("aabbaa"), rs=[200.0, 200, 600, 600, 200, 200])
-    pairs["rh"] = 0.5 * pairs["rs"] + 20
-    assert alone(hand_chain(pairs=pairs), "line", 20)["rh_gC_m2_yr"].to_numpy() == pytest.approx(350.0)
+    # The ratio estimator's standard error, with the residuals about the share of all pairs.
+    share = pairs["rh"].sum() / pairs["rs"].sum()
+    se = np.sqrt(((pairs["rh"] - share * pairs["rs"]) ** 2).sum()) / 6 / pairs["rs"].mean()
+    assert found["rh_gC_m2_yr"].std() == pytest.approx(660 * se, rel=0.3)
 
 
 def test_pairs_that_differ_little_in_rs_are_drawn_like_any_others():
@@ -288,12 +322,12 @@ def test_pairs_that_differ_little_in_rs_are_drawn_like_any_others():
     assert alone(hand_chain(pairs=pairs), "line", 20)["rh_gC_m2_yr"].nunique() > 10
 
 
-def test_the_scatter_of_the_line_is_that_between_its_blocks():
-    """Two blocks whose share Rh / Rs is 0.1 above and below the line: a standard deviation of 0.1 sqrt 2."""
+def test_the_scatter_of_the_share_is_that_between_its_blocks():
+    """Two blocks whose share Rh / Rs is 0.1 above and below that of all: a standard deviation of 0.1 sqrt 2."""
     found = alone(hand_chain(pairs=exact_pairs(0.1), cells=one_region()), "line_scatter")
     assert found["rh_gC_m2_yr"].std() == pytest.approx(660 * 0.1 * np.sqrt(2), rel=0.2)
-    assert found["rh_gC_m2_yr"].mean() == pytest.approx(350, abs=30)
-    assert found["nep_gC_m2_yr"].to_numpy() == pytest.approx((300 - found["rh_gC_m2_yr"]).to_numpy())
+    assert found["rh_gC_m2_yr"].mean() == pytest.approx(330, abs=30)
+    assert found["nep_gC_m2_yr"].to_numpy() == pytest.approx((360 - found["rh_gC_m2_yr"]).to_numpy())
 
 
 def test_the_scatter_of_the_line_is_drawn_for_each_region():
@@ -339,18 +373,15 @@ def places(values, longitude=(80.0, 90.0, 100.0)) -> pd.DataFrame:
     return pd.DataFrame({"longitude": longitude, "latitude": 33.0, "lai": 1.0, "value": values})
 
 
-@pytest.mark.parametrize("logarithmic", [False, True])
-def test_a_flux_has_the_residuals_and_the_error_between_blocks_worked_by_hand(logarithmic):
-    """Each of three blocks is predicted by the mean of the other two: 300, 250 and 150."""
-    table = places([100.0, 200.0, 400.0])
-    log = np.asarray if logarithmic else np.log
-    model = Mean().fit(table, table["value"])
-    found = draws.flux(model, Mean, table, table["value"], 150.0, SEED, logarithmic)
-    assert found.log_residual == pytest.approx(log(table["value"]) - log(700 / 3))
-    held_back = log(table["value"].to_numpy()) - log(np.array([300.0, 250.0, 150.0]))
-    assert found.regional_sd == pytest.approx(np.std(held_back, ddof=1))
+def test_a_flux_has_the_residuals_and_the_error_between_blocks_worked_by_hand():
+    """Each of three blocks is predicted by the mean logarithm of the other two."""
+    log = np.log([100.0, 200.0, 400.0])
+    table = places(np.exp(log))
+    found = draws.flux(Mean().fit(table, log), Mean, table, table["value"], 150.0, SEED)
+    assert found.log_residual == pytest.approx(log - log.mean())
+    assert found.regional_sd == pytest.approx(np.std(1.5 * (log - log.mean()), ddof=1))
     assert list(found.table) == ["lai"] and len(set(found.block)) == 3
-    assert found.target.tolist() == [100, 200, 400]
+    assert found.log == pytest.approx(log)
 
 
 @pytest.mark.parametrize(
@@ -358,7 +389,7 @@ def test_a_flux_has_the_residuals_and_the_error_between_blocks_worked_by_hand(lo
     [
         (places([100.0] * 3, longitude=[90.0, 90.1, 90.2]), "no blocks to draw: .*one block of 150 km"),
         (places([100.0] * 3, longitude=[80.0, 80.1, 100.0]), "3 rows lie in 2 blocks of 150 km.*block_km"),
-        (places([100.0, np.nan, 100.0]), "row 1: drop such rows"),
+        (places([100.0, np.nan, 100.0]), "a flux of nan in row 1 .*drop such rows"),
         (places([100.0, 200.0, 0.0]), "a flux of 0 in row 2 has no logarithm"),
         (places([-100.0, 200.0, 300.0]), "a flux of -100 in row 0 has no logarithm"),
     ],
@@ -366,15 +397,25 @@ def test_a_flux_has_the_residuals_and_the_error_between_blocks_worked_by_hand(lo
 def test_sites_that_no_bootstrap_can_use_are_refused(table, message):
     model = Mean().fit(table, table["value"].fillna(1.0))
     with pytest.raises(DataError, match=message):
-        draws.flux(model, Mean, table, table["value"], 150.0, SEED, logarithmic=False)
+        draws.flux(model, Mean, table, table["value"], 150.0, SEED)
 
 
-@pytest.mark.parametrize(("line", "rows"), [("paper", 2), ("site_means", 2), ("records", 3)])
-def test_a_line_is_fitted_to_site_means_or_to_records(line, rows):
-    pairs = pd.DataFrame(
-        {"site": list("aab"), "longitude": 90.0, "latitude": 33.0, "rs": [1.0, 3, 5], "rh": [1.0, 2, 3]}
+def test_a_chain_grows_its_forests_on_logarithms_and_the_papers_on_fluxes():
+    settings = load_config("virtual", {"n_trees": 20, "draw_trees": 3, "block_km": 100.0, "threads": 1})
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.uniform(1, 5, (40, len(RS_PREDICTORS))), columns=RS_PREDICTORS).assign(
+        land_cover=10.0,
+        longitude=rng.uniform(75, 100, 40),
+        latitude=rng.uniform(28, 38, 40),
+        value=np.exp(rng.normal(5, 1, 40)),
     )
-    assert len(draws.line_pairs(pairs, line)) == rows
+    chain = draws.chain_of(
+        settings, {"npp": table, "rs": 2 * table}, exact_pairs(), hand_cells(), {"npp": NONE, "rs": NONE}
+    )
+    assert chain.npp.model.predict(table).mean() == pytest.approx(np.log(table["value"]).mean(), abs=0.3)
+    assert chain.paper_npp.predict(table).mean() == pytest.approx(table["value"].mean(), rel=0.3)
+    assert chain.rs.log == pytest.approx(np.log(2 * table["value"]))
+    assert (chain.npp.model.n_trees, chain.npp.make_model(1).n_trees, chain.block_km) == (20, 3, 100.0)
 
 
 # --- laws ------------------------------------------------------------------------------------------------------------
@@ -382,9 +423,9 @@ def test_a_line_is_fitted_to_site_means_or_to_records(line, rows):
 
 def lively_chain() -> Chain:
     """A chain in which every source moves the budget."""
-    npp, ln_rs = np.array([100.0, 200.0, 400.0]), np.log([300.0, 500.0, 900.0])
+    ln_npp, ln_rs = np.log([100.0, 200.0, 400.0]), np.log([300.0, 500.0, 900.0])
     fluxes = {
-        "npp": mean_flux(npp, seedless, regional_sd=0.2),
+        "npp": mean_flux(ln_npp, seedless, regional_sd=0.2),
         "rs": mean_flux(ln_rs, seedless, log_residual=[-0.2, 0.1, 0.3], regional_sd=0.2),
     }
     return hand_chain(pairs=exact_pairs(0.05), **fluxes)

@@ -68,11 +68,6 @@ def test_drawn_totals_are_those_of_all_sources_under_the_main_assumptions():
     assert totals == {"plateau": [20.0, -10.0], "inside": [2.0]}
 
 
-@pytest.mark.parametrize(("chance", "words"), [(0.05, "of uncertain sign"), (0.049, "a source"), (0.951, "a sink")])
-def test_a_sign_is_stated_beyond_the_tail_of_the_interval(chance, words):
-    assert uncertainty.sign(chance, 0.9) == words
-
-
 def test_a_total_is_stated_with_its_interval():
     row = {"scenario": "main", "part": "inside", "quantity": "NEP", "total_TgC_yr": 12.4}
     row |= {"total_low_TgC_yr": -3.6, "total_high_TgC_yr": 20.0}
@@ -82,11 +77,18 @@ def test_a_total_is_stated_with_its_interval():
     assert uncertainty.stated_total(budget, "outside") == "none"
 
 
-def test_coverage_is_the_share_of_worlds_that_held_the_truth():
-    keys = {"scenario": "main", "part": "plateau", "quantity": "NEP"}
-    worlds = pd.DataFrame([keys | {"held": held} for held in (1, 1, 1, 0)])
-    assert uncertainty.coverage_of_worlds(worlds).iloc[0].tolist() == ["main", "plateau", "NEP", 0.75, 4]
+def test_the_intervals_of_worlds_are_judged_by_what_they_held_and_by_how_far_they_missed():
+    """Widths of 10; truths inside, inside, 2 below and 1 above: scores 10, 10, 10 + 20 x 2 and 10 + 20 x 1."""
+    keys = {"scenario": "main", "part": "plateau", "quantity": "NEP", "level": 0.9, "held": 1}
+    ends = {"low_gC_m2_yr": 0.0, "mean_gC_m2_yr": 4.0, "high_gC_m2_yr": 10.0}
+    worlds = pd.DataFrame([keys | ends | {"true_gC_m2_yr": truth} for truth in (5.0, 10.0, -2.0, 11.0)])
+    (found,) = uncertainty.coverage_of_worlds(worlds).to_dict("records")
+    assert (found["scenario"], found["part"], found["quantity"]) == ("main", "plateau", "NEP")
+    assert (found["worlds"], found["coverage"]) == (4, 0.5)
+    assert found["coverage_se"] == pytest.approx(0.25) and found["mean_width_gC_m2_yr"] == 10
+    assert found["bias_gC_m2_yr"] == pytest.approx(-2.0)
+    assert found["interval_score_gC_m2_yr"] == pytest.approx((10 + 10 + 50 + 30) / 4)
 
 
 def test_the_worlds_of_the_repository_are_read_without_the_lines_above_their_header():
-    assert {"held", "part", "quantity", "scenario"} <= set(uncertainty.worlds_with_truth())
+    assert {"held", "part", "quantity", "scenario", "level", "true_gC_m2_yr"} <= set(uncertainty.worlds_with_truth())

@@ -92,16 +92,16 @@ def test_a_level_that_is_not_a_probability_is_refused(level):
 
 
 def test_variances_of_the_sources_by_hand():
-    """Draws of -k and k have the variance 2 k^2: 2, 8, 18, 32, 50, 72 for the six sources, 200 for all together."""
+    """Draws of -k and k have the variance 2 k^2: 2, 8, ... 98 for the seven sources, 200 for all together."""
     tables = [drawn([-k, k], source) for k, source in enumerate(SOURCES, start=1)]
     elsewhere = [drawn([-50, 50], "sites", part="inside"), drawn([-50, 50], scenario="naive"), drawn([77.0], "none")]
     table = variance_sources(pd.concat([*tables, drawn([-10, 0, 0, 0, 0, 10]), *elsewhere])).set_index("source")
     assert table.index.tolist() == [*SOURCES, "sum of sources", "all"]
-    assert table["n_draws"].tolist() == [2, 2, 2, 2, 2, 2, pd.NA, 6]
-    assert table["nep_sd_gC_m2_yr"].tolist() == pytest.approx(np.sqrt([2, 8, 18, 32, 50, 72, 182, 40]))
+    assert table["n_draws"].tolist() == [2, 2, 2, 2, 2, 2, 2, pd.NA, 6]
+    assert table["nep_sd_gC_m2_yr"].tolist() == pytest.approx(np.sqrt([2, 8, 18, 32, 50, 72, 98, 280, 40]))
     assert table["npp_sd_gC_m2_yr"].tolist() == pytest.approx(table["nep_sd_gC_m2_yr"].tolist())
     assert table["rh_sd_gC_m2_yr"].tolist() == pytest.approx((table["nep_sd_gC_m2_yr"] / 10).tolist())
-    assert table["nep_variance_share"].tolist() == pytest.approx([0.05, 0.2, 0.45, 0.8, 1.25, 1.8, 4.55, 1])
+    assert table["nep_variance_share"].tolist() == pytest.approx([0.05, 0.2, 0.45, 0.8, 1.25, 1.8, 2.45, 7, 1])
 
 
 def test_without_any_variance_there_are_no_shares():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from drawn import FLUX, legend_texts, panels, row_names
 
-from helpers.figures.evidence import published_estimates, towers_beside_cells
+from helpers.figures.evidence import published_estimates, steps, towers_beside_cells
 
 
 def estimates() -> pd.DataFrame:
@@ -63,3 +63,19 @@ def test_each_panel_has_a_tower_beside_the_interval_of_its_cell():
     }
     assert any("90 % interval" in text for text in legend_texts(figure))
     assert any(FLUX in axes.get_xlabel() for axes in figure.axes)
+
+
+def test_each_step_has_its_fluxes_and_its_total():
+    table = pd.DataFrame(
+        {
+            "step": ["the paper's chain", "site checks"],
+            "npp_gC_m2_yr": [309.0, 300.0],
+            "rh_gC_m2_yr": [423.0, 320.0],
+            "nep_total_TgC_yr": [-241.2, 42.4],
+        }
+    )
+    left, right = panels(steps(table)).values()
+    assert row_names(left) == ["the paper's chain", "site checks"]
+    assert {line.get_label(): line.get_xdata().tolist() for line in left.lines} == {"NPP": [309, 300], "Rh": [423, 320]}
+    assert [text.get_text() for text in right.texts if text.get_text()[:1] in "+−"] == ["−241", "+42"]
+    assert right.get_xlabel() == "← source     NEP [Tg C yr⁻¹]     sink →"

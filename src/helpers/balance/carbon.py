@@ -59,6 +59,8 @@ def fit_line(pairs: pd.DataFrame, label: str) -> Line:
     (0.6, 10.0, 1.0)
     """
     rs, rh = _complete(pairs, label)
+    if np.unique(rs).size < 2:
+        raise DataError(f"{label}: {len(rs)} complete pairs at one Rs; a line needs three or more, at different Rs")
     fit = linregress(rs, rh)
     error = rh - fit.slope * rs - fit.intercept
     return Line(
@@ -82,7 +84,7 @@ def fit_share(pairs: pd.DataFrame, label: str) -> Line:
     .. math:: q = \frac{\sum R_h}{\sum R_s},\quad
         s_q = \frac{1}{\overline{R_s}} \sqrt{\frac{\sum (R_h - q R_s)^2}{n (n - 1)}}
 
-    The pairs and the errors are those of :func:`fit_line`.
+    The pairs and the errors are those of :func:`fit_line`; pairs at one Rs will do.
 
     Examples
     --------
@@ -111,7 +113,7 @@ def _complete(pairs: pd.DataFrame, label: str) -> tuple[NDArray[np.float64], NDA
     if missing:
         raise DataError(f"{label}: the pairs lack the columns {sorted(missing)}")
     complete = pairs[["rs", "rh"]].dropna()
-    if len(complete) < 3 or complete["rs"].nunique() < 2:
+    if len(complete) < 3:
         raise DataError(f"{label}: {len(complete)} complete pairs; a line needs three or more, at different Rs")
     return complete["rs"].to_numpy(float), complete["rh"].to_numpy(float)
 

@@ -337,9 +337,9 @@ class _AfterForests:
         forms = []
         for number, one in enumerate((chain.npp, chain.rs)):
             own = smearing_factor(one.log_residual) * base[number]
-            sums = [zones.sums(member) for member in chain.forms[number]]
+            sums = np.array([zones.sums(member) for member in chain.forms[number]]).reshape(-1, *own.shape)
             # A zone of water alone has no flux, and no model changes that.
-            forms.append(np.divide(sums, own, out=np.ones((len(sums), *own.shape)), where=own > 0))
+            forms.append(np.divide(sums, own, out=np.ones_like(sums), where=own > 0))
         return cls(tuple(forms), _line_spread(chain))
 
 
@@ -435,11 +435,8 @@ def _balance(
 
 def _share(pairs: pd.DataFrame, rng: np.random.Generator | None) -> carbon.Line:
     """Return the share of Rs that is Rh of the pairs, or of those of sites drawn with replacement."""
-    if rng is None:
-        return carbon.fit_share(pairs, "all pairs")
-    chosen = pairs.iloc[resample(pairs["site"], rng)]
-    # Pairs that all have one Rs tell nothing about the share: the fit to all pairs stands.
-    return carbon.fit_share(chosen if np.ptp(chosen["rs"]) > 0 else pairs, "resampled pairs")
+    chosen = pairs if rng is None else pairs.iloc[resample(pairs["site"], rng)]
+    return carbon.fit_share(chosen, "pairs of Rs and Rh")
 
 
 def _line_spread(chain: Chain) -> float:

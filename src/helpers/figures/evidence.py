@@ -91,3 +91,32 @@ def towers_beside_cells(table: pd.DataFrame, level: float) -> Figure:
     ]
     figure.legend(handles=keys, loc="outside lower center", ncols=2)
     return figure
+
+
+@style.styled
+def steps(table: pd.DataFrame) -> Figure:
+    """Draw NPP and Rh (a) and the total of NEP (b) after each correction, from the first row down to the last.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From :func:`helpers.balance.estimates.step_by_step`.
+    """
+    columns = ["step", "npp_gC_m2_yr", "rh_gC_m2_yr", "nep_total_TgC_yr"]
+    style.require_columns(table, columns, "steps")
+    figure, (left, right) = style.panel_grid(1.5 + 0.42 * len(table), ["NPP and Rh", "NEP"], 2, sharey=True)
+    places = np.arange(len(table))
+    left.hlines(places, table["npp_gC_m2_yr"], table["rh_gC_m2_yr"], color="#888888", linewidth=1.2)
+    for (flux, look), colour in zip({"npp": "o", "rh": "s"}.items(), (style.SINK, style.SECOND), strict=True):
+        name = {"npp": "NPP", "rh": "Rh"}[flux]
+        left.plot(table[f"{flux}_gC_m2_yr"], places, look, color=colour, markersize=7, label=name)
+    left.set_xlabel(with_units("mean of the plateau", FLUX_UNITS))
+    total = table["nep_total_TgC_yr"]
+    bars = right.barh(places, total, height=0.6, color=style.sign_colours(total), edgecolor=style.INK, linewidth=0.5)
+    right.bar_label(bars, [f"{value:+.0f}".replace("-", "−") for value in total], padding=3, fontsize=7.5)
+    right.axvline(0, color="black", linewidth=0.8)
+    right.margins(x=0.22)
+    right.set_xlabel(source_to_sink(TOTAL_UNITS))
+    style.name_rows(left, table["step"])
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure
