@@ -6,44 +6,43 @@ No number of the README is typed: the block is made from the run's tables, and t
 from __future__ import annotations
 
 import sys
+import textwrap
 from pathlib import Path
 
 import pandas as pd
 from PIL import Image
 
+from helpers.balance.draws import SOURCES
+from helpers.balance.verdict import rounded, verdict
 from helpers.config import load_config, project_root
+from helpers.names import source_name
 from helpers.runs.files import runs_folder, written_whole
-
-__all__ = ["BEGIN", "END", "PICTURE", "result_block", "with_result"]
 
 BEGIN, END = "<!-- result:begin -->", "<!-- result:end -->"
 PICTURE = Path("book/_static/nep_open.png")
 
 
 def result_block(
-    budgets: pd.DataFrame,
     validation: pd.DataFrame,
     claims: pd.DataFrame,
     budget_uncertainty: pd.DataFrame,
+    variance_sources: pd.DataFrame,
+    estimates: pd.DataFrame,
+    influence_npp: pd.DataFrame,
+    influence_rs: pd.DataFrame,
     sweep: pd.DataFrame | None = None,
 ) -> str:
-    """Return the result as Markdown: the honest scores first, then the balance with its interval, beside the paper's.
+    """Return the result as Markdown: what the interval says, what decides it, the honest scores, the paper's number.
 
     Parameters
     ----------
-    budgets, validation, claims, budget_uncertainty : pandas.DataFrame
-        The tables of that name that notebooks 05 and 06 save.
+    validation, claims, budget_uncertainty, variance_sources, estimates, influence_npp, influence_rs : pandas.DataFrame
+        The tables of that name that notebooks 02, 03, 05, 06 and 09 save.
     sweep : pandas.DataFrame, optional
-        Results of the sweep ``full-open``, a row a cell.
-
-    Returns
-    -------
-    str
+        Results of the sweep ``full-open``, a row per cell.
     """
     score = validation.set_index(["model", "scheme", "part", "metric"])["value"]
-    nep = budgets.set_index(["quantity", "product"]).loc[("NEP", "NEP1")]
     paper = claims.set_index("id")["paper"]
-    sign = "sink" if nep["total_TgC_yr"] > 0 else "source"
     rows = []
     for model in ("NPP", "ln Rs"):
         seen, out_of_bag, distant = (
@@ -51,40 +50,68 @@ def result_block(
         )
         rows.append(f"| {model} | {seen:.2f} | {out_of_bag:.2f} | {distant:.2f} |")
     implied = float(paper["nep_mean"]) * float(paper["area"])
-    drawn = budget_uncertainty.set_index(["scenario", "part", "quantity"]).loc[("main", "plateau", "NEP")]
-    return "\n".join(
-        [
-            "Share of variance explained (R²) by the two forests, fitted to open data as the paper fits its own:",
-            "",
-            "| forest | sites it has seen | out of bag | sites as far away as the map's cells |",
-            "|---|---|---|---|",
-            *rows,
-            "",
-            "With these forests the plateau comes out as a carbon "
-            f"**{sign}** of {abs(nep['total_TgC_yr']):.0f} Tg C a year",
-            f"({nep['mean_gC_m2_yr']:+.0f} g C m⁻² over {nep['valid_area_Mkm2']:.2f} million km²). With the",
-            f"uncertainty of sites, forests and the step to Rh carried along it is {drawn['total_TgC_yr']:+.0f} Tg C "
-            f"(90 %: {drawn['total_low_TgC_yr']:+.0f} to {drawn['total_high_TgC_yr']:+.0f}),",
-            f"a sink in {drawn['sink_probability']:.0%} of the draws.{_of_the_sweep(sweep)}",
-            f"The paper states a sink of {paper['nep_total']} Tg C, and a mean of {paper['nep_mean']} g C m⁻²",
-            f"on {paper['area']} million km², which is {implied:.0f} Tg C. The sites are meadow and forest;",
-            "most of the plateau is steppe and barren ground, where a forest of trees can only extrapolate.",
-        ]
+    nep = budget_uncertainty.set_index(["scenario", "part", "quantity"]).loc[("main", "plateau", "NEP")]
+    said = verdict(nep["low_gC_m2_yr"], nep["high_gC_m2_yr"], nep["sink_probability"], nep["level"])
+    spread = nep["sd_gC_m2_yr"] * nep["valid_area_Mkm2"]
+    low, high = (rounded(nep[f"total_{end}_TgC_yr"], spread) for end in ("low", "high"))
+    alone = variance_sources[variance_sources["source"].isin(SOURCES)].nlargest(2, "nep_sd_gC_m2_yr")
+    first, second = (f"{source_name(row.source)} ({row.nep_sd_gC_m2_yr:.0f})" for row in alone.itertuples())
+    chain, ours = estimates["nep_total_TgC_yr"].iloc[[0, -1]]
+    area, sd = nep["valid_area_Mkm2"], nep["sd_gC_m2_yr"]
+    result = [
+        f"**With these data {said.sentence}.**",
+        f"The balance of the plateau lies between about {low:+.0f} and {high:+.0f} Tg C a year (plus is a sink),",
+        f"over {area:.2f} million km². Of its standard deviation, {sd:.0f} g C m⁻² a year, the largest sources alone",
+        f"are {first} and {second}.",
+        _of_one_place("NPP", influence_npp),
+        _of_one_place("Rs", influence_rs),
+        f"The paper's chain on open data gives {chain:+.0f} Tg C, and {ours:+.0f} once records that contradict their",
+        "coordinates or repeat others are left out and the chain's biases are corrected.",
+        *_of_the_sweep(sweep),
+        f"The paper states a sink of {paper['nep_total']} Tg C, and a mean of {paper['nep_mean']} g C m⁻²",
+        f"on {paper['area']} million km², which is {implied:.0f} Tg C.",
+    ]
+    meaning = [
+        "Below zero is worse than the mean of the records. The sites are meadow and forest; most of the plateau is",
+        "steppe and barren ground. Plots of Rs and NPP at random places there would settle the sign; a better model of",
+        "these records will not.",
+    ]
+    table = [
+        "| forest | sites it has seen | out of bag | sites as far away as the map's cells |",
+        "|---|---|---|---|",
+        *rows,
+    ]
+    parts = [
+        textwrap.fill(" ".join(result), 120),
+        "Share of variance explained (R²) by the two forests, fitted to open data as the paper fits its own:",
+        "\n".join(table),
+        textwrap.fill(" ".join(meaning), 120),
+    ]
+    return "\n\n".join(parts)
+
+
+def _of_one_place(flux: str, influence: pd.DataFrame) -> str:
+    """Return what the plateau's mean flux would be without the place that moves it most."""
+    most = influence.loc[influence["change_gC_m2_yr"].abs().idxmax()]
+    records = "record" if most["n_rows"] == 1 else f"{most['n_rows']:.0f} records"
+    return (
+        f"Without the {records} at {most['latitude']:.1f} N {most['longitude']:.1f} E mean {flux} would "
+        f"change by {most['change_gC_m2_yr']:+.0f} g C m⁻²."
     )
 
 
-def _of_the_sweep(sweep: pd.DataFrame | None) -> str:
+def _of_the_sweep(sweep: pd.DataFrame | None) -> list[str]:
     """Return what the paths through other choices say; nothing without a sweep."""
     if sweep is None:
-        return ""
+        return []
     done = sweep[sweep["status"] == "done"]
     sink = done["nep_total_TgC_yr"] > 0
     kept = done["site_resample"] == 0
-    return (
-        f"\nOf {len(done)} paths through choices that can be defended, {sink.mean():.0%} end in a sink: "
-        f"{(sink & ~kept).sum()} of the {(~kept).sum()} that draw other sites,\n"
-        f"and {(sink & kept).sum()} of the {kept.sum()} that keep them."
-    )
+    return [
+        f"Of {len(done)} paths through choices that can be defended, {sink.mean():.0%} end in a sink:",
+        f"{(sink & ~kept).sum()} of the {(~kept).sum()} that draw other sites,",
+        f"and {(sink & kept).sum()} of the {kept.sum()} that keep them.",
+    ]
 
 
 def with_result(readme: str, block: str) -> str:
@@ -105,7 +132,10 @@ def with_result(readme: str, block: str) -> str:
 def main() -> int:
     """Renew README.md and its picture from the tables of the open run; return the exit code."""
     root, folder = project_root(), runs_folder() / load_config("open").run
-    names = ("budgets", "validation", "claims", "budget_uncertainty")
+    names = (
+        *("validation", "claims", "budget_uncertainty", "variance_sources"),
+        *("estimates", "influence_npp", "influence_rs"),
+    )
     tables = {name: folder / "tables" / f"{name}.csv" for name in names}
     missing = [str(path) for path in tables.values() if not path.is_file()]
     if missing:

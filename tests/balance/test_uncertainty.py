@@ -92,7 +92,7 @@ def test_a_level_that_is_not_a_probability_is_refused(level):
 
 
 def test_variances_of_the_sources_by_hand():
-    """Draws of -k and k have the variance 2 k^2: 2, 8, ... 98 for the seven sources, 200 for all together."""
+    """Draws of -k and k have the variance 2 k^2: 2, 8, ... 98 for seven sources, 40 for all."""
     tables = [drawn([-k, k], source) for k, source in enumerate(SOURCES, start=1)]
     elsewhere = [drawn([-50, 50], "sites", part="inside"), drawn([-50, 50], scenario="naive"), drawn([77.0], "none")]
     table = variance_sources(pd.concat([*tables, drawn([-10, 0, 0, 0, 0, 10]), *elsewhere])).set_index("source")

@@ -38,26 +38,20 @@ def components() -> mpl.figure.Figure:
 
 def test_components_have_the_papers_panels():
     assert list(panels(components())) == list("abcdef")
-    assert labels(components()).count(FLUX) == 3
+    assert labels(components()).count(FLUX) == 4 and labels(components()).count("difference [%]") == 2
     assert row_names(panels(components())["a"]) == ["Random forest", "MODIS", "CASA"]
 
 
-def test_components_draw_means_and_percentage_differences():
+def test_components_draw_means_and_differences_in_percent_but_for_nep():
     drawn = panels(components())
     assert widths(drawn["a"]) == [320.0, 160.0, 240.0]
     assert widths(drawn["b"]) == pytest.approx([-50.0, -25.0, -37.5])
     assert widths(drawn["d"]) == pytest.approx([-20.0])
-    assert widths(drawn["f"]) == pytest.approx([-150.0])
+    assert widths(drawn["f"]) == pytest.approx([-105.0])
 
 
 def test_components_draw_a_sink_and_a_source_in_their_colours():
     assert [to_hex(bar.get_facecolor()) for bar in panels(components())["e"].patches] == [SINK, SOURCE]
-
-
-def test_components_relate_to_the_size_of_a_negative_reference():
-    table = budgets()
-    table.loc[table["product"] == "NEP1", "mean_gC_m2_yr"] = -20.0
-    assert widths(panels(fig6_components(table, PAPER))["f"]) == pytest.approx([-75.0])
 
 
 def test_components_mark_the_papers_values():

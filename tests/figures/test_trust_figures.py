@@ -14,6 +14,7 @@ from helpers.figures.trust import (
     coverage_checks,
     distance_curves,
     error_maps,
+    family,
     variance_bars,
     worlds_held,
 )
@@ -123,3 +124,27 @@ def test_a_table_without_a_column_is_refused(draw, table: pd.DataFrame) -> None:
 def test_no_map_is_refused() -> None:
     with pytest.raises(ValueError, match="no map"):
         error_maps({}, BOUNDARY)
+
+
+def members() -> pd.DataFrame:
+    """Two models and the mean of the records, at all sites and on steppe, for one flux."""
+    rows = [
+        ("mean of the records", 0.0, 0.0, 0.0, np.nan),
+        ("one", 0.3, 0.1, 0.5, 300.0),
+        ("two", -9.0, -12.0, 0.2, 250.0),
+    ]
+    columns = ["member", "r2_explained", "r2_low", "r2_high", "map_mean_gC_m2_yr"]
+    table = pd.DataFrame(rows, columns=columns).assign(flux="NPP")
+    return pd.concat([table.assign(where=where) for where in ("all sites", "steppe")], ignore_index=True)
+
+
+def test_a_family_shows_each_model_with_its_interval_beside_its_map_and_no_map_of_the_mean():
+    left, right = family(members()).axes
+    assert [label.get_text() for label in left.get_yticklabels()] == ["one", "two"]
+    spans = [segment[:, 0].tolist() for lines in left.collections for segment in lines.get_segments()]
+    assert spans == [[0.1, 0.5], [-12.0, 0.2]] * 2
+    assert [bar.get_width() for bar in right.patches] == [300.0, 250.0]
+    assert left.get_xlim()[0] == -2.5  # a score far below zero says no more than that the model fails
+    assert left.get_xlabel() == "NPP: R² against the mean of the records"
+    with pytest.raises(ValueError, match="r2_low"):
+        family(members().drop(columns="r2_low"))
