@@ -77,7 +77,9 @@ SCENARIOS: dict[str, Scenario] = {
     "filled": Scenario("missing cells filled by class mean", area="filled_area"),
     "naive": Scenario("plain exponential of both logarithms", smeared=False),
     "paper_line": Scenario("the paper's line from Rs to Rh", own_share=False),
-    "as_paper": Scenario("the paper's chain", log_npp=False, smeared=False, own_share=False, area="predicted_area"),
+    "as_paper": Scenario(
+        "the paper's chain, this run's sites", log_npp=False, smeared=False, own_share=False, area="predicted_area"
+    ),
 }
 """Our estimate, and what changes when one of its assumptions is changed, or all of them back to the paper's."""
 

@@ -223,11 +223,16 @@ def family(table: pd.DataFrame) -> Figure:
     needed = ["flux", "member", "where", "r2_explained", "r2_low", "r2_high", "map_mean_gC_m2_yr"]
     style.require_columns(table, needed, "family")
     fluxes = dict(list(table.groupby("flux", sort=False)))
-    members = list(dict.fromkeys(table.loc[table["map_mean_gC_m2_yr"].notna(), "member"]))
-    figure = style.blank(0.9 + len(fluxes) * (0.7 + 0.27 * len(members)))
-    grid = figure.subplots(len(fluxes), 2, sharey=True, squeeze=False, width_ratios=[1.4, 1])
-    places = np.arange(len(members))
+    mapped = {
+        flux: list(dict.fromkeys(rows.loc[rows["map_mean_gC_m2_yr"].notna(), "member"]))
+        for flux, rows in fluxes.items()
+    }
+    heights = [2.2 + len(members) for members in mapped.values()]
+    figure = style.blank(0.5 + 0.3 * sum(heights))
+    grid = figure.subplots(len(fluxes), 2, sharey="row", squeeze=False, width_ratios=[1.4, 1], height_ratios=heights)
     for (flux, chosen), (left, right) in zip(fluxes.items(), grid, strict=True):
+        members = mapped[flux]
+        places = np.arange(len(members))
         wheres = list(dict.fromkeys(chosen["where"]))
         for number, (where, colour) in enumerate(style.series_colours(wheres).items()):
             scores = chosen[chosen["where"] == where].set_index("member").reindex(members)
