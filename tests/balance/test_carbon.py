@@ -88,6 +88,15 @@ def test_pairs_take_their_own_rh_where_there_is_one_and_else_the_other():
     }
 
 
+def test_a_member_has_a_balance_where_it_has_both_fluxes():
+    npp = xr.concat([flux(5.0), flux(7.0)], pd.Index(["forest", "paper"], name="member"))
+    rs = xr.concat([flux(4.0), flux(np.nan)], pd.Index(["forest", "paper"], name="member"))
+    found = carbon.balances_of_members(xr.Dataset({"npp": npp, "rs": rs}), carbon.Line("half", 0.5, 1.0, 1.0))
+    assert {name: {k: float(v[0, 0]) for k, v in maps.items()} for name, maps in found.items()} == {
+        "forest": {"npp": 5, "rs": 4, "rh": 3, "nep": 2}
+    }
+
+
 PAIRS = pd.DataFrame({"rs": [100.0, 200.0, 300.0], "rh": [70.0, 110.0, 180.0]})
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from helpers.balance.closure import BARE_FLUX, INVENTORY_YEARS, closure_table, laws_by_construction
+from helpers.balance.closure import BARE_FLUX, INVENTORY_YEARS, closure_table, laws_by_construction, side_by_side
 from helpers.errors import DataError
 
 GRID = {"latitude": [31.0, 30.0], "longitude": [90.0, 91.0]}
@@ -170,3 +170,19 @@ def test_rs_may_reach_further_than_rh():
 def test_an_area_that_is_missing_where_a_flux_is_known_stops_the_run():
     with pytest.raises(DataError, match="the areas of the cells do not fit the map"):
         laws_by_construction("ours", estimate(), field(1e5, np.nan, 3e5, 3e5))
+
+
+def test_estimates_stand_side_by_side_with_what_they_break():
+    row = {"law": "less than GPP", "bounds": "NPP", "source": "a paper"}
+    laws = pd.DataFrame(
+        [
+            row | {"estimate": "one", "value": 709.73, "breach_share": np.nan, "holds": "no"},
+            row | {"estimate": "two", "value": 250.0, "breach_share": np.nan, "holds": "yes"},
+            row | {"bounds": "bare", "estimate": "one", "value": 213.84, "breach_share": 0.5, "holds": "no"},
+            row | {"bounds": "bare", "estimate": "two", "value": 40.0, "breach_share": 0.1, "holds": "yes"},
+            row | {"bounds": "sum", "estimate": "one", "value": 0.0, "source": "by construction", "holds": "yes"},
+        ]
+    )
+    found = side_by_side(laws)
+    assert found.index.tolist() == [("less than GPP", "NPP"), ("less than GPP", "bare")]
+    assert found["one"].tolist() == ["710, no", "214, no (50 %)"] and found["two"].tolist() == ["250", "40"]

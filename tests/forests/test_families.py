@@ -125,3 +125,12 @@ def test_no_fitted_member_goes_on_beyond_the_records(member):
 def test_maps_are_of_all_members_but_the_baseline():
     found = families.maps(NPP, SITES, SITES[:5], seed=1)
     assert list(found) == list(NPP)[1:] and all(len(field) == 5 for field in found.values())
+
+
+def test_maps_come_back_to_the_grid_as_means_over_the_years_and_without_water():
+    cells = pd.DataFrame({"latitude": [30.0, 30, 31, 31], "longitude": 90.0, "area": [1.0, 1.0, 2.0, 0.0]})
+    cells.loc[3, "longitude"] = 91.0
+    found = families.as_fields(cells, {"npp": {"a": np.array([1.0, 3, 5, 9])}, "rs": {"b": np.array([2.0, 4, 6, 9])}})
+    assert found["npp"].sel(member="a").values.tolist() == [[5.0], [2.0]]
+    assert found["latitude"].values.tolist() == [31, 30] and found["longitude"].values.tolist() == [90]
+    assert found["npp"].sel(member="b").isnull().all() and found["rs"].sel(member="b", latitude=30).item() == 3

@@ -158,6 +158,20 @@ def net_ecosystem_production(npp: xr.DataArray, rh: xr.DataArray) -> xr.DataArra
     return (npp - rh).rename("nep").assign_attrs(units="g C m-2 yr-1", long_name="net ecosystem production")
 
 
+def balances_of_members(family: xr.Dataset, line: Line) -> dict[str, dict[str, xr.DataArray]]:
+    """Return the maps of NPP, Rs, Rh and NEP of each member of a family that has both NPP and Rs, by its name.
+
+    The family has ``npp`` and ``rs`` with a dimension ``member``; the line makes Rh of Rs [all g C m-2 yr-1].
+    """
+    found = {}
+    for member in family["member"].to_numpy():
+        npp, rs = (family[name].sel(member=member, drop=True) for name in ("npp", "rs"))
+        if npp.notnull().any() and rs.notnull().any():
+            rh = heterotrophic_respiration(rs, line)
+            found[str(member)] = {"npp": npp, "rs": rs, "rh": rh, "nep": net_ecosystem_production(npp, rh)}
+    return found
+
+
 def product_pairs(
     nep: xr.DataArray,
     npp_products: Mapping[str, xr.DataArray],

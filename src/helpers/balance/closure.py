@@ -137,6 +137,20 @@ def closure_table(
     return table.assign(holds=(table["value"].notna() & ~broken).map({True: "yes", False: "no"}))
 
 
+def side_by_side(laws: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of :func:`closure_table` with a row per law and a column per estimate, in words.
+
+    A field has the value, and where it breaks the law, how: ``2.1, no`` or ``214, no (100 %)`` with the share in
+    breach. Laws that hold by construction are left out: a run that breaks one stops.
+    """
+    shown = laws[laws["source"] != _OURS]
+    share = shown["breach_share"].map(lambda value: f" ({value:.0%})".replace("%", " %") if value > 0 else "")
+    words = shown["value"].map("{:.3g}".format) + np.where(shown["holds"] == "no", ", no" + share, "")
+    table = shown.assign(words=words.where(shown["value"].notna(), ""))
+    wide = table.pivot_table("words", ["law", "bounds"], "estimate", aggfunc="first", sort=False)
+    return wide.rename_axis(columns=None)
+
+
 def _of_gpp(npp: xr.DataArray, cube: xr.Dataset, gpp_total: float) -> list[Law]:
     """Compare the NPP of the plateau with a published GPP, over the same area."""
     found = budget(npp, cube["cell_area"])

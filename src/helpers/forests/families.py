@@ -243,6 +243,32 @@ def maps(
         return {name: make(seed).fit(table, table["value"]).predict(cells) for name, make in chosen.items()}
 
 
+def as_fields(cells: pd.DataFrame, family_maps: Mapping[str, Mapping[str, NDArray[np.float64]]]) -> xr.Dataset:
+    """Return the maps of a family on the grid, means over the years of each cell [g C m-2 yr-1].
+
+    Parameters
+    ----------
+    cells : pandas.DataFrame
+        From :func:`helpers.balance.cells.budget_cells`; rows without ``area``, such as water, are left out.
+    family_maps : mapping of str to mapping of str to array
+        From :func:`maps`, for each flux.
+
+    Returns
+    -------
+    xarray.Dataset
+        A variable per flux, of dimensions ``member``, ``latitude`` (north first) and ``longitude``. A member that is
+        not of the family of a flux is missing there.
+    """
+    land = cells["area"] > 0
+    place = cells.loc[land, ["latitude", "longitude"]]
+    fields = {}
+    for name, of_flux in family_maps.items():
+        table = place.assign(**{member: field[land] for member, field in of_flux.items()})
+        means = table.groupby(["latitude", "longitude"]).mean().to_xarray().to_array("member")
+        fields[name] = means.assign_attrs(units="g C m-2 yr-1")
+    return xr.Dataset(fields).sortby("latitude", ascending=False)
+
+
 def better_than_the_mean(scores: pd.DataFrame, where: str) -> list[str]:
     """Return the members whose whole interval at these places lies above that of the mean of the records."""
     chosen = scores[(scores["where"] == where) & (scores["member"] != BASELINE)]
