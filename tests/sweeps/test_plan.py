@@ -254,7 +254,7 @@ def new_stages(copied, monkeypatch):
         ("src/helpers/runs/execute.py", "import papermill", "import papermill as papermill", []),
         ("src/helpers/balance/carbon.py", '"""', '"""Another text. ', []),
         ("src/helpers/balance/carbon.py", "return ", "return 1.0 * ", ["04"]),
-        ("src/mapforest/retransform.py", "np.exp(", "np.exp2(", ["03", "04"]),
+        ("src/mapforest/retransform.py", "np.exp(", "np.exp2(", ["02", "03", "04"]),
         ("src/mapforest/metrics.py", "return ", "return 1.0 * ", ["02", "03", "04"]),
         ("data/paper/claims.csv", "\n", "\n\n", []),
         ("notebooks/04_rh_and_nep.ipynb", "# ", "# Another title: ", []),
