@@ -162,7 +162,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     os.chdir(ROOT)
     mutants = sample(given.number, given.seed)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         original = Path(folder) / "original"
         shutil.copytree(ROOT, original, ignore=_not_needed)
         _enter(original)
