@@ -17,6 +17,7 @@ import pandas as pd
 import xarray as xr
 
 from helpers.balance.budgets import budget, mean_map
+from helpers.data.land_cover import GRASSLAND
 from helpers.errors import DataError
 
 Maps = Mapping[str, xr.DataArray]
@@ -30,7 +31,6 @@ INVENTORY_YEARS, INVENTORY_LOSS = 20.0, -36.5
 #: most (Loveland and Belward 1997); these are a tenth of what a closed alpine meadow has.
 BARE_FLUX = {"NPP": 50.0, "Rs": 80.0}
 BARE = {"barren ground": (16,), "ice and water": (15, 17)}
-GRASSLAND = 10
 #: What rounding of single precision explains: in a cell, g C m-2 yr-1, and in a total, Tg C yr-1.
 ROUNDING, TOTAL_ROUNDING = 0.01, 1e-3
 _FLUX, _OURS = "g C m-2 yr-1", "by construction"

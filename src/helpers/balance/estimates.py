@@ -43,11 +43,13 @@ def step_by_step(
     """
 
     def grown(tables: Mapping[str, pd.DataFrame], name: str, logarithm: bool) -> RandomForest:
+        """Return the run's forest of a flux, or of its logarithm."""
         values = tables[name]["value"]
         forest = from_settings(settings, name, settings.n_trees, settings.seed)
         return forest.fit(tables[name], np.log(values) if logarithm else values)
 
     def smeared(forest: RandomForest, table: pd.DataFrame) -> float:
+        """Return Duan's factor of a forest of logarithms, out of bag."""
         return smearing_factor(np.log(table["value"]) - forest.oob_prediction)
 
     ln_rs, ln_npp = grown(checked, "rs", True), grown(checked, "npp", True)

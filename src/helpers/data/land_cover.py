@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from helpers.errors import DataError
 
-WATER = 17
+GRASSLAND, WATER = 10, 17
 
 IGBP_CLASSES: Mapping[int, str] = {
     1: "evergreen needleleaf forest",

@@ -25,6 +25,7 @@ from threadpoolctl import threadpool_limits
 from helpers.config import Settings
 from helpers.data.cube import sample
 from helpers.data.derived import miami_npp, raich_rs_of_year
+from helpers.data.land_cover import GRASSLAND
 from helpers.sites import training
 from mapforest.errors import ForestError
 from mapforest.folds import random_folds
@@ -33,9 +34,6 @@ from mapforest.validation import ModelFactory, cross_predict
 
 #: More of it never makes less flux, other things equal: the law that boosting is held to.
 RISING = ("precipitation", "temperature", "lai", "npp_modis")
-
-#: IGBP class of grassland.
-GRASSLAND = 10
 
 BASELINE = "mean of the records"
 PAPER = "the paper's forest"
@@ -132,9 +130,11 @@ def members(settings: Settings, name: str, n_trees: int) -> dict[str, ModelFacto
     published = partial(_climate_model, name)
 
     def forest(seed: int) -> BaseEstimator:
+        """Return the run's forest, with fewer trees."""
         return training.from_settings(settings, name, n_trees, seed)
 
     def boosting(seed: int) -> BaseEstimator:
+        """Return gradient boosting that never falls where :data:`RISING` rises."""
         columns = make_column_transformer(("passthrough", seen), verbose_feature_names_out=False)
         # Shallow and slow: some tens to hundreds of records carry no more. Land cover goes in as class numbers.
         boosted = HistGradientBoostingRegressor(
@@ -148,6 +148,7 @@ def members(settings: Settings, name: str, n_trees: int) -> dict[str, ModelFacto
         return make_pipeline(columns.set_output(transform="pandas"), boosted)
 
     def ridge(_: int) -> BaseEstimator:
+        """Return ridge regression, level beyond the records."""
         # A line through two knots, level beyond them: like the trees, it goes no further than the records do. A class
         # of a single record is pooled with other rare ones: alone it would be fitted exactly.
         line = SplineTransformer(n_knots=2, degree=1, include_bias=False, extrapolation="constant")
