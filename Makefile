@@ -14,7 +14,7 @@ SHELL := bash
 STAMP := .venv/made-from-$(shell { cat requirements.lock; pwd; } | cksum | cut -d ' ' -f 1)
 BIN := .venv/bin
 # Snakemake reads its Snakefile from this cache, and an old one where it is there.
-SNAKEMAKE = rm -rf _build/cache/snakemake && $(BIN)/python -m snakemake -s workflow/Snakefile --cores $(JOBS) --rerun-incomplete --nolock \
+SNAKEMAKE = rm -rf _build/cache/snakemake && $(BIN)/python -m helpers.runs.warm $(BIN)/python -m snakemake -s workflow/Snakefile --cores $(JOBS) --rerun-incomplete --nolock \
 	--runtime-source-cache-path _build/cache/snakemake --quiet host reason rules --config config=$(CONFIG)
 
 # A folder in these variables is seen from here, whatever folder a notebook runs in.

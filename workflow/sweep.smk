@@ -54,4 +54,4 @@ rule stage:
         mem_mb=2000,
         runtime=30,
     shell:
-        "{sys.executable:q} -m helpers.sweeps.stages stage {PLAN_FILE:q} {wildcards.notebook} {wildcards.digest}"
+        "{sys.executable:q} -m helpers.runs.warm call helpers.sweeps.stages stage {PLAN_FILE:q} {wildcards.notebook} {wildcards.digest}"

@@ -78,9 +78,7 @@ def _files(name: str, sources: Path) -> list[Path]:
 
 def _read(path: Path, without: Collection[str] = ()) -> tuple[str, frozenset[str]]:
     """Return what a notebook or a module means, and the names from our packages that it imports and uses."""
-    text = path.read_text(encoding="utf-8")
-    if path.suffix == ".ipynb":
-        text = _notebook_code(json.loads(text)["cells"], without)
+    text = notebook_code(path, without) if path.suffix == ".ipynb" else path.read_text(encoding="utf-8")
     try:
         return _parsed(text)
     except SyntaxError as error:
@@ -88,8 +86,9 @@ def _read(path: Path, without: Collection[str] = ()) -> tuple[str, frozenset[str
         raise RunError(f"{path}: {error.msg} in {line}: mend it, then run again") from None
 
 
-def _notebook_code(cells: list[dict], without: Collection[str]) -> str:
+def notebook_code(notebook: Path, without: Collection[str] = ()) -> str:
     """Return the Python of a notebook's code cells that have none of some tags, without IPython's commands."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     code = [cell for cell in cells if cell["cell_type"] == "code"]
     kept = [cell for cell in code if set(without).isdisjoint(cell["metadata"].get("tags", []))]
     lines = "\n".join("".join(cell["source"]) for cell in kept).splitlines()

@@ -22,6 +22,7 @@ from helpers.config import Settings, load_config
 from helpers.errors import ConfigError, RunError
 from helpers.runs.files import child_environment, runs_folder, shown, written_whole
 from helpers.runs.steps import EXECUTION_PARAMETERS, STEPS, deciding_parameters, foreign_tags
+from helpers.runs.warm import spare_kernel
 
 
 def execute(
@@ -114,6 +115,7 @@ def _own_interpreter(state: str) -> type:
     from ipykernel.kernelspec import RESOURCES, get_kernel_dict
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
+    from jupyter_client.provisioning import LocalProvisioner
     from traitlets import default
 
     # Now, since a relative path means another folder once papermill is in that of the notebook. The kernel keeps its
@@ -124,6 +126,18 @@ def _own_interpreter(state: str) -> type:
         MPLBACKEND="module://matplotlib_inline.backend_inline",
         PYTHONWARNINGS="ignore:IProgress not found",  # tqdm misses widgets, which a book cannot show
     )
+
+    spare = spare_kernel()
+
+    class Spare(LocalProvisioner):
+        """Takes the kernel that waits in this process."""
+
+        async def launch_kernel(self, cmd: list[str], **options: Any) -> dict[str, Any]:
+            """Let the waiting kernel begin."""
+            folder = options.get("cwd") or os.getcwd()
+            spare.begin(cmd, options["env"], folder)
+            self.process, self.pid, self.cwd = spare, spare.pid, folder
+            return self.connection_info
 
     class OwnInterpreter(AsyncKernelManager):
         """Starts a notebook's kernel with this interpreter."""
@@ -145,6 +159,8 @@ def _own_interpreter(state: str) -> type:
 
         async def start_kernel(self, **options: Any) -> None:
             """Start the kernel where it finds our packages and data."""
+            if spare is not None:
+                self.provisioner = Spare(kernel_id="", kernel_spec=self.kernel_spec, parent=self)
             await super().start_kernel(**options, env=environment)
 
     return OwnInterpreter

@@ -8,6 +8,7 @@ import platform
 import subprocess
 import sys
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def begun(notebook: str, settings: Settings) -> dict[str, Any]:
         "git": _git_state(),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": _package_versions(),
+        "packages": package_versions(),
     }
 
 
@@ -79,7 +80,8 @@ def _git(*arguments: str) -> str | None:
     return done.stdout.strip()
 
 
-def _package_versions() -> dict[str, str]:
+@cache  # a second to read; copies of a process that has read them share it
+def package_versions() -> dict[str, str]:
     """Return the version of every installed distribution."""
     found = {dist.metadata["Name"]: dist.version for dist in importlib.metadata.distributions()}
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))

@@ -20,7 +20,6 @@ import contextlib
 import json
 import os
 import shlex
-import subprocess
 import sys
 import tempfile
 import time
@@ -32,6 +31,7 @@ from filelock import FileLock
 
 from helpers.config import load_config, project_root
 from helpers.errors import ConfigError, RunError
+from helpers.runs import warm
 from helpers.runs.execute import execute
 from helpers.runs.files import child_environment, remove, runs_folder, shown, written_whole
 from helpers.sweeps.collect import Ended, collect, ended_stages, stage_folder, status
@@ -257,13 +257,13 @@ def _snakemake(given: argparse.Namespace, folder: Path) -> None:
     """Let Snakemake execute the stages that have not ended."""
     sweep = Path(given.sweep).resolve() if Path(given.sweep).is_file() else given.sweep
     options = ["--cores", str(given.jobs), "--keep-going", "--ignore-incomplete", "--rerun-triggers", "mtime"]
-    options += ["--nolock", "--directory", str(folder), "--quiet", "all"]
+    options += ["--nolock", "--directory", str(folder), "--quiet", "all", "--scheduler", "greedy"]
     options += ["--config", f"sweep={sweep}", *([f"part={given.part}"] if given.part else [])]
     options += ["--profile", str(Path(given.profile).resolve())] if given.profile else []
     command = [sys.executable, "-m", "snakemake", "-s", str(project_root() / "workflow" / "sweep.smk"), *options]
     with tempfile.TemporaryDirectory(prefix="snakemake-") as sources:  # one that stays would keep an old sweep.smk
         command += ["--runtime-source-cache-path", sources]
-        subprocess.run(command, check=False, env=child_environment(QTP_SWEEP_JOBS=str(given.jobs)))
+        warm.beside(command, env=child_environment(QTP_SWEEP_JOBS=str(given.jobs)))
 
 
 def _show(given: argparse.Namespace) -> int:

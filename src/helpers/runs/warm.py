@@ -1,0 +1,209 @@
+"""Processes that begin with everything imported, since a sweep starts hundreds and the imports of each take seconds.
+
+``python -m helpers.runs.warm COMMAND ...`` runs a command beside a server, which imports what the notebooks import. For
+each ``python -m helpers.runs.warm call MODULE ...`` of the command the server is copied twice: one copy calls ``main``
+of the module, the other waits to be a notebook's kernel. The results are those of ``python -m MODULE ...``, which is what
+happens on systems other than Linux, and when the server is gone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import ForkProcess
+
+ADDRESS = "QTP_WARM"  #: The variable that names the server's socket.
+_BEGUN = b"+"
+COMMANDS = ("helpers.runs.execute", "helpers.sweeps.stages")  #: Modules that are called.
+
+
+class SpareKernel:
+    """A copy of this process that waits to become a kernel; until then it holds no lock and no connection."""
+
+    def __init__(self) -> None:
+        import multiprocessing
+
+        context = multiprocessing.get_context("fork")
+        there, self._here = context.Pipe()
+        self._process: ForkProcess = context.Process(target=_become_kernel, args=(there, self._here))
+        self._process.start()
+        there.close()
+        self.pid = self._process.pid
+        self.stdin = self.stdout = self.stderr = None
+
+    def begin(self, command: list[str], environment: dict[str, str], folder: str) -> None:
+        """Let it become the kernel that a command line would start."""
+        arguments = command[command.index("ipykernel_launcher") + 1 :]
+        # A kernel ends by itself when the process of this number does.
+        self._here.send((arguments, {**environment, "JPY_PARENT_PID": str(os.getpid())}, folder))
+
+    # What follows is the part of subprocess.Popen that a kernel's provisioner asks for.
+
+    def poll(self) -> int | None:
+        """Return the exit code, None while it runs."""
+        return self._process.exitcode
+
+    def wait(self) -> int | None:
+        """Wait for its end and return the exit code."""
+        self._process.join()
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal."""
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self._process.terminate()
+
+
+_spare: list[SpareKernel] = []  # of this process, at most one
+
+
+def spare_kernel() -> SpareKernel | None:
+    """Return the kernel that waits in this process, if there is one; it is given once."""
+    return _spare.pop() if _spare else None
+
+
+def _become_kernel(here: Connection, other_end: Connection) -> None:
+    """Wait for the call that makes this process a kernel, then be one; end if the caller ends."""
+    other_end.close()
+    try:
+        arguments, environment, folder = here.recv()
+    except EOFError:
+        return
+    os.setsid()  # a Ctrl-C is for the process that executes the notebook, as with any kernel
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    sys.argv = ["ipykernel_launcher", *arguments]
+    from ipykernel import kernelapp
+
+    kernelapp.launch_new_instance()
+
+
+def _import_all() -> None:
+    """Import what papermill, its kernels and the notebooks import."""
+    import ast
+    import importlib
+
+    from helpers.config import project_root
+    from helpers.runs.dependencies import notebook_code
+    from helpers.runs.provenance import package_versions
+    from helpers.runs.steps import STEPS
+
+    kernel = ("ipykernel.kernelapp", "ipykernel.ipkernel", "matplotlib_inline.backend_inline")
+    for module in ("papermill", *kernel, "distributed", *COMMANDS):  # Dask asks for distributed where it is installed
+        importlib.import_module(module)
+    package_versions()
+    for name in STEPS:
+        code = ast.parse(notebook_code(project_root() / "notebooks" / f"{name}.ipynb"))
+        code.body = [line for line in code.body if isinstance(line, (ast.Import, ast.ImportFrom))]
+        exec(compile(code, name, "exec"), {})
+
+
+def serve(path: str) -> int:
+    """Answer calls at a socket until the process that started this one ends."""
+    import gc
+    import select
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the calls hear it; the server ends with its caller
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system buries the copies
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen(64)
+        _import_all()  # calls that come meanwhile wait
+        gc.freeze()  # a copy's collector would touch, and so copy, every page
+        while True:
+            ready, _, _ = select.select([listener, 0], [], [])
+            if 0 in ready:
+                return 0
+            connection, _ = listener.accept()
+            if os.fork() == 0:
+                listener.close()
+                os._exit(_answer(connection))
+            connection.close()
+
+
+def _answer(connection: socket.socket) -> int:
+    """Execute a call in this copy of the server, its words going to the caller's terminal, and tell how it ended."""
+    import importlib
+    import signal
+    import traceback
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    message, streams, _, _ = socket.recv_fds(connection, 2**20, 2)
+    connection.sendall(_BEGUN)
+    for number, stream in enumerate(streams, start=1):
+        os.dup2(stream, number)
+        os.close(stream)
+    code = 1
+    try:
+        _spare.append(SpareKernel())
+        call = json.loads(message)
+        os.environ.update(call["environment"])
+        code = importlib.import_module(call["module"]).main(call["arguments"])
+    except BaseException:
+        traceback.print_exc()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    connection.sendall(bytes([code]))
+    return code
+
+
+def call(module: str, arguments: list[str]) -> int:
+    """Let the server execute ``main(arguments)`` of a module; without a server replace this process by one that does.
+
+    The exit code is returned.
+    """
+    message = json.dumps({"module": module, "arguments": arguments, "environment": dict(os.environ)}).encode()
+    if address := os.environ.get(ADDRESS):
+        with socket.socket(socket.AF_UNIX) as connection, contextlib.suppress(OSError):
+            connection.connect(address)
+            socket.send_fds(connection, [message], [1, 2])
+            if connection.recv(1) == _BEGUN:
+                return next(iter(connection.recv(1)), 1)  # nothing: it was killed
+    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])
+
+
+def beside(command: list[str], **options: Any) -> int:
+    """Run a command with a server beside it, and return its exit code; ``options`` are those of ``subprocess.run``."""
+    with tempfile.TemporaryDirectory(prefix="warm-") as folder, contextlib.ExitStack() as stack:
+        environment = {**os.environ, **options.pop("env", {})}
+        if sys.platform == "linux":  # elsewhere libraries do not bear a copy of their process
+            address = environment[ADDRESS] = os.path.join(folder, "socket")
+            server = [sys.executable, "-m", __spec__.name, "serve", address]
+            stack.enter_context(subprocess.Popen(server, stdin=subprocess.PIPE, env=environment))
+        return subprocess.run(command, check=False, env=environment, **options).returncode
+
+
+def main(arguments: list[str]) -> int:
+    """Run ``python -m helpers.runs.warm``; return the exit code."""
+    if not arguments or arguments[0] in {"-h", "--help"}:
+        print(__doc__)
+        return 0
+    word, *rest = arguments
+    if word == "serve":
+        return serve(*rest)
+    return call(rest[0], rest[1:]) if word == "call" else beside(arguments)
+
+
+if __name__ == "__main__":
+    from helpers.runs import warm  # the module that the others import: __main__ is another one
+
+    raise SystemExit(warm.main(sys.argv[1:]))

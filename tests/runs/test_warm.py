@@ -1,0 +1,81 @@
+"""Calls that a server of copies executes: the same answers, words and exit codes as processes of their own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from helpers.runs.files import child_environment
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="copies of a process are made on Linux only")
+
+CALL = [sys.executable, "-m", "helpers.runs.warm", "call"]
+OWN = """
+import os, signal, sys
+
+def main(arguments):
+    word = arguments[0]
+    if word == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if word == "raise":
+        raise ValueError("a fault of the call")
+    print(word, os.environ.get("OF_THE_CALL"), "papermill" in sys.modules)
+    return int(arguments[1])
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture(scope="module")
+def calls(tmp_path_factory: pytest.TempPathFactory) -> list[subprocess.CompletedProcess]:
+    """Return how some calls of a module ended that one command made beside a server."""
+    folder = tmp_path_factory.mktemp("warm")
+    (folder / "own_module.py").write_text(OWN)
+    (folder / "calls.py").write_text(
+        "import os, pickle, subprocess, sys\n"
+        "def ended(*words):\n"
+        f"    return subprocess.run([*{CALL}, *words], capture_output=True, text=True, "
+        "env={**os.environ, 'OF_THE_CALL': words[-1]})\n"
+        "done = [ended('own_module', *words.split()) for words in ('said 0', 'said 3', 'die 0', 'raise 0', 'said 0')]\n"
+        f"pickle.dump(done, open({str(folder / 'done')!r}, 'wb'))\n"
+        "sys.exit(7)\n"
+    )
+    command = [sys.executable, "-m", "helpers.runs.warm", sys.executable, str(folder / "calls.py")]
+    whole = subprocess.run(command, env=child_environment(PYTHONPATH=_path(folder)), capture_output=True, text=True)
+    assert whole.returncode == 7, whole.stderr
+    import pickle
+
+    return pickle.loads((folder / "done").read_bytes())
+
+
+def _path(folder: Path) -> str:
+    return f"{folder}:{child_environment()['PYTHONPATH']}"
+
+
+def test_a_call_speaks_at_its_own_terminal_and_has_its_own_variables(calls):
+    assert (calls[0].stdout, calls[0].stderr, calls[0].returncode) == ("said 0 True\n", "", 0)
+
+
+def test_exit_codes_are_those_of_the_call(calls):
+    assert [call.returncode for call in calls] == [0, 3, 1, 1, 0]
+    assert calls[1].stdout == "said 3 True\n"
+
+
+def test_an_error_of_a_call_is_shown_and_the_next_call_is_answered(calls):
+    assert "ValueError: a fault of the call" in calls[3].stderr
+    assert calls[4].stdout == "said 0 True\n"
+
+
+def test_without_its_server_a_call_is_a_process_of_its_own(tmp_path):
+    (tmp_path / "own_module.py").write_text(OWN)
+    environment = child_environment(PYTHONPATH=_path(tmp_path), QTP_WARM=str(tmp_path / "gone"), OF_THE_CALL="4")
+    done = subprocess.run([*CALL, "own_module", "said", "4"], env=environment, capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("said 4 False\n", 4)
+
+
+def test_help_says_what_it_is_for():
+    done = subprocess.run(CALL[:-1], env=child_environment(), capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "processes that begin with everything imported" in done.stdout.lower()
