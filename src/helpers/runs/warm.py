@@ -2,8 +2,8 @@
 
 ``python -m helpers.runs.warm COMMAND ...`` runs a command beside a server, which imports what the notebooks import. For
 each ``python -m helpers.runs.warm call MODULE ...`` of the command the server is copied twice: one copy calls ``main``
-of the module, the other waits to be a notebook's kernel. The results are those of ``python -m MODULE ...``, which is what
-happens on systems other than Linux, and when the server is gone.
+of the module, the other waits to be a notebook's kernel. The results are those of ``python -m MODULE ...``, which is
+what happens on systems other than Linux, and when the server is gone.
 """
 
 from __future__ import annotations
