@@ -71,9 +71,7 @@ class Settings(BaseModel):
     republication_degrees: float = Field(
         0.7, gt=0, le=10, description="degrees of longitude and of latitude by which their coordinates differ"
     )
-    site_resample: int = Field(
-        0, ge=0, le=2**32 - 1, description="seed of a bootstrap of the sites that train; 0: each site once"
-    )
+    site_resample: int = Field(0, ge=0, le=2**32 - 1, description="seed of a bootstrap of the sites; 0: each site once")
     extra_observations: list[str] = Field(
         default_factory=list, description="your own observation tables (CSV in the schema of helpers.sites.quality)"
     )
@@ -88,18 +86,14 @@ class Settings(BaseModel):
     left_out: Literal[
         "none", "precipitation", "temperature", "srad", "land_cover", "elevation", "lai", "npp_modis", "soc"
     ] = Field("none", description="predictor that neither forest sees; mtry is then at most what is left")
-    training_fraction: float = Field(
-        0.7, gt=0.1, lt=0.95, description="share of sites in the training set of figures S2 and S3"
-    )
+    training_fraction: float = Field(0.7, gt=0.1, lt=0.95, description="share of sites that train in figures S2 and S3")
     validation_trees: int = Field(200, ge=1, le=100_000, description="trees of each forest that is grown to validate")
     validation_seeds: int = Field(1, ge=1, le=100, description="repetitions of each validation scheme")
     n_folds: int = Field(5, ge=2, le=50, description="folds of each cross-validation scheme")
     validation_schemes: Literal["all", "fast"] = Field(
         "all", description="schemes that validate; fast: only the kNNDM folds beside those that need no folds"
     )
-    npp_scale: Literal["flux", "log"] = Field(
-        "flux", description="what the NPP forest predicts: NPP, as the paper's, or ln NPP"
-    )
+    npp_scale: Literal["flux", "log"] = Field("flux", description="target of the NPP forest: NPP (the paper) or ln NPP")
     back_transformation: Literal["exponential", "smearing"] = Field(
         "exponential", description="from a logarithm to its flux: the exponential alone, or with Duan's smearing factor"
     )
@@ -139,10 +133,9 @@ class Settings(BaseModel):
             object.__setattr__(self, "run", self.config)
         # A single year is a range; a grid without width or height is none.
         for low, high in (("west", "east"), ("south", "north"), ("first_year", "last_year")):
-            if getattr(self, low) > getattr(self, high) or (
-                low != "first_year" and getattr(self, low) == getattr(self, high)
-            ):
-                raise ValueError(f"{low} ({getattr(self, low)}) lies beyond {high} ({getattr(self, high)})")
+            first, last = getattr(self, low), getattr(self, high)
+            if first > last or (first == last and low != "first_year"):
+                raise ValueError(f"{low} ({first}) lies beyond {high} ({last})")
         if self.world != "open":
             for key, only in (("rs_filter", "paper"), ("soc_depth", 30)):
                 if getattr(self, key) != only:
@@ -181,12 +174,6 @@ def resolve(values: Mapping[str, Any], where: str = "the parameters") -> Setting
 
     An unknown name (the message has the nearest valid one), a value of the wrong type or one out of its range raises a
     ``ConfigError``.
-
-    Examples
-    --------
-    >>> resolve({"config": "mine", "world": "open", "resolution": 0.1, "n_tres": 100})
-    Traceback (most recent call last):
-    helpers.errors.ConfigError: the parameters: unknown key 'n_tres'; did you mean 'n_trees'?
     """
     _refuse_unknown(values, where)
     try:
@@ -198,17 +185,9 @@ def resolve(values: Mapping[str, Any], where: str = "the parameters") -> Setting
 def load_config(config: str | Path, overrides: Mapping[str, Any] | None = None) -> Settings:
     """Read a configuration file and apply overrides to it.
 
-    Parameters
-    ----------
-    config : str or pathlib.Path
-        A name (``"open"``: ``config/open.yml``) or the path of a YAML file.
-    overrides : mapping, optional
-        Parameters that replace those of the file; ``None`` leaves the file's value.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such file, it is not a flat mapping, or a parameter is not valid.
+    A name such as ``"open"`` is that of ``config/open.yml``; the path of a YAML file will do, too. An override of
+    ``None`` leaves the file's value. ConfigError is raised if there is no such file, it is not a flat mapping, or a
+    parameter is not valid.
     """
     path = Path(config)
     if path.suffix not in {".yml", ".yaml"}:
@@ -251,13 +230,7 @@ def _injected_names(cells: Sequence[str]) -> dict[str, None]:
 
 
 def nearest_name(given: str, valid: Iterable[str]) -> str:
-    """Return the hint for a message about a name that is not valid: the nearest one, or nothing if none is near.
-
-    Examples
-    --------
-    >>> nearest_name("n_tres", ["n_trees", "nodesize"]), nearest_name("xyz", ["n_trees", "nodesize"])
-    ("; did you mean 'n_trees'?", '')
-    """
+    """Return the hint for a message about a name that is not valid: the nearest one, or nothing if none is near."""
     near = difflib.get_close_matches(str(given), list(valid), n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else ""
 

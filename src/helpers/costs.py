@@ -15,20 +15,16 @@ import pandas as pd
 from helpers.config import project_root
 from helpers.errors import DataError
 
+FACTORS = ("cells", "years", "trees", "threads", "workers", "chunk")
 #: The tables, by what they measure: file in ``data/benchmarks/``, the script that makes it, its first columns.
 TABLES = {
     "engines": ("engines.csv", "benchmarks/engines.py", ("forest", "engine", "rows_per_second", "ratio", "peak_mb")),
-    "scaling": (
-        "scaling.csv",
-        "benchmarks/scaling.py",
-        ("factor", "cells", "years", "trees", "threads", "workers", "chunk", "wall_seconds", "cpu_seconds", "peak_mb"),
-    ),
+    "scaling": ("scaling.csv", "benchmarks/scaling.py", ("factor", *FACTORS, "wall_seconds", "cpu_seconds", "peak_mb")),
     "whole job": ("whole_job.csv", "benchmarks/whole_job.py", ("notebook", "wall_seconds", "cpu_seconds", "peak_mb")),
 }
 #: Areas in million km2: the plateau as in the paper, China, and the land of the Earth.
 REGIONS = {"plateau": 2.56, "China": 9.6, "land of the Earth": 149.0}
 FORESTS = 2  # NPP and Rs
-FACTORS = ("cells", "years", "trees", "threads", "workers", "chunk")
 YEARLY, STATIC, BYTES = 5, 3, 4  # covariates of Eqs. 1 and 2 with and without years; bytes of a float32
 NOT_MEASURED = "(not measured)"
 
@@ -58,9 +54,7 @@ def read_measurements(name: str) -> pd.DataFrame:
     table = pd.read_csv(path, comment="#")
     missing = [column for column in columns if column not in table]
     if missing:
-        raise DataError(
-            f"{path.name} lacks {', '.join(missing)}; it has {', '.join(table)}: make it anew, {TABLES[name][1]}"
-        )
+        raise DataError(f"{path.name} lacks {', '.join(missing)}; it has {', '.join(table)}: run {TABLES[name][1]}")
     return table
 
 
@@ -145,13 +139,9 @@ def projection(line: CostLine, cores: int, years: int = 19) -> pd.DataFrame:
     """Return what both forests cost at 1 km for larger regions, were all cores as fast as those that were measured.
 
     ``core_hours = forests * slope * million_cells * years * threads / 3600``, with cells of 1 km2. Blocks do not depend
-    on each other, so cores add up as long as files are read and written fast enough. The intercept is left out.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``region``, ``million_cells``, ``core_hours``, ``minutes`` on all cores, and ``covariates_GB`` and ``maps_GB``:
-        what is read and written, before compression.
+    on each other, so cores add up as long as files are read and written fast enough. The intercept is left out. The
+    columns are ``region``, ``million_cells``, ``core_hours``, ``minutes`` on all cores, and ``covariates_GB`` and
+    ``maps_GB``: what is read and written, before compression.
 
     Examples
     --------

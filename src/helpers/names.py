@@ -17,9 +17,6 @@ T = TypeVar("T")
 FLUX_UNITS = "g C m-2 yr-1"
 TOTAL_UNITS = "Tg C yr-1"
 
-#: What each forest predicts.
-TARGETS = {"npp": "NPP", "rs": "ln Rs"}
-
 #: Units, by the codes that tables have in their headers and in their column ``unit``.
 UNITS = {"gC_m2_yr": FLUX_UNITS, "ln_gC_m2_yr": "ln(g C m-2 yr-1)", "percent": "%"}
 
@@ -85,24 +82,12 @@ def source_to_sink(units: str) -> str:
 
 
 def predictor_name(name: str) -> str:
-    """Return a predictor's name in words; an unknown one as it is, with spaces.
-
-    Examples
-    --------
-    >>> predictor_name("srad"), predictor_name("land_cover")
-    ('shortwave radiation', 'land cover')
-    """
+    """Return a predictor's name in words, such as ``shortwave radiation``; an unknown one as it is, with spaces."""
     return _PREDICTORS.get(name, name.replace("_", " "))
 
 
 def product_name(product: str) -> str:
-    """Return the name of a product; that of an unknown one in capitals.
-
-    Examples
-    --------
-    >>> product_name("casa_cnp"), product_name("random_forest"), product_name("brand_new")
-    ('CASA-CNP', 'Random forest', 'BRAND-NEW')
-    """
+    """Return the name of a product, such as ``Random forest``; that of an unknown one in capitals."""
     return _PRODUCTS.get(product, product.upper().replace("_", "-"))
 
 
@@ -140,35 +125,17 @@ def metric_label(metric: str, unit: str) -> str:
 
 
 def source_name(source: str) -> str:
-    """Return the name of a source of uncertainty, see :data:`helpers.balance.draws.SOURCES`.
-
-    Examples
-    --------
-    >>> source_name("line_scatter")
-    'regional scatter of that share'
-    """
+    """Return the name of a source of uncertainty, see :data:`helpers.balance.draws.SOURCES`."""
     return _SOURCES.get(source, source.replace("_", " "))
 
 
 def choice_name(name: str) -> str:
-    """Return a parameter of a sweep, or one of its values, in words.
-
-    Examples
-    --------
-    >>> choice_name("npp_mtry"), choice_name("above_2500m"), choice_name("lai")
-    ('NPP mtry', 'above 2500 m', 'leaf area index')
-    """
+    """Return a parameter of a sweep, or one of its values, in words, such as ``NPP mtry``."""
     return _PREDICTORS.get(name) or " ".join(_SHORT.get(part, part) for part in name.split("_"))
 
 
 def class_name(number: float) -> str:
-    """Return the name of a land-cover class of IGBP; ValueError is raised if there is no such class.
-
-    Examples
-    --------
-    >>> class_name(10.0)
-    'grassland'
-    """
+    """Return the name of a land-cover class of IGBP; ValueError is raised if there is no such class."""
     if number not in IGBP_CLASSES:
         raise ValueError(
             f"land_cover: expected an IGBP class from {min(IGBP_CLASSES)} to {max(IGBP_CLASSES)}, found {number:g}; "

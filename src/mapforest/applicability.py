@@ -32,7 +32,7 @@ from sklearn.isotonic import IsotonicRegression
 from mapforest.cells import map_table
 from mapforest.errors import ForestError
 from mapforest.folds import checked_folds, nearest_of_other_folds
-from mapforest.metrics import varies
+from mapforest.metrics import checked_vectors, varies
 
 
 @dataclass(frozen=True)
@@ -136,19 +136,9 @@ def applicable_cells(
 ) -> xr.DataArray:
     """Return the cells of a cube where the model may be used: like the training rows, and of a class that they have.
 
-    Parameters
-    ----------
-    cube : xarray.Dataset
-        Covariates, as for :func:`mapforest.predict.predict`; yearly ones enter with their means.
-    where : xarray.DataArray of bool, shape (latitude, longitude)
-        Cells to judge.
-    band_rows : int
-        Rows of the grid that are judged at a time; bounds the memory.
-
-    Returns
-    -------
-    xarray.DataArray of bool, shape (latitude, longitude)
-        False also outside ``where``, and where a covariate is missing.
+    The cube is as for :func:`mapforest.predict.predict`; yearly covariates enter with their means. The cells of
+    ``where``, shape (latitude, longitude), are judged, ``band_rows`` rows of the grid at a time, which bounds the
+    memory. The result is False also outside of it, and where a covariate is missing.
     """
     found = np.zeros((cube.sizes["latitude"], cube.sizes["longitude"]), dtype=bool)
     columns = cube.get_index("longitude")
@@ -196,26 +186,13 @@ def error_profile(di: ArrayLike, observed: ArrayLike, predicted: ArrayLike, wind
     and draws a monotone spline through them. The error of 20 pairs is less noisy; pairs outside the AOA show the error
     at dissimilarities that the map has; and isotonic regression needs no choice of knots.
 
-    Parameters
-    ----------
-    di : array_like, shape (n,)
-        DI of each held-back row against the rows that trained its model (``TrainingSpace.training_di``).
-    observed, predicted : array_like, shape (n,)
-        Held-back pairs, in the unit of the target.
-
-    Raises
-    ------
-    ForestError
-        If there are fewer pairs than a window holds, lengths differ, or values are missing.
+    All vectors have shape (n,): the DI is that of each held-back row against the rows that trained its model
+    (``TrainingSpace.training_di``). ForestError is raised if there are fewer pairs than a window holds, lengths differ,
+    or values are missing.
     """
-    di, observed, predicted = (np.asarray(values, dtype=float) for values in (di, observed, predicted))
-    if not di.shape == observed.shape == predicted.shape or di.ndim != 1 or len(di) < window:
-        raise ForestError(
-            f"DI, observed and predicted have shapes {di.shape}, {observed.shape}, {predicted.shape}: expected three "
-            f"vectors of one length, at least one window of {window}"
-        )
-    if not np.isfinite(di + observed + predicted).all():
-        raise ForestError("DI, observed or predicted values are missing: drop those pairs first")
+    di, observed, predicted = checked_vectors(DI=di, observed=observed, predicted=predicted)
+    if len(di) < window:
+        raise ForestError(f"{len(di)} pairs: expected at least one window of {window}")
     order = np.argsort(di, kind="stable")
     ordered_di = _window_mean(di[order], window)
     windows = np.sqrt(_window_mean((observed - predicted)[order] ** 2, window))
@@ -272,9 +249,7 @@ def _checked_weights(importance: Mapping[str, float]) -> pd.Series:
         raise ForestError(f"importance {bad.to_dict()} is not finite: expected a number per predictor; 0 leaves it out")
     weights = weights[weights > 0]
     if weights.empty:
-        raise ForestError(
-            "no predictor has an importance above zero: the model uses none, so no distance can be measured"
-        )
+        raise ForestError("no predictor has an importance above zero: the model uses none, so nothing tells rows apart")
     return weights
 
 

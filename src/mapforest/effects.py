@@ -16,32 +16,15 @@ def accumulated_local_effects(
 ) -> pd.DataFrame:
     """Return how the prediction changes along each predictor, others as they go with it (Apley & Zhu 2020).
 
-    The rows are sorted into bins of equal number. In each bin the predictor is set to both of the bin's edges; the mean
-    difference of the predictions is the local effect. They are summed up from bin to bin and centred on a mean of zero
-    over the rows. Partial dependence would set every row to every value and so ask the model about places that do not
-    exist, a warm glacier say; here each row moves only to the edges of its own bin. It tells what the model does, not
-    what causes the target.
+    The rows are sorted into bins of equal number; ties make them fewer. In each bin the predictor is set to both of the
+    bin's edges; the mean difference of the predictions is the local effect. They are summed up from bin to bin and
+    centred on a mean of zero over the rows. Partial dependence would set every row to every value and so ask the model
+    about places that do not exist, a warm glacier say; here each row moves only to the edges of its own bin. It tells
+    what the model does, not what causes the target.
 
-    Parameters
-    ----------
-    model : fitted model
-        Its ``predict`` takes a table.
-    table : pandas.DataFrame
-        Training rows.
-    predictors : sequence of str
-        Continuous predictors.
-    bins : int
-        Bins; ties among the values make them fewer.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``predictor``, ``value`` (an edge) and ``effect`` (unit of the target).
-
-    Raises
-    ------
-    ForestError
-        If a predictor is no column or does not vary, or ``bins`` is below 1.
+    The table has the training rows, and the predictors are continuous. The columns of the result are ``predictor``,
+    ``value`` (an edge) and ``effect`` (unit of the target). ForestError is raised if a predictor is no column or does
+    not vary, or there are no bins.
 
     Examples
     --------

@@ -204,10 +204,8 @@ def knndm(
         Rows of the training table, degrees.
     target_longitude, target_latitude : array_like, shape (m,)
         Cells of the map, degrees. A few thousand spread evenly over its area do.
-    k : int
-        Number of folds.
-    seed : int
-        Seed of the random deal; the clusters need none.
+    k, seed : int
+        Number of folds, and seed of the random deal; the clusters need none.
     largest_share : float, optional
         Largest share of rows in a fold, between 1/k and 1 (CAST's ``maxp``). By default a half, as in CAST, but 3/4 for
         two folds, of which one always holds a half.
@@ -261,25 +259,11 @@ def schemes(
 ) -> dict[str, Scheme]:
     """Return the schemes of a validation by name, from the kindest to the strictest.
 
-    Parameters
-    ----------
-    longitude, latitude, target_longitude, target_latitude, k
-        As for :func:`knndm`.
-    which : {"all", "fast"}
-        ``fast`` gives ``knndm`` alone, for a sweep of many forests.
-    block_sizes_km : tuple of float
-        Edges of the spatial blocks, km. A size that gives fewer blocks than folds makes a fold of each block.
-
-    Returns
-    -------
-    dict of str to Scheme
-        ``random``, ``site``, ``block_<size>_km`` for each size, ``knndm``, and ``region``, which leaves out one of k
-        compact regions (k-means of the positions) at a time.
-
-    Raises
-    ------
-    FoldError
-        If rows cannot be split by one of the schemes.
+    They are ``random``, ``site``, ``block_<size>_km`` for each edge of the spatial blocks, ``knndm``, and ``region``,
+    which leaves out one of k compact regions (k-means of the positions) at a time. Where ``which`` is ``fast`` and not
+    ``all`` there is ``knndm`` alone, for a sweep of many forests. A size that gives fewer blocks than folds makes a
+    fold of each block. The other arguments are those of :func:`knndm`. FoldError is raised if rows cannot be split by
+    one of the schemes.
     """
     site, xyz = site_labels(longitude, latitude), _unit_vectors(longitude, latitude)
     matched = knndm(longitude, latitude, target_longitude, target_latitude, k, seed=0)
@@ -316,19 +300,11 @@ def distance_table(
 ) -> pd.DataFrame:
     """Return the distances that each scheme tries beside those that the map needs, in long form.
 
-    Parameters
-    ----------
-    longitude, latitude, target_longitude, target_latitude
-        As for :func:`knndm`.
-    folds : mapping of str to array_like of int, shape (n,)
-        Fold numbers by the name of their scheme.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``kind``, ``distance_km``, and ``wasserstein_km``, the W of that kind against ``prediction to sample``.
-        The kinds are ``sample to sample`` (from each row to the nearest other row, G_j), ``prediction to sample`` (from
-        each cell to the nearest row, G_ij), then each scheme (:func:`held_back_distances`, G_j*).
+    ``folds`` has the fold numbers, shape (n,), by the name of their scheme; the other arguments are those of
+    :func:`knndm`. The columns are ``kind``, ``distance_km``, and ``wasserstein_km``, the W of that kind against
+    ``prediction to sample``. The kinds are ``sample to sample`` (from each row to the nearest other row, G_j),
+    ``prediction to sample`` (from each cell to the nearest row, G_ij), then each scheme (:func:`held_back_distances`,
+    G_j*).
     """
     xyz = _unit_vectors(longitude, latitude)
     to_target = _to_target(xyz, _unit_vectors(target_longitude, target_latitude))

@@ -144,19 +144,10 @@ class RandomForest(RegressorMixin, BaseEstimator):
         self.threads = threads
 
     def fit(self, table: pd.DataFrame, target: ArrayLike) -> RandomForest:
-        """Grow the forest, and return it.
+        """Grow the forest on n rows of a table, which holds the predictors, and their targets, shape (n,); return it.
 
-        Parameters
-        ----------
-        table : pandas.DataFrame, n_rows rows
-            Holds the predictors, in any order, among any other columns.
-        target : array_like, shape (n_rows,)
-            What is predicted.
-
-        Raises
-        ------
-        ForestError
-            For a parameter out of its range, a missing column, a missing value, or fewer than two rows.
+        ForestError is raised for a parameter out of its range, a missing column, a missing value, or fewer than two
+        rows.
         """
         mtry = self._checked_parameters()
         values = np.asarray(target, dtype="float64")

@@ -30,6 +30,8 @@ from mapforest.errors import ForestError
 from mapforest.folds import checked_folds
 from mapforest.forest import RandomForest, refuse_ungrown
 from mapforest.leaf_weights import CompiledQuantileForest, checked_levels
+from mapforest.metrics import checked_vectors
+from mapforest.validation import held_back_models
 
 
 @dataclass(frozen=True)
@@ -89,12 +91,8 @@ def cross_quantiles(
 
     All arguments but ``levels`` are those of :func:`mapforest.validation.cross_predict`; the models are random forests.
     """
-    observed = np.asarray(target, dtype=float)
-    fold = checked_folds(fold, len(observed))
-    result = np.empty((len(observed), len(levels)))
-    for number in np.unique(fold):
-        held_back = fold == number
-        forest = make_model(seed).fit(table[~held_back], observed[~held_back])
+    result = np.empty((len(table), len(levels)))
+    for held_back, forest in held_back_models(make_model, table, target, fold, seed):
         result[held_back] = quantiles(grow(forest), table[held_back], levels)
     return result
 
@@ -107,31 +105,16 @@ def interval_map(
     margin: float,
     band_cells: int = 300_000,
 ) -> xr.Dataset:
-    """Return the recalibrated interval of the cells of a cube, band by band.
+    """Return the recalibrated interval of the cells of a cube, band by band: ``lower`` and ``upper``, float32.
 
-    Parameters
-    ----------
-    cube : xarray.Dataset
-        Covariates, as for :func:`mapforest.predict.predict`; yearly ones enter with their means.
-    where : xarray.DataArray of bool, shape (latitude, longitude)
-        Cells to predict.
-    levels : tuple of float
-        Lower and upper quantile, such as (0.05, 0.95).
-    margin : float
-        By which both ends are moved out, see :func:`conformal_margin`.
-    band_cells : int
-        About how many cells are taken at a time, in whole rows of the grid; bounds the memory.
+    Covariates are as for :func:`mapforest.predict.predict`; yearly ones enter with their means. ``where``, shape
+    (latitude, longitude), says which cells to predict. The levels are the lower and the upper quantile, such as (0.05,
+    0.95), and the margin is that of :func:`conformal_margin`, by which both ends are moved out. About ``band_cells``
+    cells are taken at a time, in whole rows of the grid, which bounds the memory.
 
-    Returns
-    -------
-    xarray.Dataset
-        ``lower`` and ``upper``, float32, shape (latitude, longitude), in the unit of the target; missing outside
-        ``where`` and where a covariate is missing.
-
-    Raises
-    ------
-    ForestError
-        If ``where`` does not fit the cube, a level is not between 0 and 1, or the margin is not finite.
+    The ends are in the unit of the target; they are missing outside ``where`` and where a covariate is missing.
+    ForestError is raised if ``where`` does not fit the cube, a level is not between 0 and 1, or the margin is not
+    finite.
     """
     if not np.isfinite(margin):
         raise ForestError(f"the margin is {margin}; expected a number, as conformal_margin returns it")
@@ -151,29 +134,18 @@ def interval_map(
 def conformal_margin(observed: ArrayLike, lower: ArrayLike, upper: ArrayLike, level: float) -> float:
     """Return by how much intervals must be widened at both ends to cover a further row with the probability ``level``.
 
-    Conformalised quantile regression: of max(lower - observed, observed - upper) the margin is the
+    Conformalised quantile regression: of max(lower - observed, observed - upper) of n held-back rows the margin is the
     ceil((n + 1) level)-th smallest, in the unit of the target. It is negative where the intervals are too wide. The
     promise holds for a row that is exchangeable with these: out-of-bag rows speak for further sites like these, rows
-    held back by spatial folds for sites as far off.
-
-    Parameters
-    ----------
-    observed, lower, upper : array_like, shape (n,)
-        Held-back rows: their observations and the intervals of a model that has not seen them.
-    level : float
-        Probability, such as 0.9.
-
-    Raises
-    ------
-    ForestError
-        If lengths differ, values are missing, or there are too few rows for the level.
+    held back by spatial folds for sites as far off. ForestError is raised if lengths differ, values are missing, or
+    there are too few rows for the level.
 
     Examples
     --------
     >>> conformal_margin([5.0, 6.0, 7.0, 12.0], [0.0] * 4, [10.0] * 4, level=0.8)
     2.0
     """
-    observed, lower, upper = _checked(observed, lower, upper)
+    observed, lower, upper = checked_vectors(observed=observed, lower=lower, upper=upper)
     if not (0 < level < 1 and math.ceil((len(observed) + 1) * level) <= len(observed)):
         raise ForestError(
             f"{len(observed)} rows cannot vouch for a level of {level}: expected a level between 0 and 1, and at least "
@@ -188,29 +160,14 @@ def coverage_row(
 ) -> dict[str, str | float]:
     """Return a row of the coverage table: one check of the intervals, before and after recalibration.
 
-    Parameters
-    ----------
-    check : str
-        What the rows were held back by, such as ``out_of_bag`` or the name of a fold scheme.
-    observed, lower, upper : array_like, shape (n,)
-        Held-back rows and their intervals.
-    group : array_like, shape (n,)
-        Fold or site of each row. The recalibrated intervals of a group get the margin of the others, so that their
-        coverage is a fair check.
-    level : float
-        Nominal coverage, such as 0.9.
+    ``check`` says what the rows were held back by, such as ``out_of_bag`` or a fold scheme. The vectors, shape (n,),
+    are the held-back rows, their intervals, and their fold or site. The recalibrated intervals of a group get the
+    margin of the others, so that their coverage is a fair check; a single group raises ForestError, as does what
+    :func:`conformal_margin` refuses. ``level`` is the nominal coverage, such as 0.9.
 
-    Returns
-    -------
-    dict
-        ``check``, ``n``, ``level``, ``coverage`` (share of the observations that lie in their interval, ends included)
-        and ``mean_width`` of the intervals as they are, ``recalibrated_coverage`` and ``recalibrated_mean_width``, and
-        ``margin`` (from all rows, to be used on maps).
-
-    Raises
-    ------
-    ForestError
-        As :func:`conformal_margin`; also if there is only one group.
+    The keys are ``check``, ``n``, ``level``, ``coverage`` (share of the observations that lie in their interval, ends
+    included) and ``mean_width`` of the intervals as they are, ``recalibrated_coverage`` and
+    ``recalibrated_mean_width``, and ``margin`` (from all rows, to be used on maps).
 
     Examples
     --------
@@ -218,7 +175,7 @@ def coverage_row(
     >>> row["coverage"], row["mean_width"], row["margin"]
     (0.75, 1.5, 0.0)
     """
-    observed, lower, upper = _checked(observed, lower, upper)
+    observed, lower, upper = checked_vectors(observed=observed, lower=lower, upper=upper)
     group = checked_folds(group, len(observed))
     margin = np.empty(len(observed))
     for one in np.unique(group):
@@ -241,20 +198,3 @@ def _widened(lower: NDArray, upper: NDArray, margin: float | NDArray) -> tuple[N
     """Return intervals moved out by a margin; ends that a negative margin would cross meet in the middle."""
     middle = (lower + upper) / 2
     return np.minimum(lower - margin, middle), np.maximum(upper + margin, middle)
-
-
-def _checked(*columns: ArrayLike) -> list[NDArray[np.float64]]:
-    """Return observed, lower and upper as vectors of one length without missing values."""
-    vectors = [np.asarray(values, dtype=float) for values in columns]
-    if len({vector.shape for vector in vectors}) > 1 or vectors[0].ndim != 1 or vectors[0].size == 0:
-        raise ForestError(
-            f"observed, lower and upper have shapes {[vector.shape for vector in vectors]}: expected three vectors of "
-            "one length"
-        )
-    for name, vector in zip(("observed", "lower", "upper"), vectors, strict=True):
-        bad = np.flatnonzero(~np.isfinite(vector))
-        if bad.size:
-            raise ForestError(
-                f"{name} is not finite in {bad.size} rows, the first at position {bad[0]}: drop those rows first"
-            )
-    return vectors

@@ -30,7 +30,7 @@ def varies(values: ArrayLike) -> bool:
 
 
 def scores(observed: ArrayLike, predicted: ArrayLike) -> dict[str, float]:
-    r"""Return every metric of one set of pairs of observed values O and predicted values P.
+    r"""Return every metric of one set of pairs of observed values O and predicted values P, both (n,) and in one unit.
 
     .. math::
 
@@ -39,36 +39,24 @@ def scores(observed: ArrayLike, predicted: ArrayLike) -> dict[str, float]:
         \mathrm{MAPE} = \frac{100}{n} \sum_i \left| \frac{O_i - P_i}{O_i} \right| \quad
         R^2_\mathrm{explained} = 1 - \frac{\sum_i (O_i - P_i)^2}{\sum_i (O_i - \bar O)^2}
 
-    Parameters
-    ----------
-    observed, predicted : array_like, shape (n,)
-        Values in one and the same unit.
+    The keys are as follows; a caller that writes a table adds the unit to the header.
 
-    Returns
-    -------
-    dict of str to float
-        A caller that writes a table adds the unit to the header.
+    - ``n``: number of pairs.
+    - ``r2_explained``: explained share of the variance of the observations, at most 1, and negative where their mean
+      would predict better. Hydrologists call it Nash-Sutcliffe efficiency; R's ``randomForest`` prints its out-of-bag
+      value as "% Var explained".
+    - ``r2_correlation``: square of ``r``, the share explained once a straight line has corrected the model; never below
+      ``r2_explained``. A model that predicts half of every observation reaches 1.
+    - ``r``: correlation coefficient (Eq. 8).
+    - ``rmse``: root mean square error (Eq. 6), in the unit of the input.
+    - ``pbias``: percent bias (Eq. 5), positive where the model predicts too much; NaN where observations sum to 0.
+    - ``mape``: mean absolute percentage error (Eq. 7), percent; NaN where an observation is zero. The paper prints
+      Eq. 7 without the factor 100, but its tables 1 and 2 quote percent; so do we.
+    - ``slope``, ``intercept`` (unit of the input): least-squares line of predicted on observed, as the paper draws it;
+      the slope is below 1 where the model flattens the contrasts.
 
-        - ``n``: number of pairs.
-        - ``r2_explained``: explained share of the variance of the observations, at most 1, and negative where their
-          mean would predict better. Hydrologists call it Nash-Sutcliffe efficiency; R's ``randomForest`` prints its
-          out-of-bag value as "% Var explained".
-        - ``r2_correlation``: square of ``r``, the share explained once a straight line has corrected the model; never
-          below ``r2_explained``. A model that predicts half of every observation reaches 1.
-        - ``r``: correlation coefficient (Eq. 8).
-        - ``rmse``: root mean square error (Eq. 6), in the unit of the input.
-        - ``pbias``: percent bias (Eq. 5), positive where the model predicts too much; NaN where observations sum to 0.
-        - ``mape``: mean absolute percentage error (Eq. 7), percent; NaN where an observation is zero. The paper prints
-          Eq. 7 without the factor 100, but its tables 1 and 2 quote percent; so do we.
-        - ``slope``, ``intercept`` (unit of the input): least-squares line of predicted on observed, as the paper draws
-          it; the slope is below 1 where the model flattens the contrasts.
-
-        What divides by a variance is NaN where the values do not vary (see :func:`varies`).
-
-    Raises
-    ------
-    ForestError
-        If the values are no pairs: empty, unequally long, or not finite.
+    What divides by a variance is NaN where the values do not vary (see :func:`varies`). Values that are no pairs
+    (empty, unequally long, or not finite) raise ForestError.
 
     Examples
     --------
@@ -76,7 +64,7 @@ def scores(observed: ArrayLike, predicted: ArrayLike) -> dict[str, float]:
     >>> [round(result[name], 3) for name in ("slope", "r2_explained", "r2_correlation")]
     [0.8, 0.96, 1.0]
     """
-    observed, predicted = _pairs(observed, predicted)
+    observed, predicted = checked_vectors(observed=observed, predicted=predicted)
     error, total = predicted - observed, np.sum(observed)
     x, y = observed - observed.mean(), predicted - predicted.mean()
     x_varies, both_vary = varies(observed), varies(observed) and varies(predicted)
@@ -115,20 +103,18 @@ def interval_score(observed: ArrayLike, lower: ArrayLike, upper: ArrayLike, leve
     return (upper - lower) + 2 / alpha * missed
 
 
-def _pairs(observed: ArrayLike, predicted: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return both as float vectors, or say why they are no pairs."""
-    observed, predicted = np.asarray(observed, dtype=float), np.asarray(predicted, dtype=float)
-    if observed.ndim != 1 or observed.shape != predicted.shape:
-        raise ForestError(
-            f"observed has shape {observed.shape}, predicted {predicted.shape}: expected two vectors of one length"
-        )
-    if observed.size == 0:
-        raise ForestError("observed and predicted are empty: there is nothing to score")
-    for name, values in (("observed", observed), ("predicted", predicted)):
-        bad = np.flatnonzero(~np.isfinite(values))
+def checked_vectors(**columns: ArrayLike) -> list[NDArray[np.float64]]:
+    """Return named columns as vectors of floats, or say in a ForestError why their rows do not belong together."""
+    vectors = {name: np.asarray(values, dtype=float) for name, values in columns.items()}
+    shapes = {vector.shape for vector in vectors.values()}
+    if len(shapes) > 1 or len(next(iter(shapes))) != 1 or shapes == {(0,)}:
+        found = ", ".join(f"{name} has shape {vector.shape}" for name, vector in vectors.items())
+        raise ForestError(f"{found}: expected vectors of one length, with a row or more")
+    for name, vector in vectors.items():
+        bad = np.flatnonzero(~np.isfinite(vector))
         if bad.size:
             raise ForestError(
-                f"{name} holds {bad.size} values that are not finite, the first at row {bad[0]}: "
-                "drop those pairs before scoring, and say how many"
+                f"{name} is not finite in {bad.size} rows, the first at position {bad[0]}: drop those rows first, and "
+                "say how many"
             )
-    return observed, predicted
+    return list(vectors.values())

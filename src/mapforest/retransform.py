@@ -13,19 +13,10 @@ def smearing_factor(log_residual: ArrayLike) -> float:
 
     .. math:: \hat E[y] = e^{\hat\mu} \cdot \frac{1}{n} \sum_i e^{r_i}
 
-    with residuals r of predictions that have not seen their rows. It needs no normal errors; for normal ones it
-    tends to :math:`e^{\sigma^2 / 2}`. It takes one scatter for all rows
-    (https://doi.org/10.1080/01621459.1983.10478017).
-
-    Parameters
-    ----------
-    log_residual : array_like, shape (n,)
-        ln observed minus ln predicted, of trees that did not see the row; NaN where every tree has seen it.
-
-    Raises
-    ------
-    ForestError
-        If a residual is infinite, or all are NaN.
+    with residuals r, ln observed minus ln predicted, of trees that did not see their rows; NaN where every tree has
+    seen one. It needs no normal errors; for normal ones it tends to :math:`e^{\sigma^2 / 2}`. It takes one scatter for
+    all rows (https://doi.org/10.1080/01621459.1983.10478017). ForestError is raised if a residual is infinite, or all
+    are NaN.
 
     Examples
     --------

@@ -9,7 +9,7 @@ decide, which :mod:`mapforest.folds` measures.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -44,13 +44,20 @@ def cross_predict(
     (n,), the observed values; ``fold``, shape (n,), the fold numbers, see :func:`mapforest.folds.checked_folds`. A
     missing target, lengths that differ and a single fold raise ForestError.
     """
-    observed, fold = _checked_target(table, target), checked_folds(fold, len(table))
-    predicted = np.empty(len(observed))
-    for number in np.unique(fold):
-        held_back = fold == number
-        model = make_model(seed).fit(table[~held_back], observed[~held_back])
+    predicted = np.empty(len(table))
+    for held_back, model in held_back_models(make_model, table, target, fold, seed):
         predicted[held_back] = model.predict(table[held_back])
     return predicted
+
+
+def held_back_models(
+    make_model: ModelFactory, table: pd.DataFrame, target: ArrayLike, fold: ArrayLike, seed: int
+) -> Iterator[tuple[NDArray[np.bool_], Regressor]]:
+    """Yield for each fold which rows it holds back, and a model of the others; as for :func:`cross_predict`."""
+    observed, fold = _checked_target(table, target), checked_folds(fold, len(table))
+    for number in np.unique(fold):
+        held_back = fold == number
+        yield held_back, make_model(seed).fit(table[~held_back], observed[~held_back])
 
 
 def validate(
@@ -63,16 +70,10 @@ def validate(
 ) -> pd.DataFrame:
     """Return the predictions of a model under every scheme and seed, one row per prediction.
 
-    Parameters
-    ----------
-    make_model, table, target
-        As for :func:`cross_predict`. If the models have ``oob_prediction`` after ``fit``, that is checked as well.
-    schemes : mapping of str to callable
-        Fold schemes by name, as :func:`mapforest.folds.schemes` returns them.
-    seeds : sequence of int
-        A repetition each: the seed of the model, of the split and of the folds.
-    training_fraction : float
-        Share of rows that train in the random split of figures S2 and S3.
+    The model, table and target are as for :func:`cross_predict`; ``oob_prediction`` of a fitted model, if it has one,
+    is checked as well. The schemes are those of :func:`mapforest.folds.schemes`, by name. Each seed is a repetition: it
+    is that of the model, of the split and of the folds. ``training_fraction`` is the share of rows that train in the
+    random split of figures S2 and S3; too few rows for it raise a FoldError.
 
     Returns
     -------
@@ -81,11 +82,6 @@ def validate(
         Schemes are ``in_sample`` (as the paper), ``random_split`` with the parts ``training``, ``verification`` and
         ``pooled`` (both, as the paper's figures S2 and S3), ``out_of_bag``, then those of ``schemes``; the part of the
         others is ``all``.
-
-    Raises
-    ------
-    ForestError
-        If the target is missing in a row, lengths differ, or there are too few rows for the random split.
     """
     observed = _checked_target(table, target)
     collected = []
@@ -117,12 +113,8 @@ def summarise(predictions: pd.DataFrame) -> pd.DataFrame:
     """Return the metrics of every scheme: pooled over folds, with their spread over seeds and over folds.
 
     Pooling scores all held-back predictions of a repetition together, which unequal folds need (Linnenbrink et al.
-    2024). The spread over folds shows how much one part of the land differs from another.
-
-    Parameters
-    ----------
-    predictions : pandas.DataFrame
-        As :func:`validate` returns it. Columns before ``scheme``, such as ``model``, may be added and are kept apart.
+    2024). The spread over folds shows how much one part of the land differs from another. The predictions are those of
+    :func:`validate`; columns before ``scheme``, such as ``model``, may be added and are kept apart.
 
     Returns
     -------
@@ -140,28 +132,16 @@ def summarise(predictions: pd.DataFrame) -> pd.DataFrame:
     [0.707, 0.0, 1.0]
     """
     keys = [*predictions.columns[: predictions.columns.get_loc("scheme")], "scheme", "part"]
-    rows = []
+    tables = {}
     for key, group in predictions.groupby(keys, sort=False):
         pooled = _scores_by(group, ["seed"])
         by_fold = _scores_by(group, ["seed", "fold"])
         n_folds = group.groupby("seed")["fold"].nunique().median()
         spread = by_fold if n_folds > 1 else by_fold * np.nan
-        for metric in pooled.columns.drop("n"):
-            rows.append(
-                dict(zip(keys, key, strict=True))
-                | {
-                    "metric": metric,
-                    "value": pooled[metric].mean(),
-                    "seed_sd": pooled[metric].std(ddof=1),
-                    "fold_median": spread[metric].median(),
-                    "fold_lowest": spread[metric].min(),
-                    "fold_highest": spread[metric].max(),
-                    "n": int(pooled["n"].median()),
-                    "n_folds": int(n_folds),
-                    "n_seeds": len(pooled),
-                }
-            )
-    return pd.DataFrame(rows)
+        found = {"value": pooled.mean(), "seed_sd": pooled.std(ddof=1), "fold_median": spread.median()}
+        table = pd.DataFrame(found | {"fold_lowest": spread.min(), "fold_highest": spread.max()}).drop(index="n")
+        tables[key] = table.assign(n=int(pooled["n"].median()), n_folds=int(n_folds), n_seeds=len(pooled))
+    return pd.concat(tables, names=[*keys, "metric"]).reset_index()
 
 
 def fold_importance(
@@ -176,39 +156,19 @@ def fold_importance(
     """Return how much the held-back error grows when one predictor is shuffled among the held-back rows.
 
     R's %IncMSE does the same out-of-bag. Under spatial folds it tells what helps to predict *elsewhere*, not what helps
-    to recognise a neighbour.
+    to recognise a neighbour. Each predictor is shuffled ``repeats`` times, by itself; the other arguments, and what is
+    refused, are those of :func:`cross_predict`.
 
-    Parameters
-    ----------
-    make_model, table, target, fold
-        As for :func:`cross_predict`.
-    predictors : sequence of str
-        Columns to shuffle, one at a time.
-    seed : int
-        Seed of the models and of the shuffles.
-    repeats : int
-        Shuffles of each column.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``predictor``, ``importance`` (increase of the mean squared error, squared unit of the target, mean over
-        repeats; negative where the predictor does harm) and ``sd`` (over repeats); greatest first.
-
-    Raises
-    ------
-    ForestError
-        If a predictor is no column, the target is missing in a row, or there is only one fold.
+    The columns are ``predictor``, ``importance`` (increase of the mean squared error, squared unit of the target, mean
+    over repeats; negative where the predictor does harm) and ``sd`` (over repeats); greatest first.
     """
-    observed, fold = _checked_target(table, target), checked_folds(fold, len(table))
+    observed = _checked_target(table, target)
     unknown = [name for name in predictors if name not in table.columns]
     if unknown:
         raise ForestError(f"predictors {unknown} are no columns of the table; it has {list(table.columns)}")
     rng = np.random.default_rng(seed)
     increase = pd.DataFrame(0.0, index=range(repeats), columns=list(predictors))
-    for number in np.unique(fold):
-        held_back = fold == number
-        model = make_model(seed).fit(table[~held_back], observed[~held_back])
+    for held_back, model in held_back_models(make_model, table, observed, fold, seed):
         part = table[held_back]
         error = np.sum((model.predict(part) - observed[held_back]) ** 2)
         for name in predictors:
@@ -243,9 +203,7 @@ def _checked_target(table: pd.DataFrame, target: ArrayLike) -> NDArray[np.float6
     """Return the target as a vector, or say what is wrong with it."""
     observed = np.asarray(target, dtype=float)
     if observed.shape != (len(table),):
-        raise ForestError(
-            f"the table has {len(table)} rows, the target shape {observed.shape}: expected one target per row"
-        )
+        raise ForestError(f"{len(table)} rows, the target shape {observed.shape}: expected one target per row")
     missing = np.flatnonzero(~np.isfinite(observed))
     if missing.size:
         raise ForestError(

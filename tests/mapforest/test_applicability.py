@@ -277,8 +277,8 @@ def test_no_error_is_promised_beyond_what_was_tried(errors):
     ("di", "observed", "message"),
     [
         ([0.1] * 5, [1.0] * 5, "at least one window of 20"),
-        ([0.1] * 30, [1.0] * 29, "three vectors of one length"),
-        ([0.1] * 30, [np.nan] * 30, "values are missing"),
+        ([0.1] * 30, [1.0] * 29, "vectors of one length"),
+        ([0.1] * 30, [np.nan] * 30, "is not finite"),
     ],
 )
 def test_pairs_without_a_profile_are_refused(di, observed, message):

@@ -127,11 +127,11 @@ def test_the_unit_does_not_change_what_varies(values, factor):
 @pytest.mark.parametrize(
     ("observed", "predicted", "message"),
     [
-        ([1.0, 2.0], [1.0], "two vectors of one length"),
-        ([[1.0, 2.0]], [[1.0, 2.0]], "two vectors of one length"),
-        ([], [], "nothing to score"),
-        ([1.0, np.nan], [1.0, 2.0], "observed holds 1 values that are not finite, the first at row 1"),
-        ([1.0, 2.0], [np.inf, 2.0], "predicted holds 1 values that are not finite, the first at row 0"),
+        ([1.0, 2.0], [1.0], "vectors of one length"),
+        ([[1.0, 2.0]], [[1.0, 2.0]], "vectors of one length"),
+        ([], [], "with a row or more"),
+        ([1.0, np.nan], [1.0, 2.0], "observed is not finite in 1 rows, the first at position 1"),
+        ([1.0, 2.0], [np.inf, 2.0], "predicted is not finite in 1 rows, the first at position 0"),
     ],
 )
 def test_input_that_is_no_pairs_is_refused(observed, predicted, message):

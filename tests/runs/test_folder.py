@@ -260,3 +260,8 @@ def test_every_parameter_decides_some_notebook_or_none_by_design():
 
 def test_a_notebook_is_decided_by_the_parameters_of_those_it_needs():
     assert set(steps.deciding_parameters("02_npp_random_forest")) < set(steps.deciding_parameters("05_comparison"))
+
+
+def test_cells_of_other_worlds_have_foreign_tags():
+    assert steps.foreign_tags("virtual") == {"open-world"}
+    assert steps.foreign_tags("open") == {"truth", "yearly"}

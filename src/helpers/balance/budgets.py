@@ -57,11 +57,8 @@ def yearly_budget(field: xr.DataArray, cell_area: xr.DataArray) -> pd.DataFrame:
         raise DataError(f"{field.name or 'the field'} has no dimension 'time': a yearly budget needs yearly fields")
     same_grid(field, cell_area)
     space = ("latitude", "longitude")
-    sums = {
-        "area": cell_area.where(field.notnull()).sum(space),
-        "total": (field.astype("float64") * cell_area).sum(space),
-    }
-    by_year = xr.Dataset(sums).compute()
+    area, total = cell_area.where(field.notnull()).sum(space), (field.astype("float64") * cell_area).sum(space)
+    by_year = xr.Dataset({"area": area, "total": total}).compute()
     return pd.DataFrame(
         {"year": int(year)} | _area_and_total(float(area), float(total))
         for year, area, total in zip(field["time"].dt.year.values, by_year["area"], by_year["total"], strict=True)
@@ -124,19 +121,10 @@ def budget_table(fields: Mapping[tuple[str, str], xr.DataArray], cell_area: xr.D
 def recovery(quantity: str, estimate: xr.DataArray, truth: xr.DataArray, cell_area: xr.DataArray) -> pd.DataFrame:
     """Compare an estimate with a known truth, over the cells that the estimate covers.
 
-    Parameters
-    ----------
-    quantity : str
-        What it is, such as ``NPP``.
-    estimate, truth : xarray.DataArray
-        Fluxes on the same grid, g C m-2 yr-1; yearly where the truth is yearly.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``quantity``, ``statistic``, ``unit``, ``recovered``, ``true``. Statistics: the area-weighted mean, the
-        total, Sen's slope of the yearly totals (with four years or more), the standard deviation over the cells (means
-        over the years), and the root mean square error of the map, whose truth is zero.
+    Both are fluxes on one grid [g C m-2 yr-1], yearly where the truth is; ``quantity`` names them. The columns are
+    ``quantity``, ``statistic``, ``unit``, ``recovered``, ``true``. Statistics: the area-weighted mean, the total, Sen's
+    slope of the yearly totals (with four years or more), the standard deviation over the cells (means over the years),
+    and the root mean square error of the map, whose truth is zero.
     """
     columns = {"recovered": estimate, "true": truth.where(estimate.notnull())}
     flat = {name: mean_map(field) for name, field in columns.items()}
@@ -154,9 +142,7 @@ def recovery(quantity: str, estimate: xr.DataArray, truth: xr.DataArray, cell_ar
     error = float(np.sqrt(((flat["recovered"] - flat["true"]) ** 2).weighted(cell_area).mean()))
     rows.append(("spread", "g C m-2 yr-1", spread))
     rows.append(("map RMSE", "g C m-2 yr-1", {"recovered": error, "true": 0.0}))
-    return pd.DataFrame(
-        [{"quantity": quantity, "statistic": statistic, "unit": unit} | values for statistic, unit, values in rows]
-    )
+    return pd.DataFrame([{"quantity": quantity, "statistic": name, "unit": unit} | found for name, unit, found in rows])
 
 
 def recoveries(

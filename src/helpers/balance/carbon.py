@@ -40,17 +40,8 @@ PAPER_LINE = Line("Zeng et al. 2023, Eq. 3", slope=0.62, intercept=9.01, r2=0.77
 def fit_line(pairs: pd.DataFrame, label: str) -> Line:
     """Fit Rh = slope x Rs + intercept by ordinary least squares, as Eq. 3 of the paper.
 
-    Parameters
-    ----------
-    pairs : pandas.DataFrame
-        Columns ``rs`` and ``rh``, g C m-2 yr-1; one row per pair.
-    label : str
-        What the pairs are.
-
-    Raises
-    ------
-    DataError
-        For a missing column, fewer than three complete pairs, or pairs that all have one Rs.
+    The pairs have ``rs`` and ``rh`` [g C m-2 yr-1]; the label says what they are. DataError is raised for a missing
+    column, fewer than three complete pairs, or pairs that all have one Rs.
 
     Examples
     --------

@@ -24,16 +24,11 @@ WATER_AND_ICE = (0, 15, 17)
 def budget_cells(cube: xr.Dataset, places: pd.DataFrame, usable: ArrayLike, block_km: float) -> pd.DataFrame:
     """Return the cells that both forests predict, in their years, with the area that each row stands for.
 
-    Parameters
-    ----------
-    cube : xarray.Dataset
-        All of :data:`helpers.data.cube.RS_PREDICTORS`, NPP's among them, with ``plateau`` and ``cell_area`` [km2]. A
-        cell must have them all, so that NPP, Rh and NEP refer to one area.
-    places, usable : pandas.DataFrame and array_like of bool, n rows
-        ``latitude`` and ``longitude`` of the cells whose applicability was judged, and whether they are in the area of
-        applicability. Cells that were not judged are outside.
-    block_km : float
-        Edge of a region, km.
+    The cube has ``plateau``, ``cell_area`` [km2] and all of :data:`helpers.data.cube.RS_PREDICTORS`, NPP's among them.
+    A cell must have them all, so that NPP, Rh and NEP refer to one area; where none has, a DataError is raised.
+    ``places``, ``latitude`` and ``longitude``, are the n cells whose applicability was judged, and ``usable``, shape
+    (n,), is true where they are in the area of applicability. Cells that were not judged are outside. ``block_km`` is
+    the edge of a region.
 
     Returns
     -------
@@ -43,11 +38,6 @@ def budget_cells(cube: xr.Dataset, places: pd.DataFrame, usable: ArrayLike, bloc
         (:data:`WATER_AND_ICE`); ``filled_area`` [km2], which also shares out, over the valid cells of a land-cover
         class, the area of its cells without a covariate; ``region``, the block of the plateau; ``inside``, whether the
         cell is in the area of applicability.
-
-    Raises
-    ------
-    DataError
-        If no cell is complete.
     """
     years = cube
     if "time" in cube.dims:

@@ -80,22 +80,9 @@ def laws_by_construction(name: str, maps: Maps, cell_area: xr.DataArray) -> list
                 f"{name}: the mean of {flux} times its area differs from the sum over its cells by {off[flux]:g} Tg C "
                 f"yr-1, of {summed:g}: the areas of the cells do not fit the map"
             )
-    return [
-        Law(
-            "NEP is what is left of NPP", "NEP - (NPP - Rh), greatest", apart, 0.0, ROUNDING, _FLUX, 0.0, "area", _OURS
-        ),
-        Law(
-            "a total is mean times area",
-            "their difference, greatest",
-            max(off.values()),
-            0.0,
-            TOTAL_ROUNDING,
-            "Tg C yr-1",
-            np.nan,
-            "",
-            _OURS,
-        ),
-    ]
+    rest = ("NEP is what is left of NPP", "NEP - (NPP - Rh), greatest", apart, 0.0, ROUNDING)
+    total = ("a total is mean times area", "their difference, greatest", max(off.values()), 0.0, TOTAL_ROUNDING)
+    return [Law(*rest, _FLUX, 0.0, "area", _OURS), Law(*total, "Tg C yr-1", np.nan, "", _OURS)]
 
 
 def closure_table(
@@ -106,21 +93,12 @@ def closure_table(
 ) -> pd.DataFrame:
     """Return the laws of a carbon balance for each of some estimates.
 
-    Parameters
-    ----------
-    estimates : mapping of str to mapping of str to xarray.DataArray
-        Name of the estimate -> its maps. One that breaks :func:`laws_by_construction` raises a DataError.
-    cube : xarray.Dataset
-        ``cell_area`` [km2], ``plateau``, ``land_cover`` (IGBP) and ``soc`` [kg C m-2] on the same grid.
-    gpp_total : float, optional
-        Published GPP of the whole plateau, Tg C yr-1; spread evenly, an estimate's area has its share.
-    towers : mapping of str to pandas.DataFrame, optional
-        Name of the estimate -> :func:`helpers.balance.towers.tower_table`.
+    An estimate has a name and its maps; one that breaks :func:`laws_by_construction` raises a DataError. The cube has
+    ``cell_area`` [km2], ``plateau``, ``land_cover`` (IGBP) and ``soc`` [kg C m-2] on the same grid. Of ``gpp_total``, a
+    published GPP of the whole plateau [Tg C yr-1], an estimate's area has its share. The towers are a table of
+    :func:`helpers.balance.towers.tower_table` by the name of the estimate.
 
-    Returns
-    -------
-    pandas.DataFrame
-        ``estimate``, the fields of :class:`Law`, and ``holds``: whether the value lies within its bounds.
+    The columns are ``estimate``, the fields of :class:`Law`, and ``holds``: whether the value lies within its bounds.
     """
     rows = []
     for name, maps in estimates.items():
@@ -178,40 +156,15 @@ def _of_maps(flat: Maps, cube: xr.Dataset) -> list[Law]:
     source = within & (nep < 0) & cube["soc"].notnull().compute()
     years = (1000 * cube["soc"].compute() / -nep).where(source)
     inventories = "Yang et al. 2009, inventories of the 1980s and 2004"
+    lost = budget(nep.where(grass), area)["mean_gC_m2_yr"]
+    microbes = ("microbes are a part of the soil", "Rh / Rs", ratio, 0.0, 1.0, "1")
+    shows = ("a source of carbon shows in the soil", "NEP of grassland", lost, INVENTORY_LOSS, np.nan, _FLUX)
+    outlasts = ("soil carbon outlasts the inventories", "years until a source has used it up, median")
+    outlasts += (_median(years, area), INVENTORY_YEARS, np.nan, "yr")
     laws = [
-        Law(
-            "microbes are a part of the soil",
-            "Rh / Rs",
-            ratio,
-            0.0,
-            1.0,
-            "1",
-            _share(rh > rs, respired),
-            "area",
-            "by definition",
-        ),
-        Law(
-            "a source of carbon shows in the soil",
-            "NEP of grassland",
-            budget(nep.where(grass), area)["mean_gC_m2_yr"],
-            INVENTORY_LOSS,
-            np.nan,
-            _FLUX,
-            _share(nep < INVENTORY_LOSS, grass),
-            "area",
-            inventories,
-        ),
-        Law(
-            "soil carbon outlasts the inventories",
-            "years until a source has used it up, median",
-            _median(years, area),
-            INVENTORY_YEARS,
-            np.nan,
-            "yr",
-            _share(years < INVENTORY_YEARS, within),
-            "area",
-            inventories,
-        ),
+        Law(*microbes, _share(rh > rs, respired), "area", "by definition"),
+        Law(*shows, _share(nep < INVENTORY_LOSS, grass), "area", inventories),
+        Law(*outlasts, _share(years < INVENTORY_YEARS, within), "area", inventories),
     ]
     for name, flux in (("NPP", npp), ("Rs", rs)):
         for kind, classes in BARE.items():

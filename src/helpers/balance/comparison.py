@@ -9,7 +9,9 @@ import pandas as pd
 import xarray as xr
 
 from helpers.balance.budgets import mean_map
-from helpers.data.cube import cell_edges, sample
+from helpers.data.cube import sample
+from helpers.data.grid import bounds
+from helpers.data.region import in_box
 from helpers.errors import DataError
 from mapforest import metrics
 
@@ -38,26 +40,11 @@ def product_table(
     than that mean. The paper also gives a percentage for r. It is left empty here: where products hardly correlate with
     the sites, any forest is better by thousands of percent.
 
-    Parameters
-    ----------
-    observed, products : pandas.Series and mapping of str to pandas.Series
-        Observations and values of the other products at the sites, with one index, in ``unit``.
-    forest : mapping of str to pandas.Series
-        Values of our forest at the sites, same index: under the first name as the paper would report them, under
-        further names from trees that have not seen the site.
-    unit : str
-        Unit of RMSE, as it enters a table's header: ``"gC_m2_yr"``, ``"ln_gC_m2_yr"``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``metric``, ``unit``, one per product, ``mean_of_products``, one per forest, ``difference_percent``
-        (first forest). Rows n, r, RMSE, PBIAS, MAPE.
-
-    Raises
-    ------
-    DataError
-        If there is no product or no forest.
+    Observations and values at the sites have one index and one unit, which RMSE has too: ``"gC_m2_yr"`` or
+    ``"ln_gC_m2_yr"``. Our forest stands under the first name as the paper would report it, under further names by trees
+    that have not seen the site. The columns are ``metric``, ``unit``, one per product, ``mean_of_products``, one per
+    forest, ``difference_percent`` (first forest); the rows n, r, RMSE, PBIAS, MAPE. Without a product or a forest a
+    DataError is raised.
     """
     if not products or not forest:
         raise DataError("a table of products needs at least one product and one forest")
@@ -132,9 +119,7 @@ def modis_check(cube: xr.Dataset, site_years: pd.DataFrame) -> pd.DataFrame:
     The site years are those of :func:`helpers.data.readers.read_modis_npp_sites`. The result has a row for each site
     with both values: ``longitude``, ``latitude``, ``mod17a3`` and ``npp_modis`` [g C m-2 yr-1], ``on_plateau``.
     """
-    west, east = cell_edges(cube, "longitude")
-    south, north = cell_edges(cube, "latitude")
-    inside = site_years["longitude"].between(west, east) & site_years["latitude"].between(south, north)
+    inside = in_box(bounds(cube), site_years["longitude"], site_years["latitude"])
     sites = site_years[inside].groupby(["longitude", "latitude"], as_index=False)["npp"].mean()
     found = sample(cube.assign(on_plateau=cube["plateau"]), sites, ["npp_modis", "on_plateau"])
     return sites.rename(columns={"npp": "mod17a3"}).join(found).dropna(ignore_index=True)

@@ -23,23 +23,14 @@ def step_by_step(
 ) -> pd.DataFrame:
     """Return the budget of the plateau after each correction; all before it stay.
 
-    Parameters
-    ----------
-    settings : Settings
-        Give the forests; where the chain has choices, these are the paper's first and ours last.
-    published, checked : mapping of str to pandas.DataFrame
-        Training tables of ``npp`` and ``rs``: sites as they were published, and those that pass the site checks.
-    pairs : pandas.DataFrame
-        Site means of Rs and Rh, from :func:`helpers.sites.databases.pair_site_means`.
-    cells : pandas.DataFrame
-        From :func:`helpers.balance.cells.budget_cells`.
+    The settings give the forests; where the chain has choices, these are the paper's first and ours last. The training
+    tables of ``npp`` and ``rs`` are of the sites as they were published, and of those that pass the site checks. The
+    pairs are the site means of :func:`helpers.sites.databases.pair_site_means`, the cells those of
+    :func:`helpers.balance.cells.budget_cells`.
 
-    Returns
-    -------
-    pandas.DataFrame
-        A row per step: ``step``, ``n_npp`` and ``n_rs`` (training rows), ``area_Mkm2``, the means ``npp_gC_m2_yr``,
-        ``rs_gC_m2_yr``, ``rh_gC_m2_yr`` and ``nep_gC_m2_yr``, ``nep_total_TgC_yr``, and ``nep_change_TgC_yr`` from the
-        step before, missing in the first. The first is the paper's chain, the last our estimate.
+    A row is a step: ``step``, ``n_npp`` and ``n_rs`` (training rows), ``area_Mkm2``, the means ``npp_gC_m2_yr``,
+    ``rs_gC_m2_yr``, ``rh_gC_m2_yr`` and ``nep_gC_m2_yr``, ``nep_total_TgC_yr``, and ``nep_change_TgC_yr`` from the step
+    before, missing in the first. The first is the paper's chain, the last our estimate.
     """
 
     def grown(tables: Mapping[str, pd.DataFrame], name: str, logarithm: bool) -> RandomForest:
@@ -55,11 +46,8 @@ def step_by_step(
     ln_rs, ln_npp = grown(checked, "rs", True), grown(checked, "npp", True)
     rs, share = np.exp(ln_rs.predict(cells)), carbon.fit_share(pairs, "share of Rs")
     all_predicted, land = cells["predicted_area"].to_numpy(), cells["area"].to_numpy()
-    first = (
-        published,
-        grown(published, "npp", False).predict(cells),
-        np.exp(grown(published, "rs", True).predict(cells)),
-    )
+    published_rs = np.exp(grown(published, "rs", True).predict(cells))
+    first = (published, grown(published, "npp", False).predict(cells), published_rs)
     raw = grown(checked, "npp", False).predict(cells)
     smeared_rs = smeared(ln_rs, checked["rs"]) * rs
     npp = smeared(ln_npp, checked["npp"]) * np.exp(ln_npp.predict(cells))

@@ -88,12 +88,9 @@ def paper_claims() -> pd.DataFrame:
 def audit_table() -> pd.DataFrame:
     """Return every step of :data:`ARITHMETIC` on the paper's own numbers.
 
-    Returns
-    -------
-    pandas.DataFrame
-        One row per step: ``claim`` (its id), ``unit``, ``meaning``, ``arithmetic`` (with the numbers in it),
-        ``implied`` (its result), ``stated`` (what the paper says) and ``agrees``: ``yes`` within rounding (1 %) or a
-        stated range, ``nearly`` within 5 %, else ``no``.
+    The columns are ``claim`` (its id), ``unit``, ``meaning``, ``arithmetic`` (with the numbers in it), ``implied`` (its
+    result), ``stated`` (what the paper says) and ``agrees``: ``yes`` within rounding (1 %) or a stated range,
+    ``nearly`` within 5 %, else ``no``.
     """
     claims = paper_claims().set_index("id")
     stated = claims["stated"].to_dict()
@@ -103,38 +100,17 @@ def audit_table() -> pd.DataFrame:
         arithmetic = formula.format(**stated)
         # The text that the reader sees is what is computed.
         implied = float(pd.eval(arithmetic.replace(" x ", " * ").replace("^", "**"), engine="python"))
-        rows.append(
-            {
-                "claim": claim,
-                "unit": claims.loc[claim, "unit"],
-                "meaning": meaning,
-                "arithmetic": arithmetic,
-                "implied": implied,
-                "stated": stated[claim],
-                "agrees": _verdict(implied, stated[claim]),
-            }
-        )
-    return pd.DataFrame(rows)
+        found = (implied, stated[claim], _verdict(implied, stated[claim]))
+        rows.append((claim, claims.loc[claim, "unit"], meaning, arithmetic, *found))
+    return pd.DataFrame(rows, columns=["claim", "unit", "meaning", "arithmetic", "implied", "stated", "agrees"])
 
 
 def claims_table(ours: Mapping[str, float]) -> pd.DataFrame:
     """Return each claim of the paper with our value, and whether the paper's own numbers agree with it.
 
-    Parameters
-    ----------
-    ours : mapping of str to float
-        Our values by the claims' ids; a claim without one is left open.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``id``, ``claim``, ``unit``, ``where``, ``paper``, ``ours``, ``arithmetic`` (the steps of
-        :func:`audit_table`, with their results) and ``agrees`` (their verdicts, empty where there is no step).
-
-    Raises
-    ------
-    DataError
-        If a value is given for a claim that the paper does not make.
+    ``ours`` has our values by the claims' ids; a claim without one is left open, and an id that is no claim raises a
+    DataError. The columns are ``id``, ``claim``, ``unit``, ``where``, ``paper``, ``ours``, ``arithmetic`` (the steps of
+    :func:`audit_table`, with their results) and ``agrees`` (their verdicts, empty where there is no step).
     """
     claims = paper_claims().set_index("id")
     unknown = sorted(set(ours) - set(claims.index))
@@ -146,9 +122,8 @@ def claims_table(ours: Mapping[str, float]) -> pd.DataFrame:
     steps["step"] = [f"{text} = {value:.4g}" for text, value in zip(steps["arithmetic"], steps["implied"], strict=True)]
     by_claim = steps.groupby("claim")
     found = {"arithmetic": by_claim["step"].agg("; ".join), "agrees": by_claim["agrees"].agg(_distinct)}
-    return table.assign(
-        **{name: column.reindex(table.index, fill_value="") for name, column in found.items()}
-    ).reset_index()
+    found = {name: column.reindex(table.index, fill_value="") for name, column in found.items()}
+    return table.assign(**found).reset_index()
 
 
 def our_claims(
@@ -157,18 +132,10 @@ def our_claims(
     """Return this run's values for the paper's claims, by their ids.
 
     Claims about what this run does not have, a product or a forest of NPP itself, are left out. The fit pools training
-    and verification sites, as the paper's does.
-
-    Parameters
-    ----------
-    budgets : pandas.DataFrame
-        As :func:`helpers.balance.budgets.budget_table` returns it.
-    validation : pandas.DataFrame
-        As :func:`mapforest.validation.summarise` returns it, with ``model`` ``NPP`` and ``ln Rs``.
-    fits : pandas.DataFrame
-        As :func:`helpers.balance.carbon.line_table` returns it, with the line ``site_means``.
-    cube : xarray.Dataset
-        With ``plateau`` and ``cell_area`` [km2].
+    and verification sites, as the paper's does. The budgets are those of :func:`helpers.balance.budgets.budget_table`,
+    the validation that of :func:`mapforest.validation.summarise` with ``model`` ``NPP`` and ``ln Rs``, the fits those
+    of :func:`helpers.balance.carbon.line_table` with the line ``site_means``; the cube has ``plateau`` and
+    ``cell_area`` [km2].
     """
     score = validation.set_index(["model", "scheme", "part", "metric"]).sort_index()
     found = budgets.set_index(["quantity", "product"])
@@ -211,14 +178,10 @@ def paper_means(budgets: pd.DataFrame) -> pd.DataFrame:
 def published_estimates(plateau_Mkm2: float) -> pd.DataFrame:
     """Return every number that others published of the plateau, from ``data/paper/published_estimates.csv``.
 
-    NPP and GPP are given per area; a total is spread over the plateau, of ``plateau_Mkm2`` million km2.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``flux`` (NEP, NPP or GPP; net uptake counts as NEP), ``label``, ``low`` and ``high`` (equal where a work gives
-        one number; NEP in Tg C yr-1, the others in g C m-2 yr-1), ``source``, ``period`` and ``read`` (how much of the
-        work was read).
+    NPP and GPP are given per area; a total is spread over the plateau, of ``plateau_Mkm2`` million km2. The columns are
+    ``flux`` (NEP, NPP or GPP; net uptake counts as NEP), ``label``, ``low`` and ``high`` (equal where a work gives one
+    number; NEP in Tg C yr-1, the others in g C m-2 yr-1), ``source``, ``period`` and ``read`` (how much of the work was
+    read).
     """
     table = _read("published_estimates.csv", dtype=str)
     found = table[table["value"].notna()].reset_index(drop=True)

@@ -19,19 +19,11 @@ def annual_fluxes(monthly: pd.DataFrame) -> pd.DataFrame:
     """Return the fluxes of each tower and year: monthly means times the days of the month, added up.
 
     GPP and Reco are the mean of the night-time and the day-time partition of NEE. A year counts if it has twelve months
-    of every flux, and both partitions agree within :data:`PARTITION_FACTOR`; the others are listed with the reason.
-
-    Parameters
-    ----------
-    monthly : pandas.DataFrame
-        From :func:`helpers.data.readers.read_towers`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``site``, ``longitude``, ``latitude``, ``year``, ``months`` (complete ones), ``gpp_gC_m2_yr``,
-        ``reco_gC_m2_yr``, ``nep_gC_m2_yr`` (= -NEE; above zero is a sink), ``partition_ratio`` (the larger of GPP's and
-        Reco's, greater partition over smaller) and ``left_out`` (the reason; empty where the year counts).
+    of every flux, and both partitions agree within :data:`PARTITION_FACTOR`; the others are listed with the reason. The
+    months are those of :func:`helpers.data.readers.read_towers`. The columns are ``site``, ``longitude``, ``latitude``,
+    ``year``, ``months`` (complete ones), ``gpp_gC_m2_yr``, ``reco_gC_m2_yr``, ``nep_gC_m2_yr`` (= -NEE; above zero is a
+    sink), ``partition_ratio`` (the larger of GPP's and Reco's, greater partition over smaller) and ``left_out`` (the
+    reason; empty where the year counts).
     """
     fluxes = ["nee", *(name for pair in _PARTS.values() for name in pair)]
     rows = []
@@ -58,20 +50,12 @@ def annual_fluxes(monthly: pd.DataFrame) -> pd.DataFrame:
 def tower_table(annual: pd.DataFrame, maps: xr.Dataset, limits: xr.Dataset, line: Line) -> pd.DataFrame:
     """Return the mean of each tower's years beside the cell that it stands in.
 
-    The interval of NEP adds those of NPP and of Rh, by the line, as independent errors: in quadrature, upper and lower
-    side by themselves. It is that of one more record in the cell, and carries no doubt about the line.
+    The interval of NEP adds those of NPP and of Rh, by the line from Rs to Rh, as independent errors: in quadrature,
+    upper and lower side by themselves. It is that of one more record in the cell, and carries no doubt about the line.
 
-    Parameters
-    ----------
-    annual : pandas.DataFrame
-        From :func:`annual_fluxes`. A tower without a year that counts has no row.
-    maps : xarray.Dataset
-        ``npp``, ``rs``, ``rh`` and ``nep`` [g C m-2 yr-1], without years.
-    limits : xarray.Dataset
-        ``npp_lower``, ``npp_upper`` [g C m-2 yr-1], ``rs_lower`` and ``rs_upper`` [ln of that], see
-        :func:`helpers.forests.checks.interval_limits`.
-    line : Line
-        From Rs to Rh.
+    The years are those of :func:`annual_fluxes`; a tower without one that counts has no row. The maps, without years,
+    are ``npp``, ``rs``, ``rh`` and ``nep`` [g C m-2 yr-1], the limits ``npp_lower``, ``npp_upper``, ``rs_lower`` and
+    ``rs_upper`` [ln of that], see :func:`helpers.forests.checks.interval_limits`.
 
     Returns
     -------

@@ -20,12 +20,8 @@ from mapforest.metrics import interval_score
 def budget_intervals(drawn: pd.DataFrame, level: float) -> pd.DataFrame:
     """Return the interval of each flux, scenario and part of the plateau, and the probability of a sink.
 
-    Parameters
-    ----------
-    drawn : pandas.DataFrame
-        From :func:`helpers.balance.draws.draw_budgets`.
-    level : float
-        Probability with which the interval should hold the true value, if its assumptions are right.
+    The interval of draws should hold the true value with the probability ``level``, if its assumptions are right; a
+    level that is no probability raises a DataError.
 
     Returns
     -------
@@ -35,11 +31,6 @@ def budget_intervals(drawn: pd.DataFrame, level: float) -> pd.DataFrame:
         and totals (``total_TgC_yr``, ``total_low_TgC_yr``, ``total_high_TgC_yr``); ``sd_gC_m2_yr``;
         ``sink_probability``, the share p of draws with NEP above zero (NEP only), with the standard error of a share
         of n draws, sqrt(p (1 - p) / n), in ``sink_probability_se``; ``n_draws``.
-
-    Raises
-    ------
-    DataError
-        If the level is not a probability.
     """
     if not 0 < level < 1:
         raise DataError(f"level is {level}: expected a probability between 0 and 1, such as 0.9")
@@ -52,43 +43,22 @@ def budget_intervals(drawn: pd.DataFrame, level: float) -> pd.DataFrame:
             values = varied[f"{quantity}_gC_m2_yr"]
             mean, (low, high) = estimate[f"{quantity}_gC_m2_yr"], values.quantile([(1 - level) / 2, (1 + level) / 2])
             sink = float((values > 0).mean()) if quantity == "nep" else np.nan
-            rows.append(
-                {
-                    "scenario": scenario,
-                    "part": part,
-                    "quantity": name,
-                    "level": level,
-                    "valid_area_Mkm2": area,
-                    "mean_gC_m2_yr": mean,
-                    "low_gC_m2_yr": low,
-                    "high_gC_m2_yr": high,
-                    "sd_gC_m2_yr": values.std(ddof=1),
-                    "total_TgC_yr": mean * area,
-                    "total_low_TgC_yr": low * area,
-                    "total_high_TgC_yr": high * area,
-                    "sink_probability": sink,
-                    "sink_probability_se": np.sqrt(sink * (1 - sink) / len(values)),
-                    "n_draws": len(values),
-                }
-            )
+            row = {"scenario": scenario, "part": part, "quantity": name, "level": level, "valid_area_Mkm2": area}
+            row |= {"mean_gC_m2_yr": mean, "low_gC_m2_yr": low, "high_gC_m2_yr": high}
+            row |= {"sd_gC_m2_yr": values.std(ddof=1)}
+            row |= {"total_TgC_yr": mean * area, "total_low_TgC_yr": low * area, "total_high_TgC_yr": high * area}
+            row |= {"sink_probability": sink, "sink_probability_se": np.sqrt(sink * (1 - sink) / len(values))}
+            rows.append(row | {"n_draws": len(values)})
     return pd.DataFrame(rows)
 
 
 def beside_published(budget: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     """Return this run's intervals for the plateau and what others published, in one table.
 
-    Parameters
-    ----------
-    budget : pandas.DataFrame
-        From :func:`budget_intervals`. The main scenario is ours, ``as_paper`` is the paper's chain on this run's maps.
-    published : pandas.DataFrame
-        From :func:`helpers.balance.paper.published_estimates`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``flux`` (NEP [Tg C yr-1], NPP or GPP [g C m-2 yr-1]), ``label``, ``kind`` (``this run`` or ``published``),
-        ``value``, ``low`` and ``high``. A published range has no value of its own; its middle stands there.
+    The budget is that of :func:`budget_intervals`: its main scenario is ours, ``as_paper`` is the paper's chain on this
+    run's maps. ``published`` is a table of :func:`helpers.balance.paper.published_estimates`. The columns are ``flux``
+    (NEP [Tg C yr-1], NPP or GPP [g C m-2 yr-1]), ``label``, ``kind`` (``this run`` or ``published``), ``value``,
+    ``low`` and ``high``. A published range has no value of its own; its middle stands there.
     """
     rows = []
     plateau = budget[budget["part"] == "plateau"].set_index(["scenario", "quantity"])

@@ -19,19 +19,9 @@ class Verdict:
 def verdict(low: float, high: float, sink_probability: float, level: float) -> Verdict:
     """Turn an interval of NEP into words: a sign is named only where the whole interval has it.
 
-    Parameters
-    ----------
-    low, high : float
-        Ends of the interval, in any unit of NEP.
-    sink_probability : float
-        Share of the draws with NEP above zero, 0 to 1.
-    level : float
-        Probability of the interval, such as 0.9.
-
-    Raises
-    ------
-    ValueError
-        If the ends are exchanged or not finite, or a probability is not one.
+    The ends are in any unit of NEP, ``level`` is the probability of the interval, and ``sink_probability`` the share of
+    the draws with NEP above zero. A ValueError is raised if the ends are exchanged or not finite, or a probability is
+    not one.
 
     Examples
     --------

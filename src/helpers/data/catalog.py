@@ -40,9 +40,7 @@ class File(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(
-        pattern=r"^\w[\w.-]*$", description="file name without folders, also in a mirror and in the cache"
-    )
+    name: str = Field(pattern=r"^\w[\w.-]*$", description="file name without folders, also in mirror and cache")
     bytes: int = Field(gt=0, description="size")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="checksum")
     url: str = Field(pattern=r"^https://", description="public address, pinned to a version")
@@ -175,9 +173,7 @@ def _parsed(text: str, path: Path) -> dict[str, Entry]:
     names = Counter(file.name for entry in entries.values() for file in entry.files)
     shared = [name for name, times in names.items() if times > 1]
     if shared:  # the cache has one folder for all
-        raise DataError(
-            f"catalogue {path}: {', '.join(shared)}: named by more than one entry; expected names of its own"
-        )
+        raise DataError(f"catalogue {path}: {', '.join(shared)}: named by more than one entry; expected own names")
     return entries
 
 

@@ -9,9 +9,9 @@ import pandas as pd
 import xarray as xr
 
 from helpers.data import derived
-from helpers.data.grid import cell_area, cell_edges, resample_nearest
+from helpers.data.grid import bounds, cell_area, resample_nearest
 from helpers.data.readers import open_source
-from helpers.data.region import PAPER_BOX
+from helpers.data.region import PAPER_BOX, in_box
 from helpers.data.variables import VARIABLES
 from helpers.errors import DataError
 
@@ -46,12 +46,8 @@ def assemble(layers: dict[str, xr.DataArray], grid: xr.Dataset, plateau: xr.Data
 
     There is one layer for each of ``RS_PREDICTORS``, on the grid; those that change in time have the dimension time.
     `plateau` is True on the plateau. The cube has the covariates in single precision, ``plateau`` and ``cell_area``
-    [km2], with dimensions in the order time, latitude, longitude. A missing value stays missing.
-
-    Raises
-    ------
-    DataError
-        If a layer is missing, unknown, not on the grid, or outside its physical range.
+    [km2], with dimensions in the order time, latitude, longitude. A missing value stays missing. DataError is raised if
+    a layer is missing, unknown, not on the grid, or outside its physical range.
     """
     missing, unknown = sorted(set(RS_PREDICTORS) - set(layers)), sorted(set(layers) - set(RS_PREDICTORS))
     if missing or unknown:
@@ -71,40 +67,23 @@ def assemble(layers: dict[str, xr.DataArray], grid: xr.Dataset, plateau: xr.Data
     fields["cell_area"] = cell_area(grid["latitude"], grid["longitude"])
     # Exactly the grid's coordinates: rounding must not separate the cells of two layers.
     axes = {"latitude": grid["latitude"], "longitude": grid["longitude"]}
-    placed = {
-        name: field.assign_coords(axes).drop_vars("spatial_ref", errors="ignore") for name, field in fields.items()
-    }
-    cube = xr.Dataset(placed, attrs=dict(grid.attrs))
+    fields = {name: field.drop_vars("spatial_ref", errors="ignore") for name, field in fields.items()}
+    cube = xr.Dataset({name: field.assign_coords(axes) for name, field in fields.items()}, attrs=dict(grid.attrs))
     check_bounds(cube)
     return cube.rio.write_crs("EPSG:4326")
 
 
 def sample(cube: xr.Dataset, sites: pd.DataFrame, names: Sequence[str] | None = None) -> pd.DataFrame:
-    """Look up the covariates at sites, in the cell that each site lies in.
+    """Look up the covariates, or other names, at sites, in the cell that each site lies in.
 
-    Parameters
-    ----------
-    sites : pandas.DataFrame
-        Columns longitude, latitude [degrees] and, if covariates change in time, year (NaN: unknown).
-    names : sequence of str, optional
-        Variables to look up; those of ``RS_PREDICTORS`` that the cube has if not given.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A column for each name, with the sites' index. A yearly covariate is that of the site's year, or of the nearest
-        year that the cube has; the mean over the years where the year is unknown. NaN where the cube has no data.
-
-    Raises
-    ------
-    DataError
-        If a column or a coordinate is missing, or a site lies outside the cube; rows are named.
+    The sites have ``longitude``, ``latitude`` [degrees] and, if covariates change in time, ``year`` (NaN: unknown). The
+    result has a column for each name, with the sites' index. A yearly covariate is that of the site's year, or of the
+    nearest year that the cube has; the mean over the years where the year is unknown. NaN where the cube has no data. A
+    DataError names rows: a column or a coordinate is missing, or a site lies outside the cube.
     """
     absent = [column for column in ("longitude", "latitude") if column not in sites]
     if absent:
-        raise DataError(
-            f"sites: column {', '.join(absent)} is missing; there are: {', '.join(map(str, sites.columns))}"
-        )
+        raise DataError(f"sites: column {', '.join(absent)} is missing; it has {', '.join(map(str, sites.columns))}")
     place = sites[["longitude", "latitude"]].astype("float64")
     unknown = place.index[place.isna().any(axis=1)]
     if len(unknown):
@@ -132,10 +111,7 @@ def replace_plateau(cube: xr.Dataset, mask: str) -> xr.Dataset:
         return cube
     if mask not in _LOWEST:
         raise DataError(f"plateau_mask is {mask!r}; expected one of boundary, {', '.join(_LOWEST)}")
-    west, south, east, north = PAPER_BOX
-    longitude, latitude = cube["longitude"], cube["latitude"]
-    in_box = (longitude >= west) & (longitude <= east) & (latitude >= south) & (latitude <= north)
-    high = (cube["elevation"] >= _LOWEST[mask]) & in_box
+    high = (cube["elevation"] >= _LOWEST[mask]) & in_box(PAPER_BOX, cube["longitude"], cube["latitude"])
     return cube.assign(plateau=high.transpose(*cube["plateau"].dims).assign_attrs(cube["plateau"].attrs))
 
 
@@ -197,14 +173,6 @@ def thinned(cube: xr.Dataset, most: int = SAMPLE_CELLS) -> xr.Dataset:
     1 km is like its neighbours, so that a sample of the cells gives the same statistics at a part of the cost. A
     plateau of at most about `most` cells is taken whole, k is 1. The sample is in memory, its ``cell_area`` is k
     squared times as large, and its attribute ``thinned`` is k.
-
-    Examples
-    --------
-    >>> grid = {"latitude": np.arange(10.0), "longitude": np.arange(20.0)}
-    >>> layers = {"cell_area": np.full((10, 20), 3.0), "plateau": np.ones((10, 20), bool)}
-    >>> cube = xr.Dataset({name: (tuple(grid), layer) for name, layer in layers.items()}, grid)
-    >>> dict(thinned(cube, most=50).sizes), float(thinned(cube, most=50)["cell_area"].sum())
-    ({'latitude': 5, 'longitude': 10}, 600.0)
     """
     step = max(1, round(float(np.sqrt(int(cube["plateau"].sum()) / most))))
     middle = slice(step // 2, None, step)
@@ -225,17 +193,10 @@ def summary(cube: xr.Dataset) -> pd.DataFrame:
         if name in cube and name != "land_cover":
             field = cube[name].where(cube["plateau"])
             flat = field.mean("time") if "time" in field.dims else field
-            rows.append(
-                {
-                    "covariate": name,
-                    "unit": cube[name].attrs["units"],
-                    "mean": float(flat.astype("float64").weighted(cube["cell_area"]).mean()),
-                    "lowest": float(flat.min()),
-                    "highest": float(flat.max()),
-                    "valid_area_Mkm2": float(cube["cell_area"].where(flat.notnull()).sum()) / 1e6,
-                }
-            )
-    return pd.DataFrame(rows)
+            mean = float(flat.astype("float64").weighted(cube["cell_area"]).mean())
+            area = float(cube["cell_area"].where(flat.notnull()).sum()) / 1e6
+            rows.append((name, cube[name].attrs["units"], mean, float(flat.min()), float(flat.max()), area))
+    return pd.DataFrame(rows, columns=["covariate", "unit", "mean", "lowest", "highest", "valid_area_Mkm2"])
 
 
 def _readable(value: np.generic) -> str:
@@ -255,17 +216,12 @@ def _refuse_misplaced(layers: dict[str, xr.DataArray], grid: xr.Dataset) -> None
 
 def _refuse_outside(cube: xr.Dataset, place: pd.DataFrame) -> None:
     """Raise if a site lies outside the cube, and say so if its coordinates are swapped."""
-    (west, east), (south, north) = cell_edges(cube, "longitude"), cell_edges(cube, "latitude")
-
-    def inside(longitude: pd.Series, latitude: pd.Series) -> pd.Series:
-        """Tell for each pair of coordinates whether it lies in the cube's box."""
-        return longitude.between(west, east) & latitude.between(south, north)
-
-    outside = ~inside(place["longitude"], place["latitude"])
+    west, south, east, north = edges = bounds(cube)
+    outside = ~in_box(edges, place["longitude"], place["latitude"])
     if not outside.any():
         return
     box = f"{west:g} to {east:g} E, {south:g} to {north:g} N"
-    swapped = place.index[outside & inside(place["latitude"], place["longitude"])]
+    swapped = place.index[outside & in_box(edges, place["latitude"], place["longitude"])]
     if len(swapped):
         raise DataError(
             f"sites: row {_rows(swapped)}: outside {box}, but inside with longitude and latitude swapped: swap them"

@@ -76,22 +76,14 @@ def resample_nearest(source: xr.DataArray, grid: xr.Dataset) -> xr.DataArray:
     """Take for each cell of a grid the value of the source cell that its centre lies in.
 
     This is what the paper does with every product. A centre on the edge of two source cells takes the eastern or the
-    southern one, always. Missing stays missing; the source's other dimensions, name and attributes are kept.
-
-    Raises
-    ------
-    DataError
-        If the source has no CRS, another one than EPSG:4326 or uneven cells, or does not cover the grid.
+    southern one, always. Missing stays missing; the source's other dimensions, name and attributes are kept. DataError
+    is raised if the source has no CRS, another one than EPSG:4326 or uneven cells, or does not cover the grid.
     """
     name = source.name or "the raster"
     if source.rio.crs is None:
-        raise DataError(
-            f"{name} has no CRS: write it with .rio.write_crs('EPSG:4326') if it is in longitude and latitude"
-        )
+        raise DataError(f"{name} has no CRS: write it with .rio.write_crs('EPSG:4326') if it is in degrees")
     if source.rio.crs != "EPSG:4326":
-        raise DataError(
-            f"{name} is in {source.rio.crs}, expected EPSG:4326: reproject it with .rio.reproject('EPSG:4326')"
-        )
+        raise DataError(f"{name} is in {source.rio.crs}, expected EPSG:4326: use .rio.reproject('EPSG:4326')")
     # A millionth of a cell decides ties one way, whatever the rounding of the coordinates.
     tie = {"latitude": -1e-6, "longitude": 1e-6}
     nudged = {axis: grid[axis].values + share * _covering_step(source, grid, axis) for axis, share in tie.items()}
@@ -110,6 +102,12 @@ def cell_edges(field: xr.DataArray | xr.Dataset, axis: str) -> tuple[float, floa
     ends = np.sort(field[axis].values[[0, -1]].astype("float64"))
     half = (ends[1] - ends[0]) / (field.sizes[axis] - 1) / 2
     return float(ends[0] - half), float(ends[1] + half)
+
+
+def bounds(field: xr.DataArray | xr.Dataset) -> tuple[float, float, float, float]:
+    """Return west, south, east and north of evenly spaced cells, see :func:`cell_edges`."""
+    (west, east), (south, north) = cell_edges(field, "longitude"), cell_edges(field, "latitude")
+    return west, south, east, north
 
 
 def _covering_step(source: xr.DataArray, grid: xr.Dataset, axis: str) -> float:

@@ -132,12 +132,8 @@ def read_soc(path: Path) -> xr.DataArray:
     """Read the soil organic carbon stock, kg C m-2 (the file has t ha-1), 1/12 degree."""
     values, *axes = _read_geotiff(path)
     depth = 100 if "0_100cm" in path.name else 30
-    return _field(
-        np.where(values == -32767, np.nan, values * np.float32(0.1)),
-        *axes,
-        "soc",
-        long_name=f"soil organic carbon stock, 0-{depth} cm",
-    )
+    stock = np.where(values == -32767, np.nan, values * np.float32(0.1))
+    return _field(stock, *axes, "soc", long_name=f"soil organic carbon stock, 0-{depth} cm")
 
 
 def read_elevation() -> xr.DataArray:
@@ -235,13 +231,8 @@ def read_towers(*paths: Path) -> pd.DataFrame:
         _refuse_missing(path, ["TIMESTAMP", *columns.values()], file)
         longitude, latitude = TOWERS[named[1]]
         month = pd.to_datetime(file["TIMESTAMP"].astype(str), format="%Y%m").dt
-        place = {
-            "site": named[1],
-            "longitude": longitude,
-            "latitude": latitude,
-            "year": month.year,
-            "month": month.month,
-        }
+        place = {"site": named[1], "longitude": longitude, "latitude": latitude}
+        place |= {"year": month.year, "month": month.month}
         tables.append(pd.DataFrame(place | {ours: file[theirs] for ours, theirs in columns.items()}))
     return pd.concat(tables, ignore_index=True)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import geopandas
 import numpy as np
+import pandas as pd
 import pyproj
 import shapely
 import xarray as xr
@@ -15,6 +17,8 @@ from shapely.geometry.base import BaseGeometry
 
 from helpers.config import project_root
 from helpers.errors import DataError
+
+Numbers = TypeVar("Numbers", NDArray, pd.Series, xr.DataArray)
 
 REGION = (73.0, 18.0, 136.0, 54.0)
 """West, south, east and north of China with its neighbours, degrees: the default grid, and the geography of the virtual
@@ -29,13 +33,8 @@ def read_boundary(path: str | Path, *parts: Path) -> BaseGeometry:
 
     The path is that of a vector file (shapefile, GeoPackage, GeoJSON) with polygons in longitude and latitude. A
     shapefile needs its .shx, .dbf and .prj beside it; they are found there, whether or not the catalogue names them as
-    `parts`.
-
-    Raises
-    ------
-    DataError
-        If the file or a part of it is missing, it has no CRS or another one than EPSG:4326, or it holds no
-        valid polygon.
+    `parts`. DataError is raised if the file or a part of it is missing, it has no CRS or another one than EPSG:4326, or
+    it holds no valid polygon.
     """
     path = Path(path)
     suffixes = (".shp", ".shx", ".dbf", ".prj") if path.suffix == ".shp" else (path.suffix,)
@@ -71,6 +70,12 @@ def contains(geometry: BaseGeometry, longitude: ArrayLike, latitude: ArrayLike) 
     """Tell which points lie in a polygon [degrees]; the answer is False where a coordinate is missing."""
     shapely.prepare(geometry)
     return shapely.contains_xy(geometry, np.asarray(longitude, "float64"), np.asarray(latitude, "float64"))
+
+
+def in_box(box: tuple[float, float, float, float], longitude: Numbers, latitude: Numbers) -> Numbers:
+    """Tell which points lie in a box of west, south, east and north [degrees], its edges included."""
+    west, south, east, north = box
+    return (longitude >= west) & (longitude <= east) & (latitude >= south) & (latitude <= north)
 
 
 def mask_from_polygon(geometry: BaseGeometry, grid: xr.Dataset) -> xr.DataArray:

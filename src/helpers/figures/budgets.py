@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -21,24 +19,12 @@ _QUANTITIES = ("NPP", "Rh", "NEP")
 def fig6_components(budgets: pd.DataFrame, paper_values: pd.DataFrame) -> Figure:
     """Figure 6: mean NPP (a), Rh (c), NEP (e) of each product; its difference from the forest (b, d, f).
 
-    The first product of a quantity is its reference. A difference is (product - reference) / abs(reference)
-    in percent, so that a negative one is an underestimate; with several products, that of their mean is
-    drawn too.
+    The first product of a quantity is its reference. A difference is (product - reference) / abs(reference) in percent,
+    so that a negative one is an underestimate; with several products, that of their mean is drawn too.
 
-    Parameters
-    ----------
-    budgets : pandas.DataFrame
-        One row per quantity (NPP, Rh, NEP) and product: ``quantity``, ``product``, ``mean_gC_m2_yr``,
-        ``total_TgC_yr``.
-    paper_values : pandas.DataFrame
-        The paper's means, drawn as open diamonds: ``quantity``, ``product`` (as in ``budgets``),
-        ``mean_gC_m2_yr``.
-
-    Raises
-    ------
-    ValueError
-        If a column, or a quantity with at least two products, is missing, or the paper's values name a
-        product that is not in the budgets.
+    A row of ``budgets`` is a ``quantity`` (NPP, Rh, NEP) and a ``product``. The paper's means, drawn as open diamonds,
+    name them in the same way. A ValueError is raised if a quantity has fewer than two products, or the paper's values
+    name a product that is not in the budgets.
     """
     style.require_columns(budgets, ["quantity", "product", "mean_gC_m2_yr", "total_TgC_yr"], "figure 6")
     tables = {quantity: budgets[budgets["quantity"] == quantity] for quantity in _QUANTITIES}
@@ -61,15 +47,8 @@ def fig6_components(budgets: pd.DataFrame, paper_values: pd.DataFrame) -> Figure
 def yearly_budget(series: pd.DataFrame) -> Figure:
     """Draw the plateau's total of each year with its least-squares trend, a panel per quantity.
 
-    Parameters
-    ----------
-    series : pandas.DataFrame
-        ``year``, ``quantity``, ``total_TgC_yr``.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, or a quantity has fewer than three years.
+    The columns are ``year``, ``quantity`` and ``total_TgC_yr``. A quantity of fewer than three years raises a
+    ValueError.
     """
     style.require_columns(series, ["year", "quantity", "total_TgC_yr"], "yearly_budget")
     quantities = list(dict.fromkeys(series["quantity"]))
@@ -96,16 +75,8 @@ def yearly_budget(series: pd.DataFrame) -> Figure:
 def recovered_versus_true(table: pd.DataFrame) -> Figure:
     """Draw what a run recovered beside what is true: a panel per statistic, a row per quantity.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        ``statistic`` (for example mean, total, trend), ``quantity``, ``recovered``, ``true``, ``unit``; one
-        unit per statistic.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, or a statistic has several units.
+    The columns are ``statistic`` (such as trend), ``quantity``, ``recovered``, ``true`` and ``unit``. A statistic with
+    several units raises a ValueError.
     """
     style.require_columns(table, ["statistic", "quantity", "recovered", "true", "unit"], "recovered_versus_true")
     groups = dict(list(table.groupby("statistic", sort=False)))
@@ -141,7 +112,7 @@ def _means(axes: Axes, quantity: str, table: pd.DataFrame, paper: dict[tuple[str
     """Draw a bar per product, with its mean and, in brackets, its total."""
     means = table["mean_gC_m2_yr"].to_numpy()
     signed = quantity == "NEP"
-    _bars(axes, means, style.sign_colours(means) if signed else [style.STRONG, *[style.OTHERS] * (len(table) - 1)])
+    style.bars(axes, means, style.sign_colours(means) if signed else [style.STRONG, *[style.OTHERS] * (len(table) - 1)])
     for place, (product, mean, total) in enumerate(zip(table["product"], means, table["total_TgC_yr"], strict=True)):
         value = paper.get((quantity, product))
         text = f"{mean:.0f} ({total:.0f} Tg)"
@@ -165,16 +136,11 @@ def _differences(axes: Axes, quantity: str, table: pd.DataFrame) -> None:
     # NEP is a small difference of large numbers: a percentage of it says nothing.
     percent = quantity != "NEP"
     values = 100 * difference / abs(reference) if percent else difference
-    _bars(axes, values, colours)
+    style.bars(axes, values, colours)
     for place, value in enumerate(values):
         _beside(axes, value, place, f"{value:+.0f}{' %' if percent else ''}".replace("-", "−"), away=4)
     axes.set_xlabel(f"{quantity}, difference [{'%' if percent else pretty_units(FLUX_UNITS)}]")
     _finish(axes, list(others.index))
-
-
-def _bars(axes: Axes, values: np.ndarray, colours: Sequence[str]) -> None:
-    """Draw a bar per row."""
-    axes.barh(range(len(values)), values, height=0.62, color=colours, edgecolor=style.INK, linewidth=0.5)
 
 
 def _beside(axes: Axes, x: float, y: float, text: str, away: float) -> None:

@@ -27,10 +27,7 @@ _FORESTS = {"npp": f"NPP, {len(NPP_PREDICTORS)} covariates", "rs": f"Rs, {len(RS
 def engine_speeds(engines: pd.DataFrame) -> Figure:
     """Draw the rows that each engine predicts per second, and how many times as many as scikit-learn.
 
-    Parameters
-    ----------
-    engines : pandas.DataFrame
-        ``forest``, ``engine``, ``rows_per_second`` and ``ratio``, see :func:`helpers.costs.read_measurements`.
+    The engines are those of :func:`helpers.costs.read_measurements`.
     """
     require_columns(engines, ["forest", "engine", "rows_per_second", "ratio"], "engine_speeds")
     names, forests = (list(dict.fromkeys(engines[column])) for column in ("engine", "forest"))
@@ -52,14 +49,8 @@ def engine_speeds(engines: pd.DataFrame) -> Figure:
 def cost_by_factor(table: pd.DataFrame, line: CostLine | None) -> Figure:
     """Draw seconds on the clock and of processors against each factor that was varied, all else as in the base case.
 
-    Bars reach from the fastest to the slowest round.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Of :func:`helpers.costs.cases`.
-    line : CostLine or None
-        Of :func:`helpers.costs.cost_line`; drawn through the cells.
+    Bars reach from the fastest to the slowest round. The table is that of :func:`helpers.costs.cases`, and the line,
+    drawn through the cells, that of :func:`helpers.costs.cost_line`.
     """
     require_columns(table, ["factor", *_AXES, *_COST], "cost_by_factor")
     factors = [factor for factor in _AXES if (table["factor"] == factor).any()] or ["cells"]
@@ -82,10 +73,7 @@ def cost_by_factor(table: pd.DataFrame, line: CostLine | None) -> Figure:
 def memory_against_cells(table: pd.DataFrame) -> Figure:
     """Draw the peak memory against the number of cells, and the size of the covariates beside it.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Of :func:`helpers.costs.cases`, with ``cube_mb``: the bytes of the cube in memory, MB.
+    The table is that of :func:`helpers.costs.cases`.
     """
     require_columns(table, ["factor", "cells", "peak_mb", "cube_mb"], "memory_against_cells")
     own = of_factor(table, "cells")
@@ -104,10 +92,7 @@ def memory_against_cells(table: pd.DataFrame) -> Figure:
 def notebook_costs(job: pd.DataFrame) -> Figure:
     """Draw the minutes and the peak memory of each notebook of the whole calculation.
 
-    Parameters
-    ----------
-    job : pandas.DataFrame
-        ``notebook``, ``wall_seconds``, ``cpu_seconds`` and ``peak_mb``, see :func:`helpers.costs.read_measurements`.
+    The job is that of :func:`helpers.costs.read_measurements`.
     """
     require_columns(job, ["notebook", "wall_seconds", "cpu_seconds", "peak_mb"], "notebook_costs")
     figure, (left, right) = panel_grid(0.9 + 0.34 * len(job), ["", ""], 2, sharey=True)

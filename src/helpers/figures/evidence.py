@@ -17,11 +17,7 @@ _MEASURED = {"linestyle": "", "marker": "s", "markersize": 6, "color": style.SIT
 def published_estimates(table: pd.DataFrame) -> Figure:
     """Draw every published estimate of the plateau beside this run's: the sink (a), NPP and GPP (b).
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        ``flux`` (NEP [Tg C yr-1], NPP and GPP [g C m-2 yr-1]), ``label``, ``kind`` (``this run`` or ``published``),
-        ``value``, ``low``, ``high``; see :func:`helpers.balance.uncertainty.beside_published`.
+    The table is that of :func:`helpers.balance.uncertainty.beside_published`.
     """
     style.require_columns(table, ["flux", "label", "kind", "value", "low", "high"], "published_estimates")
     sink = table["flux"] == "NEP"
@@ -44,10 +40,8 @@ def published_estimates(table: pd.DataFrame) -> Figure:
     top.set_xlabel(source_to_sink(TOTAL_UNITS))
     below.set_xlim(left=0)
     below.set_xlabel(with_units("NPP or GPP of the plateau, mean", FLUX_UNITS))
-    keys = [
-        Line2D([], [], color=style.OURS, marker="o", linewidth=2.4, label="this run, with its interval"),
-        Line2D([], [], label="published, or the ends of a range", **style.DIAMOND),
-    ]
+    published = Line2D([], [], label="published, or the ends of a range", **style.DIAMOND)
+    keys = [_own("this run, with its interval"), published]
     figure.legend(handles=keys, loc="outside lower center", ncols=2)
     return figure
 
@@ -56,12 +50,7 @@ def published_estimates(table: pd.DataFrame) -> Figure:
 def towers_beside_cells(table: pd.DataFrame, level: float) -> Figure:
     """Draw what towers measured beside the cells that they stand in: production, respiration, and NEP.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From :func:`helpers.balance.towers.tower_table`.
-    level : float
-        Of the cells' intervals, from 0 to 1.
+    The table is that of :func:`helpers.balance.towers.tower_table`, and the level that of the cells' intervals.
     """
     pairs = {"GPP and NPP": ("gpp", "npp"), "Reco and Rs": ("reco", "rs"), "NEP": ("nep", "nep")}
     columns = [f"{measured}_gC_m2_yr" for measured, _ in pairs.values()]
@@ -78,17 +67,8 @@ def towers_beside_cells(table: pd.DataFrame, level: float) -> Figure:
         axes.margins(x=0.08)
         style.name_rows(axes, table["site"])
     row[1].set_xlabel(with_units("flux", FLUX_UNITS))
-    keys = [
-        Line2D([], [], label="tower (a GPP, b Reco, c NEP)", **_MEASURED),
-        Line2D(
-            [],
-            [],
-            color=style.OURS,
-            marker="o",
-            linewidth=2.4,
-            label=f"cell and its {100 * level:.0f} % interval (a NPP, b Rs, c NEP)",
-        ),
-    ]
+    tower = Line2D([], [], label="tower (a GPP, b Reco, c NEP)", **_MEASURED)
+    keys = [tower, _own(f"cell and its {100 * level:.0f} % interval (a NPP, b Rs, c NEP)")]
     figure.legend(handles=keys, loc="outside lower center", ncols=2)
     return figure
 
@@ -97,10 +77,7 @@ def towers_beside_cells(table: pd.DataFrame, level: float) -> Figure:
 def steps(table: pd.DataFrame) -> Figure:
     """Draw NPP and Rh (a) and the total of NEP (b) after each correction, from the first row down to the last.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From :func:`helpers.balance.estimates.step_by_step`.
+    The table is that of :func:`helpers.balance.estimates.step_by_step`.
     """
     columns = ["step", "npp_gC_m2_yr", "rh_gC_m2_yr", "nep_total_TgC_yr"]
     style.require_columns(table, columns, "steps")
@@ -112,7 +89,7 @@ def steps(table: pd.DataFrame) -> Figure:
         left.plot(table[f"{flux}_gC_m2_yr"], places, look, color=colour, markersize=7, label=name)
     left.set_xlabel(with_units("mean of the plateau", FLUX_UNITS))
     total = table["nep_total_TgC_yr"]
-    bars = right.barh(places, total, height=0.6, color=style.sign_colours(total), edgecolor=style.INK, linewidth=0.5)
+    bars = style.bars(right, total, style.sign_colours(total))
     right.bar_label(bars, [f"{value:+.0f}".replace("-", "−") for value in total], padding=3, fontsize=7.5)
     right.axvline(0, color="black", linewidth=0.8)
     right.margins(x=0.22)
@@ -120,3 +97,8 @@ def steps(table: pd.DataFrame) -> Figure:
     style.name_rows(left, table["step"])
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
+
+
+def _own(label: str) -> Line2D:
+    """Return the legend's entry of our values and their intervals."""
+    return Line2D([], [], color=style.OURS, marker="o", linewidth=2.4, label=label)

@@ -15,17 +15,9 @@ from helpers.figures import style
 from helpers.names import FLUX_UNITS, metric_label, predictor_name, scheme_name, with_units
 from mapforest import metrics
 
-_MARKS = {
-    "training": {"color": "#009e73", "marker": "o", "s": 20, "linewidth": 0.3, "edgecolor": "white", "alpha": 0.85},
-    "verification": {
-        "color": style.SITES,
-        "marker": "^",
-        "s": 28,
-        "linewidth": 0.4,
-        "edgecolor": "black",
-        "alpha": 0.95,
-    },
-}
+_TRAINED = {"color": "#009e73", "marker": "o", "s": 20, "linewidth": 0.3, "edgecolor": "white", "alpha": 0.85}
+_VERIFIED = {"color": style.SITES, "marker": "^", "s": 28, "linewidth": 0.4, "edgecolor": "black", "alpha": 0.95}
+_MARKS = {"training": _TRAINED, "verification": _VERIFIED}
 
 
 @style.styled
@@ -34,14 +26,8 @@ def figS1_rs_rh(
 ) -> Figure:
     """Figure S1: heterotrophic against soil respiration, with the lines that were fitted to them.
 
-    Parameters
-    ----------
-    pairs : pandas.DataFrame
-        Records with ``rs`` and ``rh`` [g C m-2 yr-1].
-    lines : mapping of str to (slope, intercept, r2)
-        Label -> line; the paper's, our fit to site means, our fit to records.
-    site_means : pandas.DataFrame
-        Means of the sites, with ``rs`` and ``rh``, drawn on top of the records.
+    Records and the means of their sites have ``rs`` and ``rh`` [g C m-2 yr-1]. A line is slope, intercept and R² by its
+    label: the paper's, our fit to site means, our fit to records.
     """
     style.require_columns(pairs, ["rs", "rh"], "figure S1")
     style.require_columns(site_means, ["rs", "rh"], "figure S1, site means")
@@ -69,25 +55,13 @@ def figS1_rs_rh(
 def fit_scatter(observed: ArrayLike, predicted: ArrayLike, subset: ArrayLike, name: str, units: str) -> Figure:
     """Figures S2 and S3: what a forest says against what was observed, training and verification set apart.
 
-    The table beside the points gives, for each set and for both together as in the paper, the number of
-    points, the squared correlation, the slope of the least-squares line of predicted on observed, and the
-    RMSE (Eq. 6), all from :func:`mapforest.metrics.scores`.
+    The table beside the points gives, for each set and for both together as in the paper, the number of points, the
+    squared correlation, the slope of the least-squares line of predicted on observed, and the RMSE (Eq. 6), all from
+    :func:`mapforest.metrics.scores`.
 
-    Parameters
-    ----------
-    observed, predicted : array_like, shape (n,)
-        Values of the quantity.
-    subset : array_like of str, shape (n,)
-        ``"training"`` or ``"verification"`` for each value.
-    name : str
-        The quantity, for the labels; for example ``NPP`` or ``ln Rs``.
-    units : str
-        Its units, as CF writes them.
-
-    Raises
-    ------
-    ValueError
-        If lengths differ, a value is missing, a subset has another name, or a set has fewer than two points.
+    ``subset`` is ``"training"`` or ``"verification"`` for each of the n values; ``name`` and ``units``, as CF writes
+    them, are those of the quantity, such as ``ln Rs``. A ValueError is raised if lengths differ, a value is missing, a
+    subset has another name, or a set has fewer than two points.
     """
     x, y, sets = np.asarray(observed, float), np.asarray(predicted, float), np.asarray(subset, dtype=str)
     both = metrics.scores(x, y)
@@ -121,12 +95,7 @@ def fit_scatter(observed: ArrayLike, predicted: ArrayLike, subset: ArrayLike, na
 def importance(table: pd.DataFrame, label: str) -> Figure:
     """Draw the importance of each predictor with its spread, the greatest on top.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        ``predictor``, ``importance``, ``sd``.
-    label : str
-        What importance means here, with its units; for example ``increase of RMSE [%]``.
+    The columns are ``predictor``, ``importance`` and ``sd``; the label says what importance means here, with its units.
     """
     style.require_columns(table, ["predictor", "importance", "sd"], "importance")
     ordered = table.sort_values("importance", ascending=False)
@@ -144,16 +113,10 @@ def importance(table: pd.DataFrame, label: str) -> Figure:
 
 @style.styled
 def validation_scores(scores: pd.DataFrame, shown: Sequence[str]) -> Figure:
-    """Draw the scores of each validation scheme: a row of panels per model, a panel per metric, a dot per scheme.
+    """Draw the scores of each validation scheme: a row of panels per model, a panel per metric shown, a dot per scheme.
 
-    Parameters
-    ----------
-    scores : pandas.DataFrame
-        ``model`` (for example NPP, ln Rs), ``unit`` (of what it predicts), ``scheme``, ``part``, ``metric``, ``value``,
-        see :func:`mapforest.validation.summarise`; optionally ``fold_lowest`` and ``fold_highest``, which are drawn
-        as a bar.
-    shown : sequence of str
-        The metrics to draw, in the order of the panels.
+    The table is that of :func:`mapforest.validation.summarise` with ``model`` (such as ln Rs) and ``unit`` (of what it
+    predicts). ``fold_lowest`` and ``fold_highest``, where it has them, are drawn as a bar.
     """
     style.require_columns(scores, ["model", "unit", "scheme", "part", "metric", "value"], "validation_scores")
     names = [scheme_name(scheme, part) for scheme, part in zip(scores["scheme"], scores["part"], strict=True)]
@@ -178,22 +141,8 @@ def validation_scores(scores: pd.DataFrame, shown: Sequence[str]) -> Figure:
 def accumulated_effects(effects: pd.DataFrame, sites: pd.DataFrame, predictors: Sequence[str], label: str) -> Figure:
     """Draw the accumulated local effect of each predictor with a rug of the sites below it.
 
-    Parameters
-    ----------
-    effects : pandas.DataFrame
-        ``predictor``, ``value``, ``effect``, from :func:`mapforest.effects.accumulated_local_effects`, and ``units``
-        of the predictor.
-    sites : pandas.DataFrame
-        The predictors at the training sites.
-    predictors : sequence of str
-        Those to draw, in the order of the panels.
-    label : str
-        What the effect is, with units.
-
-    Raises
-    ------
-    ValueError
-        If a column or a predictor is missing.
+    The effects are those of :func:`mapforest.effects.accumulated_local_effects`, with the ``units`` of the predictor.
+    The sites are those that train, with their predictors; the label says what the effect is, with units.
     """
     style.require_columns(effects, ["predictor", "value", "effect", "units"], "accumulated_effects")
     style.require_columns(sites, list(predictors), "accumulated_effects, sites")
@@ -215,17 +164,10 @@ def accumulated_effects(effects: pd.DataFrame, sites: pd.DataFrame, predictors: 
 
 @style.styled
 def influential_records(table: pd.DataFrame, name: str) -> Figure:
-    """Draw how the plateau's mean changes without some training rows, the twelve greatest changes on top.
+    """Draw how the plateau's mean of a flux changes without some training rows, the twelve greatest changes on top.
 
-    A whisker is a standard error: the change is found from a part of the trees.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        ``longitude``, ``latitude`` [degrees], ``records``, ``n_rows``, ``n_sites``, ``change_gC_m2_yr`` and
-        ``change_se_gC_m2_yr``, greatest change first; see :func:`helpers.forests.fitting.influential_records`.
-    name : str
-        The flux.
+    A whisker is a standard error: the change is found from a part of the trees. The table is that of
+    :func:`helpers.forests.fitting.influential_records`, greatest change first.
     """
     columns = ["longitude", "latitude", "records", "n_rows", "n_sites", "change_gC_m2_yr", "change_se_gC_m2_yr"]
     style.require_columns(table, columns, "influential_records")
@@ -234,23 +176,12 @@ def influential_records(table: pd.DataFrame, name: str) -> Figure:
     figure = style.blank(1.1 + 0.36 * len(shown))
     axes = figure.add_subplot()
     axes.axvline(0, color="black", linewidth=0.8)
-    for chosen, label, look in (
-        (alone, "one site", {"color": style.OURS}),
-        (~alone, "all sites within 50 km of each other", {"color": style.SECOND, "hatch": "///"}),
-    ):
+    several = (~alone, "all sites within 50 km of each other", {"color": style.SECOND, "hatch": "///"})
+    for chosen, label, look in ((alone, "one site", {"color": style.OURS}), several):
         rows = shown[chosen]
         whiskers = {"xerr": rows["change_se_gC_m2_yr"], "error_kw": {"elinewidth": 1, "capsize": 2}}
-        places = np.flatnonzero(chosen)
-        axes.barh(
-            places,
-            rows["change_gC_m2_yr"],
-            height=0.6,
-            label=label,
-            edgecolor=style.INK,
-            linewidth=0.5,
-            **look,
-            **whiskers,
-        )
+        bars = {"height": 0.6, "label": label, "edgecolor": style.INK, "linewidth": 0.5} | look
+        axes.barh(np.flatnonzero(chosen), rows["change_gC_m2_yr"], **bars, **whiskers)
     names = []
     for row in shown.itertuples():
         first, *others = row.records.split("; ")
@@ -260,14 +191,8 @@ def influential_records(table: pd.DataFrame, name: str) -> Figure:
     ends = shown["change_gC_m2_yr"] + np.sign(shown["change_gC_m2_yr"]) * shown["change_se_gC_m2_yr"]
     for place, (end, change) in enumerate(zip(ends, shown["change_gC_m2_yr"], strict=True)):
         side = {"ha": "left", "xytext": (4, 0)} if change >= 0 else {"ha": "right", "xytext": (-4, 0)}
-        axes.annotate(
-            f"{change:+.0f}".replace("-", "−"),
-            (end, place),
-            textcoords="offset points",
-            va="center",
-            fontsize=8,
-            **side,
-        )
+        side |= {"textcoords": "offset points", "va": "center", "fontsize": 8}
+        axes.annotate(f"{change:+.0f}".replace("-", "−"), (end, place), **side)
     axes.margins(x=0.12)
     axes.set_xlabel(with_units(f"change of the plateau's mean {name} without these records", FLUX_UNITS))
     figure.legend(loc="outside lower center", ncols=2)
@@ -276,19 +201,9 @@ def influential_records(table: pd.DataFrame, name: str) -> Figure:
 
 @style.styled
 def modis_check(stand_in: ArrayLike, site_values: ArrayLike) -> Figure:
-    """Draw the NPP_modis stand-in against the yearly MOD17A3 values that were extracted at the same sites.
+    """Draw the NPP_modis stand-in against the yearly MOD17A3 values of the same n sites [g C m-2 yr-1].
 
-    Parameters
-    ----------
-    stand_in : array_like, shape (n,)
-        Our stand-in at the sites [g C m-2 yr-1].
-    site_values : array_like, shape (n,)
-        Values of MOD17A3 at the sites [g C m-2 yr-1].
-
-    Raises
-    ------
-    ValueError
-        If lengths differ, or a value is missing.
+    A ValueError is raised if lengths differ, or a value is missing.
     """
     x, y = np.asarray(site_values, float), np.asarray(stand_in, float)
     r = metrics.scores(x, y)["r"]

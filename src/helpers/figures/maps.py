@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 from cartopy.mpl.geoaxes import GeoAxes
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.gridspec import GridSpec, SubplotSpec
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
@@ -25,17 +25,7 @@ from helpers.names import FLUX_UNITS, class_name, source_to_sink, with_units
 
 @style.styled
 def flux_map(field: xr.DataArray, boundary: BaseGeometry, name: str) -> Figure:
-    """Draw one flux over the plateau: sequential colours, or for NEP diverging ones, brown source and green sink.
-
-    Parameters
-    ----------
-    field : xarray.DataArray
-        The flux [g C m-2 yr-1] on (latitude, longitude).
-    boundary : shapely geometry
-        The plateau's outline in degrees.
-    name : str
-        Its name, such as ``NPP``; ``NEP`` has a sign.
-    """
+    """Draw one flux over the plateau: sequential colours, or for NEP diverging ones, brown source and green sink."""
     shown = panels.on_plateau(field, boundary)
     scale, label = _flux_scale(name, [shown])
     figure = style.blank(4.4)
@@ -52,21 +42,8 @@ def compare_maps(fields: Mapping[str, xr.DataArray], boundary: BaseGeometry, nam
     """Figures 3 to 5: a flux of the forest (a), of other products (left), and the forest minus each of them (right).
 
     With three other products the letters are the paper's: b-d the products, e-g the differences. NEP above zero, a
-    sink, is blue-green; below zero, a source, brown.
-
-    Parameters
-    ----------
-    fields : mapping of str to xarray.DataArray
-        Name -> flux [g C m-2 yr-1] on (latitude, longitude), one grid for all; the forest's first.
-    boundary : shapely geometry
-        The plateau's outline in degrees.
-    name : str
-        The flux: ``NPP``, ``Rs``, ``NEP``.
-
-    Raises
-    ------
-    ValueError
-        If there is nothing to compare the first map with, or the maps lie on different grids.
+    sink, is blue-green; below zero, a source, brown. The fields are by name, the forest's first. A ValueError is raised
+    if there is nothing to compare it with, or the maps lie on different grids.
     """
     if len(fields) < 2:
         raise ValueError(f"maps of {name}: expected two or more to compare; there are: {', '.join(fields) or 'none'}")
@@ -82,21 +59,8 @@ def error_against_truth(
 ) -> Figure:
     """Draw an estimate (a), the truth (b), the error (c), cell against cell (d), the error by land cover (e).
 
-    Parameters
-    ----------
-    estimate, truth : xarray.DataArray
-        Maps of one flux [g C m-2 yr-1] on (latitude, longitude), on one grid.
-    boundary : shapely geometry
-        The plateau's outline in degrees.
-    land_cover : xarray.DataArray
-        IGBP class on the same grid.
-    name : str
-        The flux, for the labels; ``NEP`` is drawn in the colours of source and sink.
-
-    Raises
-    ------
-    ValueError
-        If the maps lie on different grids, or no cell has both an estimate and a truth.
+    ``name`` is that of the flux, and ``land_cover`` has IGBP classes. A ValueError is raised if the maps lie on
+    different grids, or no cell has both an estimate and a truth.
     """
     given = panels.shared_grid({"estimate": estimate, "truth": truth, "land cover": land_cover})
     maps = {key: panels.on_plateau(field, boundary) for key, field in given.items()}
@@ -117,9 +81,7 @@ def _flux_scale(name: str, fields: Sequence[xr.DataArray]) -> tuple[style.Scale,
     return style.sequential(fields), with_units(name, FLUX_UNITS)
 
 
-def _first_and_others(
-    figure: Figure | SubFigure, maps: Mapping[str, xr.DataArray], boundary: BaseGeometry, name: str
-) -> None:
+def _first_and_others(figure: FigureBase, maps: Mapping[str, xr.DataArray], boundary: BaseGeometry, name: str) -> None:
     """Draw the first map above the others, and beside each other map the first minus it."""
     first, *others = maps
     differences = {key: maps[first] - maps[key] for key in others}
@@ -130,10 +92,8 @@ def _first_and_others(
     for row, key in enumerate(maps):
         axes = panels.draw_map(figure, grid[row, 0], maps[key], boundary, scale, letter[row], key)
         if key in differences:
-            title = f"{first} − {key}"
-            panels.draw_map(
-                figure, grid[row, 1], differences[key], boundary, spread, letter[row + len(others)], title
-            )  # fmt: skip
+            beside = (letter[row + len(others)], f"{first} − {key}")
+            panels.draw_map(figure, grid[row, 1], differences[key], boundary, spread, *beside)
     other = others[0] if len(others) == 1 else "other"
     bars = {label: scale, with_units(f"{name}, {first} − {other}", FLUX_UNITS): spread}
     _bar_cell(axes, grid[0, 1], bars, panels.no_data_entry([*maps.values(), *differences.values()]))
@@ -177,17 +137,9 @@ def _error_by_class(axes: Axes, error: xr.DataArray, land_cover: xr.DataArray) -
     groups = dict(list(table.groupby("cover")["error"]))
     kept = sorted(groups, key=lambda number: -groups[number].size)[:9]
     axes.axvline(0, color="black", linewidth=0.8)
-    axes.boxplot(
-        [groups[number] for number in kept],
-        positions=range(len(kept)),
-        orientation="horizontal",
-        whis=(5, 95),
-        showfliers=False,
-        widths=0.6,
-        patch_artist=True,
-        boxprops={"facecolor": "#9fc5e8", "linewidth": 0.7},
-        medianprops={"color": "black"},
-    )
+    boxes = {"positions": range(len(kept)), "orientation": "horizontal", "whis": (5, 95), "showfliers": False}
+    look = {"boxprops": {"facecolor": "#9fc5e8", "linewidth": 0.7}, "medianprops": {"color": "black"}}
+    axes.boxplot([groups[number] for number in kept], widths=0.6, patch_artist=True, **boxes, **look)
     style.name_rows(axes, [class_name(number).replace(" forest", "\nforest") for number in kept])
     axes.tick_params(axis="y", labelsize=7.5)
     axes.set_xlabel(with_units("estimate − truth", FLUX_UNITS))

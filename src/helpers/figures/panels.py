@@ -33,10 +33,7 @@ MOST_CELLS = 800
 def flat(field: xr.DataArray) -> xr.DataArray:
     """Return a map as (latitude, longitude); a time of a single step is dropped.
 
-    Raises
-    ------
-    ValueError
-        If the map has other dimensions, or several time steps: the caller says which of them, or which mean.
+    Other dimensions, or several time steps, raise a ValueError: the caller says which of them, or which mean.
     """
     if "time" in field.dims and field.sizes["time"] == 1:
         field = field.isel(time=0, drop=True)
@@ -49,13 +46,7 @@ def flat(field: xr.DataArray) -> xr.DataArray:
 
 
 def shared_grid(fields: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
-    """Return maps as (latitude, longitude) after checking that they lie on one grid.
-
-    Raises
-    ------
-    ValueError
-        Naming the first map whose cells differ from those of the first one.
-    """
+    """Return maps as (latitude, longitude); a ValueError names the first whose cells are not those of the first map."""
     maps = {name: flat(field) for name, field in fields.items()}
     first = next(iter(maps))
     for name, field in maps.items():
@@ -82,22 +73,8 @@ def every_kth_cell(field: xr.DataArray | xr.Dataset) -> xr.DataArray | xr.Datase
 def on_plateau(field: xr.DataArray, boundary: BaseGeometry) -> xr.DataArray:
     """Return a map cut to the outline's box, by :func:`every_kth_cell`, NaN where a cell's centre is outside.
 
-    Parameters
-    ----------
-    field : xarray.DataArray
-        Values on (latitude, longitude), degrees.
-    boundary : shapely geometry
-        The outline in degrees east and north.
-
-    Returns
-    -------
-    xarray.DataArray
-        With the coordinate ``inside`` (bool): True where the cell's centre lies within the outline.
-
-    Raises
-    ------
-    ValueError
-        If no cell lies within the outline.
+    The coordinate ``inside`` is True where a cell's centre lies within the outline; where none does, a ValueError is
+    raised.
     """
     field = flat(field)
     west, south, east, north = boundary.bounds
@@ -126,27 +103,8 @@ def draw_map(
 ) -> GeoAxes:
     """Draw a field within the outline at a place of a grid of panels; cells of the plateau without a value are grey.
 
-    Panels at the left edge of the grid name the parallels, those at its lower edge the meridians.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-        The figure.
-    place : matplotlib.gridspec.SubplotSpec
-        The place.
-    field : xarray.DataArray
-        From :func:`on_plateau`.
-    boundary : shapely geometry
-        The outline in degrees east and north.
-    scale : Scale
-        Colours and their limits.
-    letter, title : str
-        Panel letter and title.
-
-    Returns
-    -------
-    cartopy.mpl.geoaxes.GeoAxes
-        The panel. Its last mesh holds the cells, in the order of the field's rows and columns.
+    The field comes from :func:`on_plateau`. Panels at the left edge of the grid name the parallels, those at its lower
+    edge the meridians. The last mesh of the panel holds the cells, in the order of the field's rows and columns.
     """
     axes = figure.add_subplot(place, projection=PLATEAU_CRS)
     missing = field.inside & field.isnull()
@@ -188,18 +146,9 @@ def graticule(axes: GeoAxes, east: float, north: float, edges: Mapping[str, str]
 
 
 def colour_bar(axes: GeoAxes, scale: Scale, label: str, **place: object) -> Colorbar:
-    """Draw the colour bar of a panel, and of others with the same scale, beside it.
+    """Draw the colour bar of a panel, and of others with the same scale, beside it, or in the axes ``cax``.
 
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-        The panel.
-    scale : Scale
-        Colours of the panel.
-    label : str
-        Name and units of the quantity.
-    **place
-        Options of :meth:`matplotlib.figure.Figure.colorbar`; with ``cax`` the bar stands there.
+    The other options are those of :meth:`matplotlib.figure.Figure.colorbar`.
     """
     where = place if "cax" in place else {"ax": axes, **place}
     bar = ScalarMappable(scale.norm, scale.cmap)

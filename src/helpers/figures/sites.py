@@ -20,29 +20,17 @@ from helpers.names import class_name, predictor_name, with_units
 def sites_versus_map(samples: pd.DataFrame, cube: xr.Dataset, names: Sequence[str]) -> Figure:
     """Draw how the predictors are distributed among sites and over the plateau: where a forest extrapolates.
 
-    Each panel shows the share of sites, and the share of the plateau's area, at or below a value. Values
-    beyond those of any site are shaded, and the share of the plateau's area that has them is written above.
+    Each panel shows the share of sites, and the share of the plateau's area, at or below a value. Values beyond those
+    of any site are shaded, and the share of the plateau's area that has them is written above.
 
-    Parameters
-    ----------
-    samples : pandas.DataFrame
-        The predictors at the sites, one row per site; NaN is left out.
-    cube : xarray.Dataset
-        The predictors on (latitude, longitude), with ``plateau`` (bool) and ``cell_area`` [km2].
-    names : sequence of str
-        Continuous predictors, in the order of the panels; for land cover see :func:`land_cover_balance`.
-
-    Raises
-    ------
-    ValueError
-        If the samples or the cube lack a predictor, or land cover, a category, is among them.
+    A row of ``samples`` is a site; NaN is left out. The cube also has ``plateau`` (bool) and ``cell_area`` [km2]. A
+    ValueError is raised if the cube lacks one of the names, or land cover, a category, is among them: see
+    :func:`land_cover_balance`.
     """
     if "land_cover" in names:
         raise ValueError("sites_versus_map: land_cover is a category; draw it with land_cover_balance")
     style.require_columns(samples, list(names), "sites_versus_map")
-    missing = [name for name in (*names, "plateau", "cell_area") if name not in cube]
-    if missing:
-        raise ValueError(f"sites_versus_map: the cube lacks {', '.join(missing)}")
+    style.require_variables(cube, [*names, "plateau", "cell_area"], "sites_versus_map")
     cube = every_kth_cell(cube[[*names, "plateau", "cell_area"]])
     area = flat(cube["cell_area"]).where(flat(cube["plateau"])).values.ravel()
     figure, grid = style.panel_grid(0.5 + 1.95 * -(-len(names) // 2), names, 2)
@@ -60,20 +48,9 @@ def sites_versus_map(samples: pd.DataFrame, cube: xr.Dataset, names: Sequence[st
 def own_against_cell(checked: pd.DataFrame, limits: Mapping[str, float], units: Mapping[str, str]) -> Figure:
     """Draw what records say of their own place against the cell at their coordinates.
 
-    Parameters
-    ----------
-    checked : pandas.DataFrame
-        From :func:`helpers.sites.places.check_records`.
-    limits : mapping of str to float
-        For ``elevation`` and ``temperature`` the difference, for ``precipitation`` the ratio, from which on a record
-        contradicts its cell; dashed lines, in the order of the panels.
-    units : mapping of str to str
-        Of each of them.
-
-    Raises
-    ------
-    ValueError
-        If the table lacks a column or has no rows.
+    The records are those of :func:`helpers.sites.places.check_records`. The limits, dashed lines in the order of the
+    panels, are the difference of ``elevation`` and ``temperature``, and the ratio of ``precipitation``, from which on a
+    record contradicts its cell.
     """
     columns = [f"{prefix}_{name}" for name in limits for prefix in ("own", "cell")]
     style.require_columns(checked, [*columns, "conflicts", "left_out"], "own_against_cell")
@@ -86,10 +63,9 @@ def own_against_cell(checked: pd.DataFrame, limits: Mapping[str, float], units: 
     figure, grid = style.panel_grid(3.3, ["" for _ in limits], 3)
     for axes, (name, limit) in zip(grid, limits.items(), strict=True):
         for kind, (chosen, marker) in kinds.items():
-            if not chosen.any():
-                continue
             table = checked[chosen]
-            axes.scatter(table[f"cell_{name}"], table[f"own_{name}"], label=kind, linewidth=0.4, **marker)
+            if len(table):
+                axes.scatter(table[f"cell_{name}"], table[f"own_{name}"], label=kind, linewidth=0.4, **marker)
         ends = np.array(axes.get_xlim())
         if name == "precipitation":
             axes.set(xscale="log", yscale="log")
@@ -108,20 +84,10 @@ def own_against_cell(checked: pd.DataFrame, limits: Mapping[str, float], units: 
 
 @style.styled
 def land_cover_balance(table: pd.DataFrame, sites: str) -> Figure:
-    """Draw each land cover's share among the sites beside its share of the plateau.
+    """Draw each land cover's share among the sites, named such as ``NPP sites``, beside its share of the plateau.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        ``land_cover`` (IGBP class), ``site_share`` and ``map_share``, see
-        :func:`helpers.data.land_cover.land_cover_balance`; in the order of the bars.
-    sites : str
-        What the sites are called, for example ``NPP sites``.
-
-    Raises
-    ------
-    ValueError
-        If the shares do not add up to 1, or IGBP has no such class.
+    The table is that of :func:`helpers.data.land_cover.land_cover_balance`, in the order of the bars. A ValueError is
+    raised if the shares do not add up to 1, or IGBP has no such class.
     """
     shares = {"site_share": sites, "map_share": "plateau"}
     style.require_columns(table, ["land_cover", *shares], "land_cover_balance")
@@ -151,13 +117,11 @@ def _distributions(
     cells, area = cells[known][order], area[known][order]
     if not sites.size or not cells.size:
         raise ValueError("sites_versus_map: a predictor has no value at any site or in any cell of the plateau")
-    axes.step(
-        sites, np.arange(1, sites.size + 1) / sites.size, where="post", color=style.SITES, label="sites", zorder=3
-    )
+    style.cumulative(axes, sites, color=style.SITES, label="sites", zorder=3)
     axes.plot(cells, np.cumsum(area) / area.sum(), color=style.OURS, label="plateau, by area", zorder=2)
     ends = np.array([min(sites[0], cells[0]), max(sites[-1], cells[-1])])
     room = 0.02 * (ends[1] - ends[0])
     axes.axvspan(ends[0] - room, sites[0], color=style.SHADE, linewidth=0, label="beyond the sites", zorder=0)
     axes.axvspan(sites[-1], ends[1] + room, color=style.SHADE, linewidth=0, zorder=0)
-    axes.set(xlim=(ends[0] - room, ends[1] + room), ylim=(0, 1.02))
+    axes.set_xlim(ends[0] - room, ends[1] + room)
     return float(area[(cells < sites[0]) | (cells > sites[-1])].sum() / area.sum())

@@ -18,8 +18,7 @@ from matplotlib.patches import FancyBboxPatch, Patch
 from shapely.geometry.base import BaseGeometry
 
 from helpers.data.cube import NPP_PREDICTORS, RS_PREDICTORS
-from helpers.figures import panels
-from helpers.figures.style import INK, LAND_COVER, Scale, blank, letters, require_columns, sequential, styled
+from helpers.figures import panels, style
 from helpers.names import class_name, predictor_name, with_units
 
 _DATA, _MODEL, _FLUX, _RESULT = "#dcebf7", "#fdf0d5", "#e3f1e1", "#f3e3ee"
@@ -65,49 +64,38 @@ _PREDICTOR_MAPS = {
 _CHINA_CRS = ccrs.AlbersEqualArea(central_longitude=105, central_latitude=36, standard_parallels=(25, 47))
 
 
-@styled
+@style.styled
 def fig2_flow() -> Figure:
     """Figure 2: from maps and ground observations by two forests to NPP, Rs, Rh, NEP and their comparison."""
-    figure = blank(6.4)
+    figure = style.blank(6.4)
     axes = figure.add_subplot(xlim=(0, 1), ylim=(0, 1))
     axes.set_axis_off()
     for start, end in _ARROWS:
         _arrow(axes, start, end)
     for x, y, width, height, colour, heading, text in _BOXES.values():
         corner = (x - width / 2, y - height / 2)
-        style = {"boxstyle": "round,pad=0,rounding_size=0.012", "edgecolor": INK, "linewidth": 0.9}
-        axes.add_patch(FancyBboxPatch(corner, width, height, facecolor=colour, **style))
+        look = {"boxstyle": "round,pad=0,rounding_size=0.012", "edgecolor": style.INK, "linewidth": 0.9}
+        axes.add_patch(FancyBboxPatch(corner, width, height, facecolor=colour, **look))
         top = y + height / 2 - 0.018
         axes.text(x, top, heading, ha="center", va="top", fontweight="bold", fontsize=10)
         axes.text(x, top - 0.042, text, ha="center", va="top", linespacing=1.25)
     return figure
 
 
-@styled
+@style.styled
 def fig1_study_area(
     cube: xr.Dataset, boundary: BaseGeometry, npp_sites: pd.DataFrame, rs_sites: pd.DataFrame
 ) -> Figure:
     """Figure 1: the plateau's land cover with the sites (a), its elevation and its place in China (b).
 
-    Parameters
-    ----------
-    cube : xarray.Dataset
-        With ``land_cover`` [IGBP class] and ``elevation`` [m] on (latitude, longitude), all China.
-    boundary : shapely geometry
-        The plateau's outline in degrees.
-    npp_sites, rs_sites : pandas.DataFrame
-        With ``longitude`` and ``latitude``; sites that lie outside the panel are not seen.
-
-    Raises
-    ------
-    ValueError
-        If a site table lacks a column or the cube lacks a variable.
+    The cube has ``land_cover`` [IGBP class] and ``elevation`` [m] of all China, the tables ``longitude`` and
+    ``latitude``; sites outside the panel are not seen. A ValueError is raised if the cube lacks one of the variables.
     """
     sites = {"NPP site": (npp_sites, _NPP_SITES), "Rs site": (rs_sites, _RS_SITES)}
     for name, (table, _) in sites.items():
-        require_columns(table, ["longitude", "latitude"], f"figure 1, {name}s")
-    _require_variables(cube, ["land_cover", "elevation"], "figure 1")
-    figure = blank(7.2)
+        style.require_columns(table, ["longitude", "latitude"], f"figure 1, {name}s")
+    style.require_variables(cube, ["land_cover", "elevation"], "figure 1")
+    figure = style.blank(7.2)
     grid = GridSpec(2, 2, figure, width_ratios=[3, 1.25])
     cover, elevation = (panels.on_plateau(cube[name], boundary) for name in ("land_cover", "elevation"))
     axes = panels.draw_map(figure, grid[0, 0], cover, boundary, _classes(), "a", "land cover and sites")
@@ -119,7 +107,7 @@ def fig1_study_area(
     handles += [*_class_entries(cover), *panels.no_data_entry([cover])]
     side.legend(handles=handles, loc="center left", borderaxespad=0, handlelength=1.3)
 
-    heights = sequential([elevation], "cmc.batlow")
+    heights = style.sequential([elevation], "cmc.batlow")
     panels.draw_map(figure, grid[1, 0], elevation, boundary, heights, "b", "elevation")
     place = figure.add_subplot(grid[1, 1], projection=_CHINA_CRS)
     _position_map(place, cube, boundary)
@@ -128,32 +116,20 @@ def fig1_study_area(
     return figure
 
 
-@styled
+@style.styled
 def covariates(cube: xr.Dataset, boundary: BaseGeometry, names: Sequence[str]) -> Figure:
     """Draw a map of each predictor, two in a row, each with its own colours and limits.
 
-    Parameters
-    ----------
-    cube : xarray.Dataset
-        With the named variables on (latitude, longitude); their ``units`` label the colour bars.
-    boundary : shapely geometry
-        The plateau's outline in degrees.
-    names : sequence of str
-        Variables of the cube, in the order of the panels.
-
-    Raises
-    ------
-    ValueError
-        If the cube lacks one of the variables.
+    The ``units`` of the variables label the colour bars. A ValueError is raised if the cube lacks one of the names.
     """
-    _require_variables(cube, names, "predictor maps")
+    style.require_variables(cube, names, "predictor maps")
     rows = -(-len(names) // 2)
-    figure = blank(2.05 * rows + 1.0)
+    figure = style.blank(2.05 * rows + 1.0)
     shown = {name: panels.on_plateau(cube[name], boundary) for name in names}
-    for place, letter, (name, field) in zip(
-        GridSpec(rows, 2, figure), letters(len(names)), shown.items(), strict=False
-    ):
-        scale = _classes() if name == "land_cover" else sequential([field], _PREDICTOR_MAPS.get(name, "cmc.batlow"))
+    places = zip(GridSpec(rows, 2, figure), style.letters(len(names)), shown.items(), strict=False)
+    for place, letter, (name, field) in places:
+        colours = _PREDICTOR_MAPS.get(name, "cmc.batlow")
+        scale = _classes() if name == "land_cover" else style.sequential([field], colours)
         axes = panels.draw_map(figure, place, field, boundary, scale, letter, predictor_name(name))
         if name != "land_cover":
             bar = axes.inset_axes([1.025, 0.04, 0.03, 0.92])
@@ -173,29 +149,29 @@ def _arrow(axes: Axes, start: str, end: str) -> None:
     else:
         reach = min(width1 / 2 - 0.03, abs(x0 - x1))
         tail, head = (x0, y0 - height0 / 2), (x1 + (reach if x0 > x1 else -reach), y1 + height1 / 2)
-    style = {"arrowstyle": "-|>", "color": INK, "linewidth": 1.1, "shrinkA": 0, "shrinkB": 0, "mutation_scale": 12}
-    axes.annotate("", xy=head, xytext=tail, arrowprops=style)
+    look = {"arrowstyle": "-|>", "color": style.INK, "linewidth": 1.1, "shrinkA": 0, "shrinkB": 0, "mutation_scale": 12}
+    axes.annotate("", xy=head, xytext=tail, arrowprops=look)
 
 
-def _classes() -> Scale:
+def _classes() -> style.Scale:
     """Return the colours of the land-cover classes."""
-    edges = [*(number - 0.5 for number in LAND_COVER), max(LAND_COVER) + 0.5]
-    return Scale(ListedColormap(list(LAND_COVER.values())), BoundaryNorm(edges, len(LAND_COVER)))
+    edges = [*(number - 0.5 for number in style.LAND_COVER), max(style.LAND_COVER) + 0.5]
+    return style.Scale(ListedColormap(list(style.LAND_COVER.values())), BoundaryNorm(edges, len(style.LAND_COVER)))
 
 
 def _class_entries(cover: xr.DataArray) -> list[Patch]:
     """Return the legend of the classes that a map has, the most frequent first."""
     classes, counts = np.unique(cover.values[np.isfinite(cover.values)], return_counts=True)
-    names = {number: class_name(number) for number in classes}
-    return [panels.swatch(LAND_COVER[number], names[number]) for number in classes[np.argsort(-counts, kind="stable")]]
+    names = {number: class_name(number) for number in classes[np.argsort(-counts, kind="stable")]}
+    return [panels.swatch(style.LAND_COVER[number], name) for number, name in names.items()]
 
 
 def _position_map(axes: Axes, cube: xr.Dataset, boundary: BaseGeometry) -> None:
     """Draw the whole grid's relief in grey, its water in blue, and where the plateau lies in it."""
     cube = panels.every_kth_cell(cube[["elevation", "land_cover"]])
     elevation, water = panels.flat(cube["elevation"]), panels.flat(cube["land_cover"]) == 17
-    panels.draw_cells(axes, elevation.where(~water), Scale("cmc.grayC_r", Normalize(-500, 7000)))
-    panels.draw_cells(axes, xr.where(water, 1.0, np.nan), Scale(ListedColormap(["#cfe6f5"]), None))
+    panels.draw_cells(axes, elevation.where(~water), style.Scale("cmc.grayC_r", Normalize(-500, 7000)))
+    panels.draw_cells(axes, xr.where(water, 1.0, np.nan), style.Scale(ListedColormap(["#cfe6f5"]), None))
     panels.outline(axes, boundary, width=1.6, colour="#c2185b")
     panels.graticule(axes, 20, 10, {"left": "y", "bottom": "x"})
     axes.set_title("position on the grid of the maps", fontsize=8.5)
@@ -203,13 +179,6 @@ def _position_map(axes: Axes, cube: xr.Dataset, boundary: BaseGeometry) -> None:
 
 def _site_entry(label: str, marker: Mapping[str, object]) -> Line2D:
     """Return the legend's entry of a kind of sites."""
-    style = {"linestyle": "", "marker": marker["marker"], "markersize": float(marker["s"]) ** 0.5}
-    edge = {"markeredgecolor": INK, "markeredgewidth": 0.5}
-    return Line2D([], [], markerfacecolor=marker["facecolor"], label=label, **style, **edge)
-
-
-def _require_variables(cube: xr.Dataset, names: Sequence[str], figure: str) -> None:
-    """Refuse a cube without the variables that a figure draws."""
-    missing = [name for name in names if name not in cube]
-    if missing:
-        raise ValueError(f"{figure}: the cube lacks {', '.join(missing)}; it has {', '.join(map(str, cube.data_vars))}")
+    look = {"linestyle": "", "marker": marker["marker"], "markersize": float(marker["s"]) ** 0.5}
+    edge = {"markeredgecolor": style.INK, "markeredgewidth": 0.5}
+    return Line2D([], [], markerfacecolor=marker["facecolor"], label=label, **look, **edge)

@@ -18,6 +18,7 @@ import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import CenteredNorm, Colormap, Normalize
+from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
@@ -118,23 +119,9 @@ def panel_letter(axes: Axes, letter: str, title: str = "") -> None:
 
 
 def panel_grid(height: float, titles: Iterable[object], columns: int, **options: object) -> tuple[Figure, list[Axes]]:
-    """Return a figure of lettered panels with titles, row by row; a place that is left over stays empty.
+    """Return a figure of a height in inches with a lettered panel per title; a place that is left over stays empty.
 
-    Parameters
-    ----------
-    height : float
-        Of the figure, in inches.
-    titles : iterable
-        One per panel.
-    columns : int
-        Panels in a row.
-    **options
-        Options of :meth:`matplotlib.figure.Figure.subplots`.
-
-    Returns
-    -------
-    figure : matplotlib.figure.Figure
-    panels : list of matplotlib.axes.Axes
+    Panels go row by row. The options are those of :meth:`matplotlib.figure.Figure.subplots`.
     """
     titles = list(titles)
     figure = blank(height)
@@ -148,20 +135,22 @@ def panel_grid(height: float, titles: Iterable[object], columns: int, **options:
 
 
 def name_rows(axes: Axes, names: Sequence[str], spare: float = 0.0) -> None:
-    """Name the rows of a panel, the first on top; the caller draws row i at a height of i.
-
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-        The panel.
-    names : sequence of str
-        One per row.
-    spare : float
-        Empty room above and below, in rows.
-    """
+    """Name the rows of a panel, the first on top, spare rows around all; the caller draws row i at a height of i."""
     axes.set_yticks(range(len(names)), labels=list(names))
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(names) - 0.4 + spare, -0.6 - spare)
+
+
+def bars(axes: Axes, values: ArrayLike, colours: str | Sequence[str]) -> BarContainer:
+    """Draw a bar for each row of :func:`name_rows`, and return the bars."""
+    look = {"height": 0.62, "color": colours, "edgecolor": INK, "linewidth": 0.5}
+    return axes.barh(range(len(values)), values, **look)
+
+
+def cumulative(axes: Axes, values: ArrayLike, **look: object) -> None:
+    """Draw the share of values at or below each of them."""
+    axes.step(np.sort(values), np.arange(1, len(values) + 1) / len(values), where="post", **look)
+    axes.set_ylim(0, 1.02)
 
 
 def series_colours(names: Iterable[str]) -> dict[str, str]:
@@ -185,19 +174,8 @@ class Scale(NamedTuple):
 def sequential(fields: Sequence[xr.DataArray], cmap: str = FLUX_MAP) -> Scale:
     """Return a scale that several maps share: from percentile 2 to percentile 98 of all their values together.
 
-    A lower limit within a tenth of the upper one above zero becomes zero.
-
-    Parameters
-    ----------
-    fields : sequence of xarray.DataArray
-        Maps of one quantity; NaN counts for nothing.
-    cmap : str
-        Colour map.
-
-    Raises
-    ------
-    ValueError
-        If no map holds a single value.
+    A lower limit within a tenth of the upper one above zero becomes zero. Maps without a single value raise a
+    ValueError.
     """
     values = _pooled(fields)
     bottom, top = (float(limit) for limit in np.percentile(values, [2, 98]))
@@ -209,17 +187,7 @@ def sequential(fields: Sequence[xr.DataArray], cmap: str = FLUX_MAP) -> Scale:
 def diverging(fields: Sequence[xr.DataArray], cmap: str = DIFFERENCE_MAP) -> Scale:
     """Return a scale that several maps share, centred on zero: up to percentile 98 of all absolute values.
 
-    Parameters
-    ----------
-    fields : sequence of xarray.DataArray
-        Maps of one quantity; NaN counts for nothing.
-    cmap : str
-        Colour map, its neutral colour in the middle.
-
-    Raises
-    ------
-    ValueError
-        If no map holds a single value.
+    Maps without a single value raise a ValueError.
     """
     values = _pooled(fields)
     half = float(np.percentile(np.abs(values), 98))
@@ -227,13 +195,7 @@ def diverging(fields: Sequence[xr.DataArray], cmap: str = DIFFERENCE_MAP) -> Sca
 
 
 def require_columns(table: pd.DataFrame, columns: Sequence[str], figure: str) -> None:
-    """Refuse a table without rows or without the columns that a figure draws.
-
-    Raises
-    ------
-    ValueError
-        Naming the figure, what is missing and what the table has.
-    """
+    """Raise a ValueError that names figure and columns for a table without rows or without a column that is drawn."""
     missing = [column for column in columns if column not in table.columns]
     if missing:
         raise ValueError(
@@ -242,6 +204,13 @@ def require_columns(table: pd.DataFrame, columns: Sequence[str], figure: str) ->
         )
     if table.empty:
         raise ValueError(f"{figure}: the table has no rows; check the step that made it")
+
+
+def require_variables(cube: xr.Dataset, names: Sequence[str], figure: str) -> None:
+    """Raise a ValueError for a cube without the variables that a figure draws."""
+    missing = [name for name in names if name not in cube]
+    if missing:
+        raise ValueError(f"{figure}: the cube lacks {', '.join(missing)}; it has {', '.join(map(str, cube.data_vars))}")
 
 
 def _scale(cmap: str, norm: Normalize, values: NDArray[np.float64]) -> Scale:

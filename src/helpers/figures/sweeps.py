@@ -22,23 +22,9 @@ def specification_curve(nep: pd.Series, chosen: pd.DataFrame, base: object, refe
     """Draw every cell's NEP in order, and below it the choices that each cell makes.
 
     Each row of the lower part is one value of a choice; a mark stands below each cell that has it. To its right stands
-    the share of these cells that call the plateau a sink.
-
-    Parameters
-    ----------
-    nep : pandas.Series
-        Mean NEP of each cell, g C m-2 yr-1.
-    chosen : pandas.DataFrame of bool
-        Same index; columns (parameter, value), see :func:`helpers.sweeps.results.choice_table`.
-    base : label
-        Index of the cell of the paper's path, which is marked.
-    reference : tuple of str and float
-        A value to compare with and its name, such as the paper's own, g C m-2 yr-1.
-
-    Raises
-    ------
-    ValueError
-        If there is no cell.
+    the share of these cells that call the plateau a sink. ``chosen`` has the index of ``nep`` and the columns
+    (parameter, value), see :func:`helpers.sweeps.results.choice_table`; ``base`` is the cell of the paper's path, which
+    is marked; the reference is a name and a value to compare with. Without a cell a ValueError is raised.
     """
     if nep.empty:
         raise ValueError("specification_curve: there is no cell; run the sweep first")
@@ -64,14 +50,9 @@ def specification_curve(nep: pd.Series, chosen: pd.DataFrame, base: object, refe
 
 @style.styled
 def choice_effects(table: pd.DataFrame, base: float) -> Figure:
-    """Draw where one changed parameter leads, all else on the paper's path.
+    """Draw where one changed parameter leads, all else on the paper's path, whose NEP is ``base``.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        ``parameter``, ``value`` and ``nep`` [g C m-2 yr-1], see :func:`helpers.sweeps.results.one_change`.
-    base : float
-        NEP of the paper's path, g C m-2 yr-1.
+    The table is that of :func:`helpers.sweeps.results.one_change`.
     """
     style.require_columns(table, ["parameter", "value", "nep"], "choice_effects")
     rows = []
@@ -99,12 +80,8 @@ def choice_effects(table: pd.DataFrame, base: float) -> Figure:
 def variance_by_choice(shares: pd.DataFrame) -> Figure:
     """Draw the share of the variance of NEP that each choice, and each pair of choices, explains.
 
-    At most twelve terms have a bar, those of a thousandth or more; the last bar is the sum of the rest.
-
-    Parameters
-    ----------
-    shares : pandas.DataFrame
-        ``term``, ``parameters`` and ``share``, see :func:`helpers.sweeps.results.variance_shares`.
+    At most twelve terms of :func:`helpers.sweeps.results.variance_shares` have a bar, those of a thousandth or more;
+    the last bar is the sum of the rest.
     """
     style.require_columns(shares, ["term", "parameters", "share"], "variance_by_choice")
     ordered = shares[shares["parameters"] > 0].sort_values("share", ascending=False)
@@ -128,14 +105,8 @@ def variance_by_choice(shares: pd.DataFrame) -> Figure:
 def score_against_budget(done: pd.DataFrame, scores: Mapping[str, str], outcome: str) -> Figure:
     """Draw each cell's NEP against how well its forests predict: do the better ones agree on the sign?
 
-    Parameters
-    ----------
-    done : pandas.DataFrame
-        A row per cell.
-    scores : mapping of str to str
-        Label of a panel, by the column of a score.
-    outcome : str
-        Column of NEP, g C m-2 yr-1.
+    A row of ``done`` is a cell; ``scores`` gives the label of a panel by the column of a score, ``outcome`` the column
+    of NEP.
     """
     style.require_columns(done, [*scores, outcome], "score_against_budget")
     figure, panels = style.panel_grid(3.4, [""] * len(scores), len(scores), sharey=True)
@@ -151,13 +122,7 @@ def score_against_budget(done: pd.DataFrame, scores: Mapping[str, str], outcome:
 
 @style.styled
 def tree_convergence(table: pd.DataFrame) -> Figure:
-    """Draw NEP against the number of trees, a dot per seed.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        ``n_trees``, ``seed`` and ``nep`` [g C m-2 yr-1].
-    """
+    """Draw ``nep`` against ``n_trees``, the number of trees, a dot per ``seed``."""
     style.require_columns(table, ["n_trees", "seed", "nep"], "tree_convergence")
     figure = style.blank(3.2, 6.0)
     axes = figure.add_subplot()
@@ -177,10 +142,7 @@ def tree_convergence(table: pd.DataFrame) -> Figure:
 def truth_by_design(errors: pd.DataFrame) -> Figure:
     """Draw the error of each cell's NEP against the known truth, by how the sites were placed.
 
-    Parameters
-    ----------
-    errors : pandas.DataFrame
-        ``sampling_design``, ``npp_sites``, ``rs_sites`` and ``error`` [g C m-2 yr-1].
+    The table is that of :func:`helpers.sweeps.results.truth_errors`.
     """
     design = ["sampling_design", "npp_sites", "rs_sites"]
     style.require_columns(errors, [*design, "error"], "truth_by_design")

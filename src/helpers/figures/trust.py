@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 import xarray as xr
-from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
@@ -31,18 +30,8 @@ def distance_curves(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw the distances that each scheme of folds tries beside those that the map needs, with their W.
 
     Each curve is the share of distances at or below a value. The nearer a scheme's curve to that of *prediction to
-    sample*, the more its error says about the map; W is the area between the two.
-
-    Parameters
-    ----------
-    tables : mapping of str to pandas.DataFrame
-        By forest: columns ``kind``, ``distance_km`` and ``wasserstein_km``, from
-        :func:`mapforest.folds.distance_table`.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing, or there is no *prediction to sample*.
+    sample*, the more its error says about the map; W is the area between the two. The tables, by forest, are those of
+    :func:`mapforest.folds.distance_table`; one without *prediction to sample* raises a ValueError.
     """
     figure, row = style.panel_grid(4.6, tables, len(tables), sharey=True)
     for axes, table in zip(row, tables.values(), strict=True):
@@ -55,7 +44,7 @@ def distance_curves(tables: Mapping[str, pd.DataFrame]) -> Figure:
             label, look = f"{kind}, W {chosen['wasserstein_km'].iloc[0]:.0f} km", {"color": colours.get(kind)}
             if kind == _PREDICTION:
                 label, look = f"{kind}: the map", {"color": style.INK, "linewidth": 3}
-            _cumulative(axes, np.maximum(chosen["distance_km"].to_numpy(float), 1.0), label=label, **look)
+            style.cumulative(axes, np.maximum(chosen["distance_km"].to_numpy(float), 1.0), label=label, **look)
         axes.set(xscale="log", xlabel="distance to the nearest training row [km]")
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), fontsize=8)
     row[0].set_ylabel("share at or below")
@@ -66,21 +55,9 @@ def distance_curves(tables: Mapping[str, pd.DataFrame]) -> Figure:
 def applicability_map(dissimilarity: Mapping[str, xr.DataArray], use: xr.DataArray, boundary: BaseGeometry) -> Figure:
     """Draw the dissimilarity index of each of two forests, and where the budget of both may be used.
 
-    Parameters
-    ----------
-    dissimilarity : mapping of str to xarray.DataArray
-        By forest: the dissimilarity index in units of the forest's own threshold, on (latitude, longitude); above 1 is
-        outside its area of applicability.
-    use : xarray.DataArray
-        0: may be used; 1: too unlike the sites of one of the forests; 2: a land cover that one of them has no site of.
-        Missing where nothing is predicted.
-    boundary : shapely geometry
-        The plateau's outline in degrees.
-
-    Raises
-    ------
-    ValueError
-        If the maps lie on different grids.
+    The index is in units of the forest's own threshold: above 1 is outside its area of applicability. ``use`` is 0
+    where the budget may be used, 1 where a cell is too unlike the sites of one of the forests, 2 on a land cover that
+    one of them has no site of, and missing where nothing is predicted. Maps on different grids raise a ValueError.
     """
     maps = panels.shared_grid({**dissimilarity, "use": use})
     shown = {name: panels.on_plateau(field, boundary) for name, field in maps.items()}
@@ -108,17 +85,8 @@ def applicability_map(dissimilarity: Mapping[str, xr.DataArray], use: xr.DataArr
 def error_maps(fields: Mapping[str, tuple[xr.DataArray, str]], boundary: BaseGeometry) -> Figure:
     """Draw maps of expected errors or of widths of intervals, two in a row, each with its own limits.
 
-    Parameters
-    ----------
-    fields : mapping of str to (xarray.DataArray, str)
-        Title -> map on (latitude, longitude), and its unit as CF writes it. Grey: no value.
-    boundary : shapely geometry
-        The plateau's outline in degrees.
-
-    Raises
-    ------
-    ValueError
-        If there is no map, or one holds no value.
+    A title has a map and its unit as CF writes it; a cell without a value is grey. A ValueError is raised if there is
+    no map, or one holds no value.
     """
     if not fields:
         raise ValueError("error_maps: no map to draw")
@@ -145,17 +113,9 @@ def budget_interval(
 ) -> Figure:
     """Draw the draws of the sink (a), and its interval by assumption beside published estimates (b).
 
-    Parameters
-    ----------
-    totals : mapping of str to numpy.ndarray
-        Part of the plateau -> NEP of each draw under the main assumptions, Tg C yr-1.
-    scenarios : pandas.DataFrame
-        ``label``, ``total_TgC_yr``, ``total_low_TgC_yr``, ``total_high_TgC_yr``, ``sink_probability``; a row per
-        assumption.
-    published : pandas.DataFrame
-        ``label``, ``low``, ``high`` [Tg C yr-1]; equal where a work gives one number.
-    truth : float or None
-        The true total of a simulated plateau, Tg C yr-1.
+    All are in Tg C yr-1: ``totals`` the NEP of each draw under the main assumptions, by part of the plateau;
+    ``scenarios`` a row per assumption; ``published`` with ``low`` and ``high``, equal where a work gives one number;
+    and the true total of a simulated plateau, or None.
     """
     ends = ["total_low_TgC_yr", "total_high_TgC_yr"]
     style.require_columns(scenarios, ["label", "total_TgC_yr", *ends, "sink_probability"], "budget_interval, scenarios")
@@ -164,7 +124,7 @@ def budget_interval(
     upper, lower = figure.subplots(2, 1, height_ratios=[2.4, 0.27 * (len(scenarios) + len(published) + 1)])
     for (name, values), colour in zip(totals.items(), style.series_colours(totals).values(), strict=True):
         label = f"{name}: a sink in {100 * np.mean(values > 0):.0f} % of draws"
-        _cumulative(upper, values, color=colour, label=label)
+        style.cumulative(upper, values, color=colour, label=label)
     upper.set_ylabel("share of draws\nat or below")
     colours = style.sign_colours(scenarios["total_TgC_yr"])
     ours = np.arange(len(scenarios))
@@ -190,19 +150,14 @@ def budget_interval(
 def variance_bars(table: pd.DataFrame) -> Figure:
     """Draw how much each source alone moves NPP, Rh and NEP of the plateau, beside all together.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        ``label``, ``npp_sd_gC_m2_yr``, ``rh_sd_gC_m2_yr``, ``nep_sd_gC_m2_yr``; a row per source, the last one all.
+    A row is a source: ``label``, ``npp_sd_gC_m2_yr``, ``rh_sd_gC_m2_yr``, ``nep_sd_gC_m2_yr``; the last one is all.
     """
     columns = {name: f"{name.lower()}_sd_gC_m2_yr" for name in ("NPP", "Rh", "NEP")}
     style.require_columns(table, ["label", *columns.values()], "variance_bars")
     figure, row = style.panel_grid(1.1 + 0.3 * len(table), columns, 3, sharey=True, sharex=True)
     colours = [style.OTHERS] * (len(table) - 1) + [style.STRONG]
     for axes, column in zip(row, columns.values(), strict=True):
-        bars = axes.barh(
-            range(len(table)), table[column], height=0.62, color=colours, edgecolor=style.INK, linewidth=0.5
-        )
+        bars = style.bars(axes, table[column], colours)
         axes.bar_label(bars, fmt="%.0f" if table[column].max() >= 20 else "%.1f", padding=3, fontsize=7.5)
         style.name_rows(axes, table["label"])
         axes.margins(x=0.18)
@@ -214,19 +169,13 @@ def variance_bars(table: pd.DataFrame) -> Figure:
 def family(table: pd.DataFrame) -> Figure:
     """Draw what each model of a family explains of held-back sites, beside the plateau mean that it gives.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        ``flux`` (a row of panels each), ``member``, ``where`` (a colour each), ``r2_explained``, ``r2_low``,
-        ``r2_high`` and ``map_mean_gC_m2_yr``, missing for the mean of the records, which has no map.
+    A ``flux`` has a row of panels, a ``where`` a colour. ``map_mean_gC_m2_yr`` is missing for the mean of the records,
+    which has no map.
     """
     needed = ["flux", "member", "where", "r2_explained", "r2_low", "r2_high", "map_mean_gC_m2_yr"]
     style.require_columns(table, needed, "family")
     fluxes = dict(list(table.groupby("flux", sort=False)))
-    mapped = {
-        flux: list(dict.fromkeys(rows.loc[rows["map_mean_gC_m2_yr"].notna(), "member"]))
-        for flux, rows in fluxes.items()
-    }
+    mapped = {flux: list(rows.dropna(subset="map_mean_gC_m2_yr")["member"].unique()) for flux, rows in fluxes.items()}
     heights = [2.2 + len(members) for members in mapped.values()]
     figure = style.blank(0.5 + 0.3 * sum(heights))
     grid = figure.subplots(len(fluxes), 2, sharey="row", squeeze=False, width_ratios=[1.4, 1], height_ratios=heights)
@@ -244,7 +193,7 @@ def family(table: pd.DataFrame) -> Figure:
         left.set_xlim(max(-2.5, left.get_xlim()[0]), min(1.0, left.get_xlim()[1]))
         left.set_xlabel(f"{flux}: R² against the mean of the records")
         means = chosen.groupby("member", sort=False)["map_mean_gC_m2_yr"].first().reindex(members)
-        bars = right.barh(places, means, height=0.62, color=style.OTHERS, edgecolor=style.INK, linewidth=0.5)
+        bars = style.bars(right, means, style.OTHERS)
         right.bar_label(bars, fmt="%.0f", padding=3, fontsize=7.5)
         right.margins(x=0.18)
         right.set_xlabel(with_units(f"{flux}, plateau mean", FLUX_UNITS))
@@ -257,12 +206,7 @@ def family(table: pd.DataFrame) -> Figure:
 def coverage_checks(table: pd.DataFrame, level: float) -> Figure:
     """Draw how many held-back records lie in their interval, as it is and recalibrated, against what it promises.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        ``model``, ``check`` (its name in words), ``coverage``, ``recalibrated_coverage``.
-    level : float
-        What the intervals promise.
+    A row is a ``model`` and a ``check``, in words; the level is what the intervals promise.
     """
     style.require_columns(table, ["model", "check", "coverage", "recalibrated_coverage"], "coverage_checks")
     models, checks = (list(dict.fromkeys(table[column])) for column in ("model", "check"))
@@ -287,11 +231,7 @@ def coverage_checks(table: pd.DataFrame, level: float) -> Figure:
 def worlds_held(table: pd.DataFrame) -> Figure:
     """Draw the interval of each virtual world less its truth: it holds the truth where it crosses zero.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        ``part`` (a panel each), ``low_gC_m2_yr``, ``high_gC_m2_yr``, ``mean_gC_m2_yr``, ``true_gC_m2_yr``, ``held``
-        (0 or 1); a row per world.
+    A row is a world, a ``part`` a panel; ``held`` is 0 or 1.
     """
     ends = ["low_gC_m2_yr", "high_gC_m2_yr", "mean_gC_m2_yr"]
     style.require_columns(table, ["part", *ends, "true_gC_m2_yr", "held"], "worlds_held")
@@ -308,9 +248,3 @@ def worlds_held(table: pd.DataFrame) -> Figure:
         axes.set_yticks([])
     row[len(row) // 2].set_xlabel(with_units("NEP, interval less truth", FLUX_UNITS))
     return figure
-
-
-def _cumulative(axes: Axes, values: np.ndarray, **look: object) -> None:
-    """Draw the share of values at or below each of them."""
-    axes.step(np.sort(values), np.arange(1, len(values) + 1) / len(values), where="post", **look)
-    axes.set_ylim(0, 1.02)

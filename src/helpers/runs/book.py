@@ -58,10 +58,7 @@ def build(settings: Settings, folder: Path | None = None) -> Path:
 def stage(settings: Settings, folder: Path) -> Path:
     """Put prose, executed notebooks, generated pages and configuration into ``<folder>/source``, and return that.
 
-    Raises
-    ------
-    RunError
-        If executed notebooks are missing, or their results do not belong together.
+    RunError is raised if executed notebooks are missing, or their results do not belong together.
     """
     root, run_folder = project_root(), runs_folder() / settings.run
     names = _notebooks_of(yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8")))
@@ -89,18 +86,11 @@ def stage(settings: Settings, folder: Path) -> Path:
 def merge_provenance(run_folder: Path, names: Sequence[str], settings: Settings) -> dict[str, Any]:
     """Merge the records of the notebooks into ``provenance.json``, after checking that they belong together.
 
-    Returns
-    -------
-    dict
-        ``run``, ``settings``, ``started``, ``finished``, ``wall_seconds`` (summed), ``peak_memory_bytes`` (largest),
-        ``git``, ``python``, ``packages``, ``catalogue`` (SHA-256 of the pinned files that the open world reads) and
-        ``notebooks`` (the record of each, in the order of ``names``).
-
-    Raises
-    ------
-    RunError
-        If a notebook has no provenance, did not reach its end, was run with other parameters, or read a file that has
-        been replaced since.
+    Returned, too, are ``run``, ``settings``, ``started``, ``finished``, ``wall_seconds`` (summed),
+    ``peak_memory_bytes`` (largest), ``git``, ``python``, ``packages``, ``catalogue`` (SHA-256 of the pinned files that
+    the open world reads) and ``notebooks`` (the record of each, in the order of ``names``). RunError is raised if a
+    notebook has no provenance, did not reach its end, was run with other parameters, or read a file that has been
+    replaced since.
     """
     records = {name: _read_record(run_folder, name) for name in names}
     for name, record in records.items():

@@ -39,13 +39,8 @@ def reached_files(notebook: Path, root: Path, without: Collection[str] = ()) -> 
 
     A module counts that is imported where the imported name is also used, and with it the ``__init__.py`` of its
     packages. A file below ``data/`` counts when its name stands in the code, or in a YAML file that counts. The
-    arguments are those of :func:`code_digest`.
-
-    Raises
-    ------
-    RunError
-        If a file is not Python, or imports in a way that this cannot follow: ``from . import ...``,
-        ``from ... import *``.
+    arguments are those of :func:`code_digest`. RunError is raised if a file is not Python, or imports in a way that
+    this cannot follow: ``from . import ...``, ``from ... import *``.
     """
     modules: set[Path] = set()
     unread = [_read(notebook, without)]

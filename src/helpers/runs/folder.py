@@ -190,12 +190,7 @@ class Run:
 
             {glue:text}`/notebooks/05_comparison.ipynb::nep_mean:.1f`
 
-        Raises
-        ------
-        TypeError
-            If the value is neither a number nor a text.
-        ValueError
-            If the number is not finite: a page would show ``nan``.
+        Another type raises a TypeError. A number that is not finite raises a ValueError: a page would show ``nan``.
         """
         from IPython.display import display
 

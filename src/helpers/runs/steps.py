@@ -63,13 +63,6 @@ def deciding_parameters(notebook: str) -> tuple[str, ...]:
     """Return the settings that decide a notebook's results, its predecessors' included.
 
     A notebook that is not in ``STEPS``, such as a reader's own, has none.
-
-    Examples
-    --------
-    >>> "resolution" in deciding_parameters("04_rh_and_nep")
-    True
-    >>> "rs_mtry" in deciding_parameters("02_npp_random_forest")
-    False
     """
     if notebook not in STEPS:
         return ()
@@ -79,11 +72,5 @@ def deciding_parameters(notebook: str) -> tuple[str, ...]:
 
 
 def foreign_tags(world: str) -> frozenset[str]:
-    """Return the tags of cells that belong to other worlds only, and are left out in this one.
-
-    Examples
-    --------
-    >>> foreign_tags("virtual")
-    frozenset({'open-world'})
-    """
+    """Return the tags of cells that belong to other worlds only, and are left out in this one."""
     return frozenset(tag for tag, worlds in WORLDS_OF_TAG.items() if world not in worlds)

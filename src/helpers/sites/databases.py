@@ -50,43 +50,27 @@ _SUN_TEXTS = ("entry_id", "country", "veg_type", "flag")
 _PENG_NUMBERS = ("lon", "lat", "z", "Begin_year", "End_year", "BNPP_1", "TNPP_1")
 _PENG_TEXTS = ("ID", "site", "references", "pft")
 
-#: What the two databases of NPP in dry matter have in common: yearly dry matter of untreated plots, the year not given.
+#: What records of NPP are where their database says nothing else: yearly dry matter of untreated plots.
 _NPP_OF_PLOTS = {
-    "variable": "npp",
-    "year": np.nan,
-    "unit": "g dry matter m-2 yr-1",
-    "quality": "",
-    "possible_duplicate": False,
+    **{"variable": "npp", "year": np.nan, "unit": "g dry matter m-2 yr-1", "treatment": "none", "quality": ""},
+    **{"reference": "", "possible_duplicate": False, "belowground_share": np.nan, "note": ""},
 }
 
 
 def read_srdb(path: str | Path, contains: Contains) -> pd.DataFrame:
     """Read annual soil respiration, heterotrophic respiration and NPP of China and the plateau from SRDB V5.
 
-    NPP is the column ``NPP`` or, where that is empty, ``ANPP + BNPP``; ANPP alone is never taken for NPP. The quality
-    flags speak of respiration: SRDB's field list says that Q01 is given where Rs or Q10 was read off a figure. So Q01
-    to Q04 exclude Rs and Rh; only other flags (a problem with the record) exclude NPP.
+    The file is ``srdb-data.csv``, V5. There is one row per record and variable. NPP is the column ``NPP`` or, where
+    that is empty, ``ANPP + BNPP``; ANPP alone is never taken for NPP. The quality flags speak of respiration: SRDB's
+    field list says that Q01 is given where Rs or Q10 was read off a figure. So Q01 to Q04 exclude Rs and Rh; only other
+    flags (a problem with the record) exclude NPP.
 
-    On the plateau is what lies inside the boundary, or in the paper's box (:data:`helpers.data.region.PAPER_BOX`) at
-    :data:`PLATEAU_ELEVATION` or higher by SRDB's own ``Elevation``. The two together give the 62 unmanipulated,
-    unflagged annual Rs of Zeng et al. 2023, the boundary alone 58. A record without elevation is not filled from a map.
+    On the plateau is what lies inside the boundary, as `contains` tells, or in the paper's box
+    (:data:`helpers.data.region.PAPER_BOX`) at :data:`PLATEAU_ELEVATION` or higher by SRDB's own ``Elevation``. The two
+    together give the 62 unmanipulated, unflagged annual Rs of Zeng et al. 2023, the boundary alone 58. A record without
+    elevation is not filled from a map.
 
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        ``srdb-data.csv``, V5.
-    contains : callable
-        Tells which points lie inside the plateau's boundary, see :data:`helpers.sites.schema.Contains`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        In the schema, one row per record and variable.
-
-    Raises
-    ------
-    DataError
-        If the file is missing, cannot be parsed, lacks a column, or holds text in a column of numbers.
+    DataError is raised if the file is missing, cannot be parsed, lacks a column, or holds text in a column of numbers.
     """
     srdb = _srdb_records(path)
     production = srdb["NPP"].fillna(srdb["ANPP"] + srdb["BNPP"])
@@ -119,14 +103,11 @@ def read_michaletz(path: str | Path, contains: Contains) -> pd.DataFrame:
             "longitude": plots["Long"],
             "latitude": plots["Lat"],
             "value": plots["NPPTotal_gm2y"] * CARBON_SHARE_WOOD,
-            "treatment": "none",
             "vegetation": "Forest: " + plots["BiomeSource"],
             "source": "Michaletz 2014",
             "reference": plots["Source"],
             "in_china": plots["Source"].str.startswith("Luo (1996)"),
-            "belowground_share": np.nan,
             "record": "Michaletz " + plots["Index"],
-            "note": "",
             "own_temperature": plots["MAT_C"],
             "own_precipitation": plots["MAP_mm"],
             "country": np.where(plots["Source"].str.startswith("Luo (1996)"), "China", ""),
@@ -156,7 +137,6 @@ def read_sun2022(path: str | Path, contains: Contains) -> pd.DataFrame:
             "treatment": np.where(treated, "treated plot", "none"),
             "vegetation": "Grassland: " + entries["veg_type"],
             "source": "Sun 2022",
-            "reference": "",
             "in_china": entries["country"] == "China",
             "belowground_share": entries["bnpp_fraction"],
             "record": "Sun " + entries["entry_id"],
@@ -179,19 +159,17 @@ def read_peng(path: str | Path, contains: Contains) -> pd.DataFrame:
     rows = _read_columns(path, _PENG_NUMBERS, _PENG_TEXTS, "Peng et al. 2023, NPP_dataset.csv")
     table = pd.DataFrame(
         {
-            "variable": "npp",
+            **_NPP_OF_PLOTS,
             "longitude": rows["lon"],
             "latitude": rows["lat"],
             "year": rows["Begin_year"].where(rows["Begin_year"] == rows["End_year"]),
             "value": rows["TNPP_1"],
             "unit": CARBON_UNIT,
             "treatment": np.where(rows["site"].str.endswith("_FI"), "treated plot", "none"),
-            "quality": "",
             "vegetation": rows["pft"],
             "source": "Peng 2023",
             "reference": rows["references"],
             "in_china": region.contains(region.china(), rows["lon"], rows["lat"]),
-            "possible_duplicate": False,
             "belowground_share": rows["BNPP_1"] / rows["TNPP_1"],
             "record": "Peng " + rows["ID"],
             "note": "site " + rows["site"],
@@ -273,12 +251,11 @@ def _placed(table: pd.DataFrame, elevation: pd.Series, contains: Contains) -> pd
     located = np.isfinite(longitude) & np.isfinite(latitude)
     inside = np.zeros(len(table), dtype=bool)
     inside[located] = contains(longitude[located], latitude[located])
-    west, south, east, north = PAPER_BOX
-    in_box = (longitude >= west) & (longitude <= east) & (latitude >= south) & (latitude <= north)
+    high = elevation.to_numpy(float) >= PLATEAU_ELEVATION
     return table.assign(
         site=_site_names(longitude, latitude, table["record"]),
         inside_boundary=inside,
-        high_in_box=in_box & (elevation.to_numpy(float) >= PLATEAU_ELEVATION),
+        high_in_box=high & region.in_box(PAPER_BOX, longitude, latitude),
         on_plateau=inside,
     )
 

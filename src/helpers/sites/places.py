@@ -18,8 +18,8 @@ from scipy.spatial import cKDTree
 
 from helpers.config import Settings
 from helpers.data.cube import sample
-from helpers.data.grid import cell_edges
-from helpers.data.region import china, contains
+from helpers.data.grid import bounds
+from helpers.data.region import china, contains, in_box
 
 #: What a record may say of its own place; its columns are named ``own_elevation`` [m] and so on, as those of the cube.
 OWN = ("elevation", "temperature", "precipitation")
@@ -43,26 +43,16 @@ _REASONS = {
 def check_places(records: pd.DataFrame, cube: xr.Dataset, settings: Settings) -> pd.DataFrame:
     """Compare what each record says of its own place with the cell at its coordinates.
 
-    Parameters
-    ----------
-    records : pandas.DataFrame
-        Located records with the columns ``own_elevation`` [m], ``own_temperature`` [degC], ``own_precipitation``
-        [mm yr-1] and ``country``, as far as the tables have them.
-    cube : xarray.Dataset
-        Covariates on the grid; yearly ones are averaged. Records outside of the grid have no cell to compare with.
-    settings : Settings
-        Give the greatest differences, ``place_elevation_m`` and ``place_temperature_k``, and the greatest ratio,
-        ``place_precipitation_ratio``.
+    The records are located, with ``own_elevation`` [m], ``own_temperature`` [degC], ``own_precipitation`` [mm yr-1] and
+    ``country``, as far as the tables have them. Yearly covariates are averaged; records outside of the grid have no
+    cell to compare with. The settings give the greatest differences, ``place_elevation_m`` and ``place_temperature_k``,
+    and the greatest ratio, ``place_precipitation_ratio``.
 
-    Returns
-    -------
-    pandas.DataFrame
-        Same index: ``cell_elevation``, ``cell_temperature`` and ``cell_precipitation``; ``conflicts``, how many of the
-        four contradict the coordinates; ``conflict``, which. What is not known contradicts nothing.
+    The columns are ``cell_elevation``, ``cell_temperature`` and ``cell_precipitation``; ``conflicts``, how many of the
+    four contradict the coordinates; ``conflict``, which. What is not known contradicts nothing.
     """
-    edges = {axis: cell_edges(cube, axis) for axis in ("longitude", "latitude")}
-    on_grid = np.logical_and.reduce([records[axis].between(*edges[axis]) for axis in edges])
-    cells = sample(cube, records.loc[on_grid, list(edges)], OWN).reindex(records.index).astype(float)
+    on_grid = in_box(bounds(cube), records["longitude"], records["latitude"])
+    cells = sample(cube, records.loc[on_grid, ["longitude", "latitude"]], OWN).reindex(records.index).astype(float)
     own = records.reindex(columns=[f"own_{name}" for name in OWN]).set_axis(OWN, axis=1).astype(float)
     rain = own["precipitation"].where(own["precipitation"] > 0) / cells["precipitation"]
     contradicts = pd.DataFrame(
@@ -81,24 +71,14 @@ def republications(records: pd.DataFrame, conflicts: pd.Series, settings: Settin
     """Find the records whose flux stands nearby a second time, under another study or another coordinate.
 
     Two records are one measurement if their values differ by at most ``republication_share``, longitude and latitude
-    each by at most ``republication_degrees``, and the years by at most :data:`REPUBLICATION_YEARS`. Between two studies
-    a year may be unknown. Within one study it must be known, and the coordinates must differ: a table of a thousand
-    plots without years (Michaletz) has as many pairs that differ by 0-0.1 % as by 0.1-0.2 %, so they are chance.
+    each by at most ``republication_degrees`` (both of the settings), and the years by at most
+    :data:`REPUBLICATION_YEARS`. Between two studies a year may be unknown. Within one study it must be known, and the
+    coordinates must differ: a table of a thousand plots without years (Michaletz) has as many pairs that differ by
+    0-0.1 % as by 0.1-0.2 %, so they are chance.
 
-    Parameters
-    ----------
-    records : pandas.DataFrame
-        Located records with positive values, in the schema.
-    conflicts : pandas.Series of int
-        Of each record's place, from :func:`check_places`, same index. Of several records of one measurement the one
-        with the fewest is kept; of equal ones the first.
-    settings : Settings
-        Give ``republication_share`` and ``republication_degrees``.
-
-    Returns
-    -------
-    pandas.Series of str
-        For each repetition the name of the record that is kept, else empty; same index.
+    The records are located, with positive values, in the schema; their conflicts are those of :func:`check_places`. Of
+    several records of one measurement the one with the fewest is kept; of equal ones the first. The result is for each
+    repetition the name of the record that is kept, else empty.
     """
     kept = pd.Series("", index=records.index)
     for _, group in records.groupby("variable"):
@@ -126,17 +106,10 @@ def republications(records: pd.DataFrame, conflicts: pd.Series, settings: Settin
 def check_records(records: pd.DataFrame, cube: xr.Dataset, settings: Settings) -> pd.DataFrame:
     """Tell for each record whether it contradicts its place or repeats another one, and what follows.
 
-    Parameters
-    ----------
-    records : pandas.DataFrame
-        After :func:`helpers.sites.quality.quality_control`, or pairs of Rs and Rh after
-        :func:`helpers.sites.quality.control_pairs`; see :func:`check_places` and :func:`republications`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Same index: ``record``, what the table says of it, the columns of :func:`check_places`, ``republication_of``,
-        and ``left_out``: ``place`` (two contradictions or more), ``first publication`` (a repetition), else empty.
+    The records are what :func:`helpers.sites.quality.quality_control` or :func:`~helpers.sites.quality.control_pairs`
+    left. The columns are ``record``, what the table says of it, those of :func:`check_places`, ``republication_of``
+    from :func:`republications`, and ``left_out``: ``place`` (two contradictions or more), ``first publication`` (a
+    repetition), else empty.
     """
     records = records.rename(columns={"rs": "value"})  # of a pair the soil respiration is looked for again
     places = check_places(records, cube, settings)
@@ -158,19 +131,9 @@ def leave_out(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Leave out what the check refuses, and go on counting where quality control stopped.
 
-    Parameters
-    ----------
-    records, flow : pandas.DataFrame
-        What :func:`helpers.sites.quality.quality_control` left, and its flow table.
-    checked : pandas.DataFrame
-        From :func:`check_records`, of these records or of more.
-    settings : Settings
-        ``site_checks``: ``strict`` leaves out, ``as_published`` keeps all.
-
-    Returns
-    -------
-    kept, flow : pandas.DataFrame
-        The records that stay, and the flow table with two more steps for each variable and source.
+    The records and the flow table are those that :func:`helpers.sites.quality.quality_control` left, and the table of
+    :func:`check_records` is of these records or of more. Where ``site_checks`` is ``strict`` records are left out, else
+    all stay. The flow table gets two more steps for each variable and source.
     """
     strict = settings.site_checks == "strict"
     kept, groups = records, ["variable", "source"]

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from helpers.data.region import REGION
+from helpers.data.region import REGION, in_box
 from helpers.errors import DataError
 from helpers.sites.databases import PAIR_COVERAGE
 from helpers.sites.schema import BOUNDS, SCHEMA
@@ -68,13 +68,7 @@ def _same_measurement(
 def swapped(table: pd.DataFrame) -> pd.Series:
     """Tell which points lie outside the region, but inside it once latitude and longitude are exchanged."""
     longitude, latitude = table["longitude"], table["latitude"]
-    return ~_in_region(longitude, latitude) & _in_region(latitude, longitude)
-
-
-def _in_region(longitude: pd.Series, latitude: pd.Series) -> pd.Series:
-    """Tell which points lie in the region."""
-    west, south, east, north = REGION
-    return longitude.between(west, east) & latitude.between(south, north)
+    return ~in_box(REGION, longitude, latitude) & in_box(REGION, latitude, longitude)
 
 
 def _root_biomass(table: pd.DataFrame) -> pd.Series:
@@ -97,7 +91,7 @@ _UNFLAGGED: _Rule = ("no quality flag", lambda t: t["quality"] != "", "the sourc
 _RULES: tuple[_Rule, ...] = (
     _LOCATED,
     ("coordinates in order", swapped, "latitude and longitude are exchanged"),
-    ("coordinates in range", lambda t: ~_in_region(t["longitude"], t["latitude"]), "outside of the region"),
+    ("coordinates in range", lambda t: ~in_box(REGION, t["longitude"], t["latitude"]), "outside of the region"),
     ("value given", lambda t: t["value"].isna(), "no value, such as NPP of which only a part was measured"),
     ("value positive", lambda t: t["value"] <= 0, "a yearly flux of zero or less"),
     (
@@ -136,36 +130,27 @@ def quality_control(raw: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Leave out what cannot be used, rule by rule, and count it.
 
     The rules, in this order: coordinates missing; latitude and longitude exchanged; outside of
-    :data:`helpers.data.region.REGION`; no value; value not positive; value above :data:`helpers.sites.schema.BOUNDS`
-    (a wrong unit, most likely); manipulated; flagged; below-ground share above :data:`MAX_BELOWGROUND_SHARE`, if the
-    table has it; repeated, by :func:`find_duplicates` among what is left or by the table's own ``possible_duplicate``.
+    :data:`helpers.data.region.REGION`; no value; value not positive; value above :data:`helpers.sites.schema.BOUNDS` (a
+    wrong unit, most likely); manipulated; flagged; below-ground share above :data:`MAX_BELOWGROUND_SHARE`, if the table
+    has it; repeated, by :func:`find_duplicates` among what is left or by the table's own ``possible_duplicate``.
 
     A value in a wrong unit that stays within the bounds is not found: 100 times too large an NPP of 25 g C m-2 yr-1 is
     2500. A table that is not in the :data:`helpers.sites.schema.SCHEMA` raises a ``pandera.errors.SchemaError``.
 
-    Returns
-    -------
-    used : pandas.DataFrame
-        The rows of `raw` that passed, with their index.
-    flow : pandas.DataFrame
-        Columns ``variable``, ``source``, ``step``, ``n`` (records left), ``excluded``, ``reason``. The first step of
-        each variable and source is ``records``, with all; n falls by ``excluded`` from step to step.
+    With the rows that passed comes the flow table: ``variable``, ``source``, ``step``, ``n`` (records left),
+    ``excluded``, ``reason``. The first step of each variable and source is ``records``, with all; n falls by
+    ``excluded`` from step to step.
     """
     return _filtered(SCHEMA.validate(raw), _RULES)
 
 
 def control_pairs(raw: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Leave out the pairs of Rs and Rh that cannot be compared, and count them.
+    """Leave out the pairs of Rs and Rh that cannot be compared, and count them as :func:`quality_control` does.
 
     The pairs are those of :func:`helpers.sites.databases.rs_rh_pairs`. What is left is unmanipulated, without quality
     flag, measured over at least half of the year (:data:`helpers.sites.databases.PAIR_COVERAGE`), has Rh of at most Rs,
     and is located. The means by site of what is left of SRDB give the paper's line from Rs to Rh (Eq. 3); the records
     give a flatter one.
-
-    Returns
-    -------
-    used, flow : pandas.DataFrame
-        As those of :func:`quality_control`.
     """
     return _filtered(raw, _PAIR_RULES)
 
@@ -187,20 +172,12 @@ def aggregate(observations: pd.DataFrame, how: Literal["rows", "site_mean", "sit
     """Bring the records of each site together, or leave them as they are.
 
     Otherwise sites with many records weigh more than others, and a random split puts their copies on both sides, which
-    flatters the validation.
+    flatters the validation. There is one row per record (``rows``), or one per site and variable with the mean or
+    median of its values (``site_mean``, ``site_median``); any other word raises a ``DataError``.
 
-    Parameters
-    ----------
-    how : {"rows", "site_mean", "site_median"}
-        One row per record, or one per site and variable with the mean or median of its values. Anything else raises a
-        ``DataError``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        In the schema, with ``n_records``. A site has the mean of its coordinates; the year if all records share it,
-        else none; its distinct texts joined by ``"; "``; and what holds for any record. Columns beyond the schema stay
-        with rows and are lost with sites.
+    The table is in the schema, with ``n_records``. A site has the mean of its coordinates; the year if all records
+    share it, else none; its distinct texts joined by ``"; "``; and what holds for any record. Columns beyond the schema
+    stay with rows and are lost with sites.
     """
     if how not in ("rows", "site_mean", "site_median"):
         raise DataError(f"aggregation is {how!r}; expected rows, site_mean or site_median")

@@ -45,18 +45,15 @@ def read_open(
 def read_table(path: str | Path, contains: Contains) -> pd.DataFrame:
     """Read and check a table of your own: a CSV file in UTF-8, separated by commas, in the schema.
 
-    All problems are reported together. Values must be in g C m-2 yr-1 already, and the column ``unit`` must say
-    so. ``treatment``, ``quality``, ``vegetation``, ``reference``, ``possible_duplicate`` and ``on_plateau`` may be left
-    out; without ``on_plateau``, ``contains`` decides. What the author says of the place may be added, for
-    :mod:`helpers.sites.places`: ``own_elevation`` [m], ``own_temperature`` [degC], ``own_precipitation`` [mm yr-1],
-    ``country``. ``data/observations/example_npp.csv`` is an example.
+    Values must be in g C m-2 yr-1 already, and the column ``unit`` must say so. ``treatment``, ``quality``,
+    ``vegetation``, ``reference``, ``possible_duplicate`` and ``on_plateau`` may be left out; without ``on_plateau``,
+    ``contains`` decides. What the author says of the place may be added, for :mod:`helpers.sites.places`:
+    ``own_elevation`` [m], ``own_temperature`` [degC], ``own_precipitation`` [mm yr-1], ``country``.
+    ``data/observations/example_npp.csv`` is an example.
 
-    Raises
-    ------
-    DataError
-        If the file cannot be read, lacks a column, or holds values of the wrong type, exchanged or impossible
-        coordinates, implausible values or another unit. The message lists column, rows (the header is row 1) and what
-        was expected.
+    A DataError reports all problems together, by column and rows (the header is row 1), with what was expected: a file
+    that cannot be read, a missing column, values of the wrong type, exchanged or impossible coordinates, implausible
+    values, another unit.
     """
     path = Path(path)
     text = _read_text_table(path)

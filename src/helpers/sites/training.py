@@ -19,19 +19,10 @@ from mapforest.forest import RandomForest
 def choose_rs(used: pd.DataFrame, rule: str) -> pd.DataFrame:
     """Return the observations with those records of Rs that a rule takes; the other fluxes stay.
 
-    Parameters
-    ----------
-    used : pandas.DataFrame
-        Observations after :func:`helpers.sites.quality.quality_control`.
-    rule : {"paper", "boundary", "coverage"}
-        ``paper``: all of them. ``boundary``: on the plateau is what lies inside its boundary, not also high land of
-        the paper's box outside of it, by the column ``inside_boundary``. ``coverage``: what was measured over half
-        of the year or more, by the column ``annual_coverage``; where that is unknown the record is left out.
-
-    Raises
-    ------
-    DataError
-        If there is no such rule, or the column that it needs is missing.
+    ``paper`` takes all of them. ``boundary``: on the plateau is what lies inside its boundary, not also high land of
+    the paper's box outside of it, by the column ``inside_boundary``. ``coverage``: what was measured over half of the
+    year or more, by the column ``annual_coverage``; where that is unknown the record is left out. Another rule, or a
+    table without the column that the rule needs, raises a DataError.
     """
     if rule == "paper":
         return used
@@ -72,20 +63,12 @@ def resample_sites(table: pd.DataFrame, seed: int) -> pd.DataFrame:
 def training_table(
     settings: Settings, variable: str, cube: xr.Dataset, used: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Join the observations of one flux to the covariates of their cells.
+    """Join the observations of one flux, ``npp`` or ``rs``, to the covariates of their cells.
 
-    Parameters
-    ----------
-    settings : Settings
-        Give the sites that count (``training_domain``), what a row is (``npp_aggregation`` or ``rs_aggregation``, see
-        :func:`helpers.sites.quality.aggregate`), the predictor left out, and the seed of :func:`resample_sites`
-        (``site_resample``; 0 leaves the sites as they are).
-    variable : {"npp", "rs"}
-        The flux.
-    cube : xarray.Dataset
-        Covariates on the target grid.
-    used : pandas.DataFrame
-        Observations after :func:`helpers.sites.quality.quality_control`.
+    The settings give the sites that count (``training_domain``), what a row is (``npp_aggregation`` or
+    ``rs_aggregation``, see :func:`helpers.sites.quality.aggregate`), the predictor left out, and the seed of
+    :func:`resample_sites` (``site_resample``; 0 leaves the sites as they are). The observations have passed
+    :func:`helpers.sites.quality.quality_control`; where fewer than two rows are left a DataError is raised.
 
     Returns
     -------
@@ -94,11 +77,6 @@ def training_table(
         their order and without missing values, and the logarithm of the value, ``ln_npp`` or ``ln_rs``.
     flow : pandas.DataFrame
         Columns ``variable``, ``step``, ``n``, ``excluded`` and ``reason``, as the flow of quality control.
-
-    Raises
-    ------
-    DataError
-        If fewer than two rows are left.
     """
     domain, aggregation = settings.training_domain, getattr(settings, f"{variable}_aggregation")
     chosen = used[used["variable"] == variable]

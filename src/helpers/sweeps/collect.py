@@ -37,17 +37,13 @@ def ended_stages(root: Path, keys: Iterable[tuple[str, str]]) -> Ended:
 
 
 def collect(planned: Plan) -> pd.DataFrame:
-    """Write the table of a sweep's results, as Parquet and as CSV.
+    """Write the table of a sweep's results, as Parquet and as CSV, and return it.
 
-    Returns
-    -------
-    pandas.DataFrame
-        One row per cell, in the order of the plan: ``cell``, ``crossed`` (a combination of the axes), ``status``
-        (``done``, ``failed``, ``not run``) and ``error``; all parameters that decide a cell; ``npp_mean_gC_m2_yr``,
-        ``npp_total_TgC_yr``, ``npp_valid_area_Mkm2`` and so on for Rh and NEP; in a world with a known truth
-        ``true_nep_mean_gC_m2_yr`` and the like; the scores ``<npp|rs>_<r2|r|rmse|pbias>_<scheme>``, those of Rs in log
-        space, and the training rows ``npp_n`` and ``rs_n``; ``wall_seconds`` of its whole chain and
-        ``peak_memory_bytes``.
+    There is a row per cell, in the order of the plan: ``cell``, ``crossed`` (a combination of the axes), ``status``
+    (``done``, ``failed``, ``not run``) and ``error``; all parameters that decide a cell; ``npp_mean_gC_m2_yr``,
+    ``npp_total_TgC_yr``, ``npp_valid_area_Mkm2`` and so on for Rh and NEP; in a world with a known truth
+    ``true_nep_mean_gC_m2_yr`` and the like; the scores ``<npp|rs>_<r2|r|rmse|pbias>_<scheme>``, those of Rs in log
+    space, and the training rows ``npp_n`` and ``rs_n``; ``wall_seconds`` of its whole chain and ``peak_memory_bytes``.
     """
     import pandas as pd
 

@@ -3,10 +3,7 @@
 A sweep has a base (a configuration with some parameters replaced), axes, explicit cells and exclusions. Every
 combination of the axes' values is a cell, and so is every explicit entry. A cell is the chain of notebooks up to
 ``04_rh_and_nep`` with its own parameters. Cells that agree on the parameters that decide a notebook share that
-notebook's results, which is executed once: a stage.
-
-A sweep is validated when its file is read: an unknown parameter, a misspelt axis or a value out of its range is
-refused before anything starts. :mod:`helpers.sweeps.stages` executes a plan.
+notebook's results, which is executed once: a stage. :mod:`helpers.sweeps.stages` executes a plan.
 """
 
 from __future__ import annotations
@@ -117,11 +114,8 @@ def sweep_folder(name: str) -> Path:
 def read_sweep(path: str | Path) -> Sweep:
     """Read a sweep from a YAML file, given by path or by its name in ``config/sweeps/``, and check all that it names.
 
-    Raises
-    ------
-    ConfigError
-        If there is no such file, it is no mapping, or a key, a parameter or a value is not valid. All problems are
-        named at once.
+    ConfigError is raised if there is no such file, it is no mapping, or a key, a parameter or a value is not valid. All
+    problems are named at once.
     """
     path = _located(path)
     try:
@@ -147,13 +141,9 @@ def read_sweep(path: str | Path) -> Sweep:
 def plan(sweep: Sweep) -> Plan:
     """Return the cells of a sweep and the stages that they share.
 
-    Cells whose parameters are the same count once. The combinations beyond ``cap`` are left out by the digest of
-    their parameters, so that the rest stays when an axis grows; the base and explicit cells always stay.
-
-    Raises
-    ------
-    ConfigError
-        If no cell is left, or an exclusion excludes no cell.
+    Cells whose parameters are the same count once. The combinations beyond ``cap`` are left out by the digest of their
+    parameters, so that the rest stays when an axis grows; the base and explicit cells always stay. ConfigError is
+    raised if no cell is left, or an exclusion excludes no cell.
     """
     base = load_config(sweep.config, sweep.base)
     own = base.model_dump()

@@ -32,13 +32,7 @@ def read_results(sweep: str) -> pd.DataFrame:
 
 
 def headline(results: pd.DataFrame, sweep: str) -> str:
-    """Return how many cells of how many there are, as Markdown, or the command that runs them.
-
-    Examples
-    --------
-    >>> headline(pd.DataFrame({"cell": ["a", "b"], "status": ["done", "failed"], "error": ["", "no sites"]}), "ci")
-    'Sweep `ci`: **1 of 2 cells** are done. 1 failed: `b` (no sites).'
-    """
+    """Return how many cells of how many there are, as Markdown, or the command that runs them."""
     command = f"`make sweep SWEEP=config/sweeps/{sweep or 'ci'}.yml`"
     if results.empty:
         return f"**This sweep was not run.** {command} runs it; then `make book` shows its results here."
@@ -60,13 +54,7 @@ def count_cells(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def complete(results: pd.DataFrame) -> pd.DataFrame:
-    """Return the cells that are done and have an NEP.
-
-    Raises
-    ------
-    RunError
-        If there is none.
-    """
+    """Return the cells that are done and have an NEP; a RunError is raised if no cell is done."""
     if NEP not in results:
         raise RunError("no cell of the sweep is done: run it first, `make sweep SWEEP=config/sweeps/ci.yml`")
     return results[(results["status"] == "done") & results[NEP].notna()].reset_index(drop=True)
@@ -125,31 +113,26 @@ def one_change(done: pd.DataFrame) -> pd.DataFrame:
     ]
     table = pd.DataFrame(rows, columns=["parameter", "value", "nep", "difference"])
     largest = table["difference"].abs().groupby(table["parameter"]).transform("max")
-    return (
-        table.assign(_largest=largest).sort_values("_largest", ascending=False, kind="stable").drop(columns="_largest")
-    )
+    return table.loc[largest.sort_values(ascending=False, kind="stable").index]
 
 
-def variance_shares(done: pd.DataFrame, outcome: str = NEP) -> pd.DataFrame:
-    """Share out the variance of an outcome among the choices: main effects, pairs, and what is left to larger groups.
+def variance_shares(done: pd.DataFrame) -> pd.DataFrame:
+    """Share out the variance of NEP among the choices: main effects, pairs, and what is left to larger groups.
 
     An analysis of variance of the cells that combine the axes, with sums of squares of type II: in a full cross they
     are the first- and second-order indices of Sobol. They tell what matters among the values that the sweep tried, each
     value weighing alike, and not how likely a value is.
 
-    Returns
-    -------
-    pandas.DataFrame
-        Columns ``term`` (a parameter, ``a x b``, or ``larger groups``), ``parameters`` (their number, 0 for the rest)
-        and ``share`` of the sum of squares; greatest first. Without rows where fewer than two choices are crossed, the
-        outcome does not vary, or the cells that are done cannot tell the choices apart.
+    The columns are ``term`` (a parameter, ``a x b``, or ``larger groups``), ``parameters`` (their number, 0 for the
+    rest) and ``share`` of the sum of squares; greatest first. There is no row where fewer than two choices are crossed,
+    NEP does not vary, or the cells that are done cannot tell the choices apart.
     """
     crossed = done[done["crossed"]]
     keys = choices(crossed)
-    if len(keys) < 2 or len(crossed[outcome].unique()) < 2:
+    if len(keys) < 2 or len(crossed[NEP].unique()) < 2:
         return pd.DataFrame({"term": [], "parameters": [], "share": []})
     coded = {f"choice_{i}": pd.factorize(crossed[key])[0] for i, key in enumerate(keys)}
-    frame = pd.DataFrame({"outcome": crossed[outcome].to_numpy(), **coded})
+    frame = pd.DataFrame({"outcome": crossed[NEP].to_numpy(), **coded})
     fit = _effects(frame)
     if fit is None:
         return pd.DataFrame({"term": [], "parameters": [], "share": []})
@@ -189,8 +172,8 @@ def convergence(done: pd.DataFrame) -> pd.DataFrame:
 def truth_errors(done: pd.DataFrame) -> pd.DataFrame:
     """Return the error of each cell's NEP against the truth of a simulated world; no rows where no truth is known.
 
-    Columns are ``cell``, ``sampling_design``, ``npp_sites``, ``rs_sites`` and ``error`` [g C m-2 yr-1]. The error is
-    positive where NEP is too high.
+    Columns are ``cell``, ``sampling_design``, ``npp_sites``, ``rs_sites`` and ``error`` [g C m-2 yr-1], above zero
+    where NEP is too high.
     """
     known = f"true_{NEP}"
     if known not in done:

@@ -46,30 +46,22 @@ _EASTWARD = 4.0
 def field_work(
     variable: Literal["npp", "rs"], on_plateau: bool, n_records: int, design: Design, years: ArrayLike, seed: int
 ) -> pd.DataFrame:
-    """Return the records of good quality of one campaign.
+    """Return the records of good quality of one campaign, on the plateau or on the rest of the land of the box.
 
     A plot lies at coordinates of two decimals. It records the truth at that very point, not that of a grid cell, times
     the deviation of the plot from its surroundings (lognormal, 20 %, one for all years of a plot) and a measurement
     error (lognormal, 10 % for NPP, 12 % for Rs and Rh). Plots have one or more years.
 
-    Parameters
-    ----------
-    on_plateau : bool
-        Plots inside the plateau outline, or on the rest of the land of the box.
-    design : {"clustered", "uniform", "stratified"}
-        How plots are placed, on land without ice, at least 0.02 degree apart. ``uniform``: each square kilometre is as
-        likely as any other. ``stratified``: uniform within strata of land-cover class and third of precipitation; a
-        stratum has plots as the square root of its area, so that rare ones have some. ``clustered``: as in reality,
-        plots crowd along six invented roads that start in the east and around eight field stations, and thin out by a
-        factor of 50 from the eastern to the western edge.
+    By the design, plots lie on land without ice, at least 0.02 degree apart. ``uniform``: each square kilometre is as
+    likely as any other. ``stratified``: uniform within strata of land-cover class and third of precipitation; a stratum
+    has plots as the square root of its area, so that rare ones have some. ``clustered``: as in reality, plots crowd
+    along six invented roads that start in the east and around eight field stations, and thin out by a factor of 50 from
+    the eastern to the western edge.
 
-    Returns
-    -------
-    pandas.DataFrame
-        In the schema of :mod:`helpers.sites.schema`, plus, for Rs, the column ``rh``: Rh measured at the same plot and
-        year. ``in_china`` is True for all land of the box: the virtual world has no borders. What a plot says of its
-        own place (``own_elevation`` [m], ``own_temperature`` [degC], ``own_precipitation`` [mm yr-1]) is that of the
-        point with an error: 100 m, 0.7 K, 10 %. Half of SRDB's records differ less than this from their cells.
+    The table is in the schema of :mod:`helpers.sites.schema`, plus, for Rs, the column ``rh``: Rh measured at the same
+    plot and year. ``in_china`` is True for all land of the box: the virtual world has no borders. What a plot says of
+    its own place (``own_elevation`` [m], ``own_temperature`` [degC], ``own_precipitation`` [mm yr-1]) is that of the
+    point with an error: 100 m, 0.7 K, 10 %. Half of SRDB's records differ less than this from their cells.
     """
     years = np.atleast_1d(years)
     rng = generator(seed, f"records of {variable}", int(on_plateau))
@@ -136,27 +128,17 @@ def plant_faults(good: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.DataFr
         kinds += [kind] * len(parts[-1])
     table = pd.concat(parts, ignore_index=True)
     rows = np.arange(len(good), len(table))
-    faults = pd.DataFrame(
-        {"variable": variable, "row": rows, "site": table["site"].iloc[rows].to_numpy(), "kind": kinds}
-    )
-    return table, faults
+    sites = table["site"].to_numpy()[rows]
+    return table, pd.DataFrame({"variable": variable, "row": rows, "site": sites, "kind": kinds})
 
 
 def faults_found(faults: pd.DataFrame, checked: pd.DataFrame) -> pd.DataFrame:
     """Count how many misplaced and republished records the check of places finds.
 
-    Parameters
-    ----------
-    faults : pandas.DataFrame
-        From :func:`plant_faults`; ``row`` is the record's label in the index of `checked`.
-    checked : pandas.DataFrame
-        From :func:`helpers.sites.places.check_records`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``variable``, ``kind``, ``planted``, ``found`` (it is left out, or the record that it repeats),
-        ``wrongly_left_out``: other records without any fault that the check leaves out for this reason.
+    The faults are those of :func:`plant_faults`, where ``row`` is the record's label in the index of `checked`, the
+    table of :func:`helpers.sites.places.check_records`. The columns are ``variable``, ``kind``, ``planted``, ``found``
+    (it is left out, or the record that it repeats), and ``wrongly_left_out``: other records without any fault that the
+    check leaves out for this reason.
     """
     rows = []
     for variable in faults["variable"].unique():
@@ -176,16 +158,12 @@ def _own_values(
 ) -> dict[str, NDArray[np.float64]]:
     """Return what plots say of their own places, with errors."""
     rng = generator(seed, f"own values of {variable}", int(where == "P"))
-    elevation = geography().elevation_at(longitude, latitude) + _OWN_SD["elevation"] * rng.standard_normal(
-        longitude.size
-    )
-    temperature = mean_temperature(longitude, latitude) + _OWN_SD["temperature"] * rng.standard_normal(longitude.size)
+    higher, warmer = rng.standard_normal((2, longitude.size))
+    elevation = geography().elevation_at(longitude, latitude) + _OWN_SD["elevation"] * higher
+    temperature = mean_temperature(longitude, latitude) + _OWN_SD["temperature"] * warmer
     rain = mean_precipitation(longitude, latitude) * _lognormal(_OWN_SD["precipitation"], longitude.size, rng)
-    return {
-        "own_elevation": elevation.round(),
-        "own_temperature": temperature.round(1),
-        "own_precipitation": rain.round(),
-    }
+    own = {"elevation": elevation.round(), "temperature": temperature.round(1), "precipitation": rain.round()}
+    return {f"own_{name}": values for name, values in own.items()}
 
 
 def _choose_places(
@@ -314,11 +292,6 @@ def _reprinted(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     shift = rng.uniform(*_REPRINT_SHIFT, (2, len(rows))) * rng.choice([-1, 1], (2, len(rows)))
     longitude = (rows["longitude"] + shift[0]).clip(west, east).round(2)
     latitude = (rows["latitude"] + shift[1]).clip(south, north).round(2)
-    return rows.assign(
-        longitude=longitude,
-        latitude=latitude,
-        value=rows["value"] * rng.uniform(0.9991, 1.0009, len(rows)),
-        site=rows["site"] + "R",
-        reference="virtual reprint",
-        on_plateau=contains(plateau_outline(), longitude, latitude),
-    )
+    value = rows["value"] * rng.uniform(0.9991, 1.0009, len(rows))
+    moved = rows.assign(longitude=longitude, latitude=latitude, value=value, site=rows["site"] + "R")
+    return moved.assign(reference="virtual reprint", on_plateau=contains(plateau_outline(), longitude, latitude))

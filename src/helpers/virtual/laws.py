@@ -11,11 +11,9 @@ ran from 20 to 51 Tg C yr-1, mean 35. That some seed comes near the paper's 22.3
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Final, NamedTuple
-
-import pandas as pd
 
 
 def _law(value: float, units: str, source: str) -> float:
@@ -24,7 +22,7 @@ def _law(value: float, units: str, source: str) -> float:
 
 @dataclass(frozen=True)
 class Laws:
-    """Every parameter of the virtual world that is one number. :func:`law_table` shows them with unit and source."""
+    """Every parameter of the virtual world that is one number, each with its unit and its source."""
 
     # temperature
     sea_level_mean: float = _law(14.97, "degC", "North et al. 1981, zonal mean at sea level, Legendre degree 0")
@@ -143,15 +141,3 @@ COVER_LAWS: Final = MappingProxyType(
 def law_attributes() -> dict[str, float]:
     """Return the parameters as attributes of a dataset, each name with the prefix ``law_``."""
     return {f"law_{name}": value for name, value in asdict(LAWS).items()}
-
-
-def law_table() -> pd.DataFrame:
-    """Return the parameters as a table for readers: parameter, value, units, source.
-
-    Examples
-    --------
-    >>> law_table().set_index("parameter").loc["lapse_rate", "value"]
-    np.float64(4.8)
-    """
-    rows = [(law.name, law.default, law.metadata["units"], law.metadata["source"]) for law in fields(Laws)]
-    return pd.DataFrame(rows, columns=["parameter", "value", "units", "source"])

@@ -26,39 +26,19 @@ def gaussian_field(
 ) -> NDArray[np.float64]:
     r"""Return a Gaussian random field with mean 0, variance 1 and Matérn-3/2 correlation.
 
-    A sum of N = 256 waves, the randomization method,
+    A sum of N = 256 waves, the randomization method (Heße et al. 2014, Environmental Modelling & Software 55, 32-48),
 
     .. math:: u(x) = N^{-1/2} \sum_j a_j \cos(k_j \cdot x) + b_j \sin(k_j \cdot x),
 
-    with a, b standard normal and wave vectors k from the spectrum of the correlation
-    :math:`(1 + \sqrt 3 d / \ell) \exp(-\sqrt 3 d / \ell)`: a bivariate t distribution with 3 degrees of freedom and
-    scale :math:`1/\ell` [1]_ [2]_. The years of a field share their wave vectors and have their own a and b. Distances
-    are those of an equirectangular map, true to scale at 36 degrees north.
+    with a, b standard normal and wave vectors k from the spectrum of the correlation :math:`(1 + \sqrt 3 d / \ell)
+    \exp(-\sqrt 3 d / \ell)`: a bivariate t distribution with 3 degrees of freedom and scale :math:`1/\ell` (Rahimi and
+    Recht 2007, NIPS 20). The years of a field share their wave vectors and have their own a and b. Distances are those
+    of an equirectangular map, true to scale at 36 degrees north.
 
-    Parameters
-    ----------
-    longitude, latitude : array_like
-        Degrees; they broadcast together. A row of longitudes (1, nx) and a column of latitudes (ny, 1) make a grid,
-        which costs two matrix products instead of a cosine for each cell and wave.
-    range_km : float
-        The correlation length :math:`\ell` [km]: the correlation there is 0.48.
-    name : str
-        The name of the field; another name is another field.
-    years : array_like of int
-        The realisations, the first axis of the result; one does not depend on which others are asked for.
-
-    References
-    ----------
-    .. [1] Heße, F., Prykhodko, V., Schlüter, S., Attinger, S. (2014). Generating random fields with a truncated
-       power-law variogram: a comparison of several numerical methods. Environmental Modelling & Software 55, 32-48.
-    .. [2] Rahimi, A., Recht, B. (2007). Random features for large-scale kernel machines. NIPS 20.
-
-    Examples
-    --------
-    >>> whole = gaussian_field([[80.0, 90.0]], [[35.0], [30.0]], 100.0, seed=1, name="grazing")
-    >>> point = gaussian_field([90.0], [30.0], 100.0, seed=1, name="grazing")
-    >>> bool(abs(whole[0, 1, 1] - point[0, 0]) < 1e-9)
-    True
+    Longitude and latitude [degrees] broadcast together: a row (1, nx) and a column (ny, 1) make a grid, which costs two
+    matrix products instead of a cosine for each cell and wave. At ``range_km``, the correlation length :math:`\ell`,
+    the correlation is 0.48. Another name is another field. The years are the first axis of the result; one does not
+    depend on which others are asked for.
     """
     longitude, latitude = np.asarray(longitude, float), np.asarray(latitude, float)
     rng = generator(seed, name)

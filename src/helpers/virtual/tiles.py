@@ -22,26 +22,17 @@ def by_tiles(
     """Return what a function makes of a grid, dask-backed, one call per tile.
 
     All variables of a tile come from one call. They are made together when they are computed or written together, as
-    ``to_zarr`` does with a dataset.
+    ``to_zarr`` does with a dataset. ``make`` is a function of a block of the grid, years and seed, such as
+    :func:`helpers.virtual.world.virtual_truth`; cells must not depend on the block that they are in. It is also called
+    for the first cell, to see which variables there are.
 
-    Parameters
-    ----------
-    make : callable
-        A function of a block of the grid, years and seed, such as :func:`helpers.virtual.world.virtual_truth`. Cells
-        must not depend on the block that they are in. It is also called for the first cell, to see which variables
-        there are.
-
-    Returns
-    -------
-    xarray.Dataset
-        The variables in single precision, in chunks of :data:`TILE` and all years, with the attributes that `make`
-        gives. Tiles begin at the north-western cell; the last ones may be smaller.
+    The variables are in single precision, in chunks of :data:`TILE` and all years, with the attributes that `make`
+    gives. Tiles begin at the north-western cell; the last ones may be smaller.
     """
     cell = make(grid.isel(latitude=[0], longitude=[0]), years, seed)
     axes = {axis: grid[axis].drop_vars("spatial_ref", errors="ignore") for axis in TILE}
-    template = xr.Dataset(
-        {name: _planned(field, grid) for name, field in cell.items()}, dict(cell.coords) | axes, cell.attrs
-    )
+    fields = {name: _planned(field, grid) for name, field in cell.items()}
+    template = xr.Dataset(fields, dict(cell.coords) | axes, cell.attrs)
     numbers = dask.array.empty(tuple(grid.sizes[axis] for axis in TILE), chunks=tuple(TILE.values()))
     blocks = xr.Dataset({"block": (tuple(TILE), numbers)}, axes, grid.attrs)
     return xr.map_blocks(_tile, blocks, kwargs={"make": make, "years": years, "seed": seed}, template=template)

@@ -1,14 +1,6 @@
 """The virtual plateau: a simulated ecosystem on real ground, whose truth is known.
 
-It tests the method: does it find a truth that we know? It is no evidence about the Qinghai-Tibet Plateau. The parts:
-
-- :mod:`helpers.virtual.geography`: elevation, land cover and outline (real);
-- :mod:`helpers.virtual.noise`: random fields that are the same on every grid and block;
-- :mod:`helpers.virtual.laws`: all parameters, with their sources;
-- :mod:`helpers.virtual.climate`: climate, leaf area, soil carbon;
-- :mod:`helpers.virtual.fluxes`: the true NPP, Rs and Rh, and the simulated products;
-- :mod:`helpers.virtual.fieldwork`: plots, records, planted faults;
-- :mod:`helpers.virtual.tiles`: a world of 1 km, tile by tile.
+It tests the method: does it find a truth that we know? It is no evidence about the Qinghai-Tibet Plateau.
 
 Every field is a function of coordinates, years and seed. The truth of a cell is the value at its centre, so a world may
 be made whole or block by block, at any resolution, from the same fields. A world too large for memory is made tile by
@@ -155,12 +147,9 @@ def _covariates(grid: xr.Dataset, years: Sequence[int], seed: int) -> xr.Dataset
 
 def _on_ground(layers: xr.Dataset, grid: xr.Dataset) -> xr.Dataset:
     """Return the covariates with the plateau, the areas of the cells, and the CRS."""
-    ground = {
-        "plateau": mask_from_polygon(plateau_outline(), grid),
-        "cell_area": cell_area(grid["latitude"], grid["longitude"]),
-    }
-    ground = {name: field.assign_attrs(simulated=SIMULATED) for name, field in ground.items()}
-    return layers.assign(ground).rio.write_crs("EPSG:4326")
+    ground = (mask_from_polygon(plateau_outline(), grid), cell_area(grid["latitude"], grid["longitude"]))
+    cube = layers.assign({field.name: field.assign_attrs(simulated=SIMULATED) for field in ground})
+    return cube.rio.write_crs("EPSG:4326")
 
 
 def _axes(grid: xr.Dataset) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
