@@ -358,23 +358,22 @@ class _Drawn:
 
 
 def _sums(
-    cells: pd.DataFrame, zones: _Zones, npp: RandomForest, rs: RandomForest, paper_npp: RandomForest
+    cells: pd.DataFrame, zones: _Zones, npp: RandomForest, rs: RandomForest, *paper_npp: RandomForest
 ) -> NDArray[np.float64]:
-    """Return the sums of the exponentials of ln NPP and ln Rs, and of the paper's NPP, shape (3, areas, zones)."""
-    return np.array(
-        [
-            zones.sums(np.exp(npp.predict(cells))),
-            zones.sums(np.exp(rs.predict(cells))),
-            zones.sums(paper_npp.predict(cells)),
-        ]
-    )
+    """Return the sums of the exponentials of ln NPP and ln Rs, and of the paper's NPP, shape (2 or 3, areas, zones)."""
+    maps = [np.exp(npp.predict(cells)), np.exp(rs.predict(cells)), *(one.predict(cells) for one in paper_npp)]
+    return np.array([zones.sums(values) for values in maps])
 
 
 def _refit(chain: Chain, zones: _Zones, varied: Sequence[str], draw: int, seed: int) -> NDArray[np.float64]:
     """Return the sums of forests grown anew, on the rows or with the seeds of a draw."""
     models = []
+    forests = [(chain.npp, 0, np.asarray), (chain.rs, 1, np.asarray)]
     # The paper's forest of NPP is grown on the same rows with the same seed as that of ln NPP: the scale differs alone.
-    for one, number, values in ((chain.npp, 0, np.asarray), (chain.rs, 1, np.asarray), (chain.npp, 0, np.exp)):
+    # A source alone is drawn under the main scenario, which has no use for it.
+    if tuple(varied) == SOURCES:
+        forests.append((chain.npp, 0, np.exp))
+    for one, number, values in forests:
         rows = _rows(one, draw, seed, number) if "sites" in varied else np.arange(len(one.table))
         # What is not varied stays that of the run, its seed too: a source alone shows its own part and no other.
         forest_seed = int(_rng(seed, draw, "forest", number).integers(2**31)) if "forest" in varied else seed

@@ -17,7 +17,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from helpers.config import Settings
-from helpers.forests.fitting import Target, fold_numbers, target
+from helpers.forests.fitting import Target, fold_numbers, target, validation_forests
 from helpers.names import scheme_name
 from helpers.sites import training
 from mapforest import applicability, effects, folds, intervals, validation
@@ -93,7 +93,7 @@ def importance_elsewhere(settings: Settings, forest: Grown) -> pd.DataFrame:
     The columns are ``model``, then those of :func:`mapforest.validation.fold_importance`.
     """
     table = validation.fold_importance(
-        partial(training.from_settings, settings, forest.name, settings.validation_trees),
+        validation_forests(settings, forest.name),
         forest.table,
         forest.target,
         forest.folds["knndm"],
@@ -199,10 +199,12 @@ def check_intervals(settings: Settings, forest: Grown) -> tuple[pd.DataFrame, Qu
         The forest, on the whole table.
     """
     table, target, level, ends = forest.table, forest.target, settings.interval_level, interval_ends(settings)
-    grower = partial(training.from_settings, settings, forest.name, settings.validation_trees)
-    grown = intervals.grow(grower(settings.seed).fit(table, target))
+    whole = training.from_settings(settings, forest.name, settings.validation_trees, settings.seed)
+    grown = intervals.grow(whole.fit(table, target))
     fold = forest.folds["knndm"]
-    crossed = intervals.cross_quantiles(grower, table, target, fold, ends, settings.seed)
+    crossed = intervals.cross_quantiles(
+        validation_forests(settings, forest.name), table, target, fold, ends, settings.seed
+    )
     out_of_bag = intervals.out_of_bag_quantiles(grown, ends)
     known = np.isfinite(out_of_bag).all(axis=1)  # a row that every tree saw has no out-of-bag interval
     observed, site = target.to_numpy(), folds.site_labels(table["longitude"], table["latitude"])

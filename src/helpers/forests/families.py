@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import xarray as xr
+from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.compose import make_column_transformer
@@ -129,9 +130,11 @@ def members(settings: Settings, name: str, n_trees: int) -> dict[str, ModelFacto
     classes = [column for column in seen if column == "land_cover"]
     published = partial(_climate_model, name)
 
+    single = settings.model_copy(update={"threads": 1})  # see scored
+
     def forest(seed: int) -> BaseEstimator:
         """Return the run's forest, with fewer trees."""
-        return training.from_settings(settings, name, n_trees, seed)
+        return training.from_settings(single, name, n_trees, seed)
 
     def boosting(seed: int) -> BaseEstimator:
         """Return gradient boosting that never falls where :data:`RISING` rises."""
@@ -175,7 +178,12 @@ def cold_steppe(cube: xr.Dataset, table: pd.DataFrame) -> NDArray[np.bool_]:
 
 
 def scored(
-    family: Mapping[str, ModelFactory], table: pd.DataFrame, fold: ArrayLike, places: Mapping[str, ArrayLike], seed: int
+    family: Mapping[str, ModelFactory],
+    table: pd.DataFrame,
+    fold: ArrayLike,
+    places: Mapping[str, ArrayLike],
+    seed: int,
+    threads: int = 1,
 ) -> pd.DataFrame:
     """Score every member on the same held-back sites, beside the mean of the other records.
 
@@ -191,6 +199,8 @@ def scored(
         Rows that are scored together, such as all sites and :func:`cold_steppe`. One without a row is left out.
     seed : int
         Seed of the members and of the resamples.
+    threads : int
+        Processes that score members side by side. They do not change the result.
 
     Returns
     -------
@@ -201,9 +211,8 @@ def scored(
         records. With rows in one fold only the interval is missing.
     """
     flux, fold = table["value"].to_numpy(float), np.asarray(fold)
-    # The models are small, and thousands are fitted: threads would wait for each other longer than they work.
-    with threadpool_limits(1):
-        error = {name: cross_predict(make, table, flux, fold, seed) - flux for name, make in family.items()}
+    held_back = Parallel(threads)(delayed(_held_back)(make, table, flux, fold, seed) for make in family.values())
+    error = {name: predicted - flux for name, predicted in zip(family, held_back, strict=True)}
     rows = []
     for where, chosen in places.items():
         chosen = np.asarray(chosen, dtype=bool)
@@ -230,6 +239,12 @@ def scored(
                 }
             )
     return pd.DataFrame(rows)
+
+
+def _held_back(make: ModelFactory, table: pd.DataFrame, flux: ArrayLike, fold: ArrayLike, seed: int) -> NDArray:
+    # The models are small, and thousands are fitted: threads would wait for each other longer than they work.
+    with threadpool_limits(1):
+        return cross_predict(make, table, flux, fold, seed)
 
 
 def maps(

@@ -76,6 +76,15 @@ def grow(settings: Settings, name: str, table: pd.DataFrame) -> tuple[RandomFore
     return forest, table.assign(in_sample=forest.predict(table), out_of_bag=forest.oob_prediction)
 
 
+def validation_forests(settings: Settings, name: str) -> validation.ModelFactory:
+    """Return what makes a forest of ``validation_trees`` from a seed, grown by one thread.
+
+    A tree of some hundred rows takes less time to grow than to hand to another thread.
+    """
+    single = settings.model_copy(update={"threads": 1})
+    return partial(training.from_settings, single, name, settings.validation_trees)
+
+
 def validate(settings: Settings, name: str, table: pd.DataFrame, cube: xr.Dataset) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Validate a forest under every scheme that the settings ask for, each time with fresh forests.
 
@@ -93,7 +102,7 @@ def validate(settings: Settings, name: str, table: pd.DataFrame, cube: xr.Datase
     cells = map_table(sampled, training.predictors(settings, name), sampled["plateau"])
     places = (table["longitude"], table["latitude"], cells["longitude"], cells["latitude"])
     predictions = validation.validate(
-        partial(training.from_settings, settings, name, settings.validation_trees),
+        validation_forests(settings, name),
         table,
         table[what.column],
         folds.schemes(*places, k=settings.n_folds, which=settings.validation_schemes),
@@ -176,6 +185,7 @@ def influential_records(
         "sources": table["source"],
         "references": table["reference"],
     }
+    texts = {column: values.astype(str).to_numpy() for column, values in texts.items()}
     about = [
         {
             "longitude": table["longitude"][own].mean(),
@@ -183,7 +193,7 @@ def influential_records(
             "land_cover": class_name(classes[own].mode()[0]),
             "n_rows": int(own.sum()),
             "n_sites": len(np.unique(site[own])),
-            **{column: "; ".join(dict.fromkeys(values[own].astype(str))) for column, values in texts.items()},
+            **{column: "; ".join(dict.fromkeys(values[own])) for column, values in texts.items()},
             "flux_gC_m2_yr": table["value"][own].mean(),
         }
         for own in groups
