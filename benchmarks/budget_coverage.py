@@ -29,7 +29,7 @@ from helpers.balance.cells import budget_cells
 from helpers.balance.uncertainty import budget_intervals
 from helpers.config import Settings, load_config
 from helpers.data.cube import RS_PREDICTORS
-from helpers.forests import families, fitting
+from helpers.forests import choices, families, fitting
 from helpers.sites import places, quality, training
 from helpers.sites.databases import pair_site_means
 from helpers.world import World, open_world
@@ -55,7 +55,7 @@ def world_settings(seed: int, design: str, block_km: float) -> Settings:
 
 
 def chain_of(settings: Settings, world: World) -> draws.Chain:
-    """Run notebooks 01 to 04 on a world, as far as the interval needs them."""
+    """Run notebooks 01 to 04 on a world, and the choices of 06, as far as the interval needs them."""
     used, pairs = (
         places.leave_out(*controlled, places.check_records(controlled[0], world.cube, settings), settings)[0]
         for controlled in (quality.quality_control(world.observations), quality.control_pairs(world.rs_rh_pairs))
@@ -70,11 +70,17 @@ def chain_of(settings: Settings, world: World) -> draws.Chain:
         fold = folds.knndm(*where, settings.n_folds, settings.seed).fold
         usable &= applicability.usable(applicability.training_space(table, importance, fold, model.categorical), cells)
     summed = budget_cells(world.cube, cells, usable, settings.block_km)
-    forms = {}
-    for name, table in tables.items():
-        family = families.members(settings, name, settings.validation_trees)
-        forms[name] = np.array(list(families.maps(family, table, summed, settings.seed).values()))
-    return draws.chain_of(settings, tables, pair_site_means(pairs), summed, forms)
+    ours, of_draws = {}, {}
+    for name in fitting.FLUXES:
+        _, ours[name] = choices.training_choices(settings, name, world.cube, used, summed)
+        table, family = ours[name], families.members(settings, name, settings.validation_trees)
+        where = (table["longitude"], table["latitude"], cells["longitude"], cells["latitude"])
+        fold = folds.knndm(*where, settings.n_folds, settings.seed).fold
+        scores = families.scored(family, table, fold, {"plateau": table["on_plateau"]}, settings.seed)
+        maps = families.maps(family, table, summed, settings.seed)
+        weights = scores.set_index("member")["weight"].reindex(maps)
+        of_draws[name] = draws.Family(np.array(list(maps.values())), weights.to_numpy())
+    return draws.chain_of(settings, ours, tables, pair_site_means(pairs), summed, of_draws)
 
 
 def true_means(truth: xr.Dataset, cells: pd.DataFrame, area_column: str) -> pd.DataFrame:

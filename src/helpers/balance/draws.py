@@ -7,7 +7,8 @@ source            what a draw varies
 ================  ======================================================================================================
 ``sites``         the training tables: spatial blocks of rows are drawn with replacement, for NPP and Rs separately
 ``forest``        the seed of both forests
-``form``          the kind of model: one of a family stands in for each forest, its map over that of ours
+``form``          the kind of model: one of a family stands in for each forest, its map over that of ours, with a
+                  probability that its held-back error decides
 ``regional``      both maps: each region of the plateau gets a lognormal factor of mean 1, as wide as the held-back
                   errors of whole blocks differ from one another
 ``line``          the share of Rs that is Rh, fitted again to sites drawn with replacement
@@ -22,7 +23,7 @@ such a bias (Wadoux et al. 2021, https://doi.org/10.1016/j.ecolmodel.2021.109692
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -62,8 +63,8 @@ class Scenario:
     """An assumption that is chosen, not drawn."""
 
     label: str  #: The assumption in words.
-    #: Take NPP from the forest of ln NPP. False: from the paper's forest, of NPP itself.
-    log_npp: bool = True
+    #: Take the paper's forests, of NPP and ln Rs, on the run's own training tables.
+    paper_forests: bool = False
     smeared: bool = (
         True  #: Bring logarithms back with Duan's factor. False: by the plain exponential, which is too low.
     )
@@ -78,24 +79,39 @@ SCENARIOS: dict[str, Scenario] = {
     "naive": Scenario("plain exponential of both logarithms", smeared=False),
     "paper_line": Scenario("the paper's line from Rs to Rh", own_share=False),
     "as_paper": Scenario(
-        "the paper's chain, this run's sites", log_npp=False, smeared=False, own_share=False, area="predicted_area"
+        "the paper's chain, this run's sites", paper_forests=True, smeared=False, own_share=False, area="predicted_area"
     ),
 }
 """Our estimate, and what changes when one of its assumptions is changed, or all of them back to the paper's."""
 
 
 @dataclass(frozen=True, eq=False)
-class Flux:
-    """The forest of the logarithm of a flux, with what its draws need, from :func:`flux`."""
+class Grown:
+    """A forest of the run with what it takes to grow it again."""
 
-    #: The run's own forest, fitted. None in the copies that are sent to the processes that draw.
+    #: The forest, fitted. None in the copies that are sent to the processes that draw.
     model: RandomForest | None
     make_model: ModelFactory  #: From a seed to a smaller forest that has not been fitted; a draw grows one.
     table: pd.DataFrame  #: n rows: Predictors of the training rows.
-    log: NDArray[np.float64]  #: shape (n,): Logarithm of the observed flux.
+    target: NDArray[np.float64]  #: shape (n,): What the forest is fitted to.
     block: NDArray[np.int64]  #: shape (n,): Spatial block of each row.
+    back: Callable[[NDArray[np.float64]], NDArray[np.float64]]  #: From predictions to fluxes, such as ``numpy.exp``.
+
+
+@dataclass(frozen=True, eq=False)
+class Flux(Grown):
+    """The forest of the logarithm of a flux, with what its draws need, from :func:`flux`."""
+
     log_residual: NDArray[np.float64]  #: shape (n,): ln observed minus ln predicted, out of bag.
     regional_sd: float  #: How much the held-back error of a whole block differs from that of another, in ln units.
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """The maps of a family of models for one flux."""
+
+    maps: NDArray[np.float64]  #: shape (members, cells): g C m-2 yr-1.
+    weights: NDArray[np.float64]  #: shape (members,): The probability that a draw takes a member.
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,12 +120,16 @@ class Chain:
 
     npp: Flux  #: The forest of ln NPP.
     rs: Flux  #: The forest of ln Rs.
-    paper_npp: RandomForest | None  #: The paper's forest of NPP, fitted to the same rows. None as in :class:`Flux`.
+    paper: tuple[Grown, Grown]  #: The paper's forests, of NPP and of ln Rs.
     pairs: pd.DataFrame  #: Sites with ``rs`` and ``rh``, their ``site`` and place.
     cells: pd.DataFrame  #: Rows of :func:`helpers.balance.cells.budget_cells`.
     block_km: float  #: Edge of the blocks of sites, and of the plateau's regions.
-    #: For NPP and Rs the maps of a family of models at the cells, shape (members, cells) [g C m-2 yr-1].
-    forms: tuple[NDArray[np.float64], NDArray[np.float64]]
+    families: tuple[Family, Family]  #: Of NPP and of Rs, at the cells.
+
+    @property
+    def forests(self) -> tuple[Grown, ...]:
+        """The four forests: ours, then the paper's, NPP before Rs."""
+        return (self.npp, self.rs, *self.paper)
 
 
 def between_block_sd(residual: ArrayLike, block: ArrayLike) -> float:
@@ -164,10 +184,11 @@ def between_block_sd(residual: ArrayLike, block: ArrayLike) -> float:
 
 def chain_of(
     settings: Settings,
-    tables: Mapping[str, pd.DataFrame],
+    ours: Mapping[str, pd.DataFrame],
+    papers: Mapping[str, pd.DataFrame],
     pairs: pd.DataFrame,
     cells: pd.DataFrame,
-    forms: Mapping[str, NDArray[np.float64]],
+    families: Mapping[str, Family],
 ) -> Chain:
     """Grow the forests of a chain and prepare its draws.
 
@@ -175,55 +196,61 @@ def chain_of(
     ----------
     settings : Settings
         Give the forests, ``draw_trees``, ``block_km`` and the seed.
-    tables : mapping of str to pandas.DataFrame
-        Training tables of ``npp`` and ``rs``, with the flux [g C m-2 yr-1] in ``value``.
+    ours, papers : mapping of str to pandas.DataFrame
+        Training tables of ``npp`` and ``rs``, with the flux [g C m-2 yr-1] in ``value``: those of our estimate, from
+        :func:`helpers.forests.choices.training_choices`, and those of the run, which follow the paper.
     pairs : pandas.DataFrame
         Site means of Rs and Rh, from :func:`helpers.sites.databases.pair_site_means`.
     cells : pandas.DataFrame
         From :func:`helpers.balance.cells.budget_cells`.
-    forms : mapping of str to array, shape (members, cells)
-        For ``npp`` and ``rs`` the maps of a family of models [g C m-2 yr-1]; of shape (0, cells) for none.
+    families : mapping of str to Family
+        Of ``npp`` and ``rs``.
     """
     single = settings.model_copy(update={"threads": 1})  # the draws themselves run side by side
-    parts = {}
-    for name in ("npp", "rs"):
-        table, values = tables[name], tables[name]["value"]
-        model = from_settings(settings, name, settings.n_trees, settings.seed).fit(table, np.log(values))
+
+    def grown(name: str, table: pd.DataFrame, back: Callable) -> Grown:
+        """Grow a forest of the run, of the logarithm of a flux or of the flux itself."""
+        target = np.log(_positive(table["value"])) if back is np.exp else table["value"].to_numpy(float)
+        model = from_settings(settings, name, settings.n_trees, settings.seed).fit(table, target)
         make_model = partial(from_settings, single, name, settings.draw_trees)
-        parts[name] = flux(model, make_model, table, values, settings.block_km, settings.seed)
-    paper_npp = from_settings(settings, "npp", settings.n_trees, settings.seed)
-    paper_npp.fit(tables["npp"], tables["npp"]["value"])
-    return Chain(parts["npp"], parts["rs"], paper_npp, pairs, cells, settings.block_km, (forms["npp"], forms["rs"]))
+        return Grown(model, make_model, table, target, _blocks(table, settings.block_km), back)
+
+    npp, rs = (flux(grown(name, ours[name], np.exp), settings.seed) for name in ("npp", "rs"))
+    paper = grown("npp", papers["npp"], np.asarray), grown("rs", papers["rs"], np.exp)
+    return Chain(npp, rs, paper, pairs, cells, settings.block_km, (families["npp"], families["rs"]))
 
 
-def flux(
-    model: RandomForest, make_model: ModelFactory, table: pd.DataFrame, values: ArrayLike, block_km: float, seed: int
-) -> Flux:
-    """Prepare the forest of the logarithm of a flux for draws: blocks of its sites, residuals, error of regions.
+def flux(grown: Grown, seed: int) -> Flux:
+    """Prepare a forest of the logarithm of a flux for draws: its residuals, and the error of regions.
 
-    Parameters
-    ----------
-    model, make_model : RandomForest and callable
-        The run's forest, fitted to the logarithm, and what makes a smaller one from a seed, not fitted.
-    table, values : pandas.DataFrame and array_like, n rows
-        Training table with ``longitude`` and ``latitude``, and the observed flux [g C m-2 yr-1].
-    block_km : float
-        Edge of a block, km.
-    seed : int
-        Seed of the folds and of the held-back forests.
-
-    Raises
-    ------
-    DataError
-        For a flux that is missing or not above zero, or sites in fewer than three blocks.
+    ``seed`` is that of the folds and of the held-back forests. DataError is raised for sites in fewer than three
+    blocks.
     """
-    values = np.asarray(values, dtype=float)
-    bad = np.flatnonzero(~(np.isfinite(values) & (values > 0)))
+    n_blocks = np.unique(grown.block).size
+    # The out-of-bag residuals are too small for a map: their trees saw the block's other rows. How far a whole region
+    # may be off is seen only with its block held back.
+    fold = group_folds(grown.block, min(5, n_blocks), seed)
+    held_back = cross_predict(grown.make_model, grown.table, grown.target, fold, seed)
+    return Flux(
+        **vars(grown),
+        log_residual=grown.target - grown.model.oob_prediction,
+        regional_sd=between_block_sd(grown.target - held_back, grown.block),
+    )
+
+
+def _positive(values: pd.Series) -> NDArray[np.float64]:
+    """Return fluxes that have logarithms; DataError names the first that has none."""
+    flux = values.to_numpy(float)
+    bad = np.flatnonzero(~(np.isfinite(flux) & (flux > 0)))
     if bad.size:
         raise DataError(
-            f"a flux of {values[bad[0]]:g} in row {bad[0]} has no logarithm: drop such rows before the forest is grown"
+            f"a flux of {flux[bad[0]]:g} in row {bad[0]} has no logarithm: drop such rows before the forest is grown"
         )
-    log = np.log(values)
+    return flux
+
+
+def _blocks(table: pd.DataFrame, block_km: float) -> NDArray[np.int64]:
+    """Return the block of each row; DataError is raised where a bootstrap of blocks would say nothing."""
     try:
         block = block_labels(table["longitude"], table["latitude"], block_km)
     except FoldError as error:
@@ -234,18 +261,7 @@ def flux(
             f"{len(table)} rows lie in {n_blocks} blocks of {block_km:g} km: a bootstrap of blocks needs three or "
             "more, choose smaller blocks (block_km) or add sites"
         )
-    # The out-of-bag residuals are too small for a map: their trees saw the block's other rows. How far a whole region
-    # may be off is seen only with its block held back.
-    held_back = cross_predict(make_model, table, log, group_folds(block, min(5, n_blocks), seed), seed)
-    return Flux(
-        model=model,
-        make_model=make_model,
-        table=table[list(model.predictors)],
-        log=log,
-        block=block,
-        log_residual=log - model.oob_prediction,
-        regional_sd=between_block_sd(log - held_back, block),
-    )
+    return block
 
 
 def draw_budgets(
@@ -278,17 +294,15 @@ def draw_budgets(
     if n_draws < 4:
         raise DataError(f"{n_draws} draws make no interval: expected four or more, better a hundred")
     zones = _Zones.of(chain.cells)
-    base = _sums(chain.cells, zones, chain.npp.model, chain.rs.model, chain.paper_npp)
+    base = _sums(chain, zones, [one.model for one in chain.forests])
     after = _AfterForests.of(chain, zones, base)
     tasks = [(ESTIMATE, (), 0), *((ALL, SOURCES, draw) for draw in range(n_draws))]
     tasks += [(source, (source,), draw) for source in alone for draw in range(n_draws // 2)]
     # Growing forests and predicting every cell is nearly all of the work, and only two of the sources need it. The
     # other draws multiply the sums of the run's own forests.
     refits = [task for task in tasks if {"sites", "forest"} & set(task[1])]
-    none = np.empty((0, 0))
-    light = replace(
-        chain, npp=replace(chain.npp, model=None), rs=replace(chain.rs, model=None), paper_npp=None, forms=(none, none)
-    )
+    npp, rs, *papers = (replace(one, model=None) for one in chain.forests)
+    light = replace(chain, npp=npp, rs=rs, paper=tuple(papers), families=())
     grown = Parallel(n_jobs=threads)(delayed(_refit)(light, zones, varied, draw, seed) for _, varied, draw in refits)
     sums = {(name, draw): one for (name, _, draw), one in zip(refits, grown, strict=True)}
     rows = []
@@ -337,9 +351,9 @@ class _AfterForests:
     def of(cls, chain: Chain, zones: _Zones, base: NDArray[np.float64]) -> _AfterForests:
         """Return it for a chain whose own forests have the sums ``base`` by zone, see :func:`_sums`."""
         forms = []
-        for number, one in enumerate((chain.npp, chain.rs)):
+        for number, (one, family) in enumerate(zip((chain.npp, chain.rs), chain.families, strict=True)):
             own = smearing_factor(one.log_residual) * base[number]
-            sums = np.array([zones.sums(member) for member in chain.forms[number]]).reshape(-1, *own.shape)
+            sums = np.array([zones.sums(member) for member in family.maps]).reshape(-1, *own.shape)
             # A zone of water alone has no flux, and no model changes that.
             forms.append(np.divide(sums, own, out=np.ones_like(sums), where=own > 0))
         return cls(tuple(forms), _line_spread(chain))
@@ -357,29 +371,24 @@ class _Drawn:
     rs_smearing: float
 
 
-def _sums(
-    cells: pd.DataFrame, zones: _Zones, npp: RandomForest, rs: RandomForest, *paper_npp: RandomForest
-) -> NDArray[np.float64]:
-    """Return the sums of the exponentials of ln NPP and ln Rs, and of the paper's NPP, shape (2 or 3, areas, zones)."""
-    maps = [np.exp(npp.predict(cells)), np.exp(rs.predict(cells)), *(one.predict(cells) for one in paper_npp)]
+def _sums(chain: Chain, zones: _Zones, models: Sequence[RandomForest]) -> NDArray[np.float64]:
+    """Return the sums of the fluxes of the first of a chain's forests, shape (models, areas, zones)."""
+    maps = (one.back(model.predict(chain.cells)) for one, model in zip(chain.forests, models, strict=False))
     return np.array([zones.sums(values) for values in maps])
 
 
 def _refit(chain: Chain, zones: _Zones, varied: Sequence[str], draw: int, seed: int) -> NDArray[np.float64]:
     """Return the sums of forests grown anew, on the rows or with the seeds of a draw."""
     models = []
-    forests = [(chain.npp, 0, np.asarray), (chain.rs, 1, np.asarray)]
-    # The paper's forest of NPP is grown on the same rows with the same seed as that of ln NPP: the scale differs alone.
-    # A source alone is drawn under the main scenario, which has no use for it.
-    if tuple(varied) == SOURCES:
-        forests.append((chain.npp, 0, np.exp))
-    for one, number, values in forests:
-        rows = _rows(one, draw, seed, number) if "sites" in varied else np.arange(len(one.table))
+    # A source alone is drawn under the main scenario, which has no use for the paper's forests.
+    for number, one in enumerate(chain.forests if tuple(varied) == SOURCES else chain.forests[:2]):
+        flux = number % 2  # our forest and the paper's of a flux draw alike
+        rows = _rows(one, draw, seed, flux) if "sites" in varied else np.arange(len(one.table))
         # What is not varied stays that of the run, its seed too: a source alone shows its own part and no other.
-        forest_seed = int(_rng(seed, draw, "forest", number).integers(2**31)) if "forest" in varied else seed
+        forest_seed = int(_rng(seed, draw, "forest", flux).integers(2**31)) if "forest" in varied else seed
         table = one.table.iloc[rows].reset_index(drop=True)
-        models.append(one.make_model(forest_seed).fit(table, values(one.log[rows])))
-    return _sums(chain.cells, zones, *models)
+        models.append(one.make_model(forest_seed).fit(table, one.target[rows]))
+    return _sums(chain, zones, models)
 
 
 def _drawn(chain: Chain, zones: _Zones, after: _AfterForests, varied: Sequence[str], draw: int, seed: int) -> _Drawn:
@@ -393,11 +402,12 @@ def _drawn(chain: Chain, zones: _Zones, after: _AfterForests, varied: Sequence[s
         # would be too high on average, and a wide error would look like a sink or a source.
         normal = _rng(seed, draw, "regional", number).standard_normal(n_regions)
         factor = np.exp(spread * normal - spread**2 / 2)[zones.region]
-        forms = after.forms[number]
-        form = int(_rng(seed, draw, "form", number).integers(len(forms))) if len(forms) else 0
-        factors.append(
-            factor * forms[form] if "form" in varied and len(forms) else np.broadcast_to(factor, zones.area.shape)
-        )
+        if "form" in varied and len(after.forms[number]):
+            weights = chain.families[number].weights
+            form = _rng(seed, draw, "form", number).choice(len(weights), p=weights)
+            factors.append(factor * after.forms[number][form])
+        else:
+            factors.append(np.broadcast_to(factor, zones.area.shape))
         # These residuals are those of the rows that this draw's forest is grown on, in _refit.
         rows = _rows(one, draw, seed, number) if "smearing" in varied else slice(None)
         smearing.append(smearing_factor(one.log_residual[rows]))
@@ -419,8 +429,9 @@ def _balance(
     area = zones.area[weight]
     # All factors are the same within a zone, so they may multiply its sums: no draw goes back to the cells.
     npp_smearing, rs_smearing = (drawn.npp_smearing, drawn.rs_smearing) if assumption.smeared else (1.0, 1.0)
-    npp = drawn.npp_factor[weight] * (npp_smearing * fluxes[0, weight] if assumption.log_npp else fluxes[2, weight])
-    rs = drawn.rs_factor[weight] * rs_smearing * fluxes[1, weight]
+    npp_sums, rs_sums = fluxes[2:4, weight] if assumption.paper_forests else fluxes[:2, weight]
+    npp = drawn.npp_factor[weight] * npp_smearing * npp_sums
+    rs = drawn.rs_factor[weight] * rs_smearing * rs_sums
     line = drawn.share if assumption.own_share else carbon.PAPER_LINE
     # The values are sums over a zone, flux x area: the intercept, a flux, counts once for each km2.
     rh = (line.slope + drawn.share_error[zones.region]) * rs + line.intercept * area

@@ -18,15 +18,16 @@ def step_by_step(
     settings: Settings,
     published: Mapping[str, pd.DataFrame],
     checked: Mapping[str, pd.DataFrame],
+    ours: Mapping[str, pd.DataFrame],
     pairs: pd.DataFrame,
     cells: pd.DataFrame,
 ) -> pd.DataFrame:
     """Return the budget of the plateau after each correction; all before it stay.
 
     The settings give the forests; where the chain has choices, these are the paper's first and ours last. The training
-    tables of ``npp`` and ``rs`` are of the sites as they were published, and of those that pass the site checks. The
-    pairs are the site means of :func:`helpers.sites.databases.pair_site_means`, the cells those of
-    :func:`helpers.balance.cells.budget_cells`.
+    tables of ``npp`` and ``rs`` are of the sites as they were published, of those that pass the site checks, and those
+    of :func:`helpers.forests.choices.training_choices`. The pairs are the site means of
+    :func:`helpers.sites.databases.pair_site_means`, the cells those of :func:`helpers.balance.cells.budget_cells`.
 
     A row is a step: ``step``, ``n_npp`` and ``n_rs`` (training rows), ``area_Mkm2``, the means ``npp_gC_m2_yr``,
     ``rs_gC_m2_yr``, ``rh_gC_m2_yr`` and ``nep_gC_m2_yr``, ``nep_total_TgC_yr``, and ``nep_change_TgC_yr`` from the step
@@ -43,21 +44,24 @@ def step_by_step(
         """Return Duan's factor of a forest of logarithms, out of bag."""
         return smearing_factor(np.log(table["value"]) - forest.oob_prediction)
 
-    ln_rs, ln_npp = grown(checked, "rs", True), grown(checked, "npp", True)
-    rs, share = np.exp(ln_rs.predict(cells)), carbon.fit_share(pairs, "share of Rs")
+    def as_in_the_paper(tables: Mapping[str, pd.DataFrame]) -> tuple:
+        """Return tables with the maps of NPP and Rs of the paper's forests."""
+        return tables, grown(tables, "npp", False).predict(cells), np.exp(grown(tables, "rs", True).predict(cells))
+
+    ln_rs, ln_npp = grown(ours, "rs", True), grown(ours, "npp", True)
+    rs = smeared(ln_rs, ours["rs"]) * np.exp(ln_rs.predict(cells))
+    npp = smeared(ln_npp, ours["npp"]) * np.exp(ln_npp.predict(cells))
     all_predicted, land = cells["predicted_area"].to_numpy(), cells["area"].to_numpy()
-    published_rs = np.exp(grown(published, "rs", True).predict(cells))
-    first = (published, grown(published, "npp", False).predict(cells), published_rs)
-    raw = grown(checked, "npp", False).predict(cells)
-    smeared_rs = smeared(ln_rs, checked["rs"]) * rs
-    npp = smeared(ln_npp, checked["npp"]) * np.exp(ln_npp.predict(cells))
+    line, share = carbon.PAPER_LINE, carbon.fit_share(pairs, "share of Rs")
+    plain = as_in_the_paper(ours)
     steps = {
-        "the paper's chain": (*first, carbon.PAPER_LINE, all_predicted),
-        "site checks": (checked, raw, rs, carbon.PAPER_LINE, all_predicted),
-        "Duan's factor for ln Rs": (checked, raw, smeared_rs, carbon.PAPER_LINE, all_predicted),
-        "forest of ln NPP, with Duan's factor": (checked, npp, smeared_rs, carbon.PAPER_LINE, all_predicted),
-        "Rh as a share of Rs": (checked, npp, smeared_rs, share, all_predicted),
-        "no flux from water, snow and ice: our estimate": (checked, npp, smeared_rs, share, land),
+        "the paper's chain": (*as_in_the_paper(published), line, all_predicted),
+        "site checks": (*as_in_the_paper(checked), line, all_predicted),
+        "training sites by held-back error": (*plain, line, all_predicted),
+        "Duan's factor for ln Rs": (ours, plain[1], rs, line, all_predicted),
+        "forest of ln NPP, with Duan's factor": (ours, npp, rs, line, all_predicted),
+        "Rh as a share of Rs": (ours, npp, rs, share, all_predicted),
+        "no flux from water, snow and ice: our estimate": (ours, npp, rs, share, land),
     }
     rows = [{"step": step} | _budget(*parts) for step, parts in steps.items()]
     table = pd.DataFrame(rows)

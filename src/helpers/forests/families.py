@@ -7,7 +7,7 @@ The family shows how much of a map is the choice of a model. No member is chosen
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 
 import numpy as np
@@ -92,14 +92,18 @@ class Scaled(RegressorMixin, BaseEstimator):
     """A published model times the one factor that brings its mean at the sites to that of the records.
 
     ``published`` takes the table and gives a flux [g C m-2 yr-1]; without it the mean of the records stands everywhere.
+    ``where`` names a column of bool: the records that count, if there are any.
     """
 
-    def __init__(self, published: Callable[[pd.DataFrame], ArrayLike] | None = None) -> None:
+    def __init__(self, published: Callable[[pd.DataFrame], ArrayLike] | None = None, where: str | None = None) -> None:
         self.published = published
+        self.where = where
 
     def fit(self, table: pd.DataFrame, flux: ArrayLike) -> Scaled:
         """Take the ratio of the two means."""
-        self.factor_ = float(np.mean(flux) / np.mean(self._flux(table)))
+        counting = np.ones(len(table), bool) if self.where is None else table[self.where].to_numpy(bool)
+        weights = counting if counting.any() else None
+        self.factor_ = float(np.average(flux, weights=weights) / np.average(self._flux(table), weights=weights))
         return self
 
     def predict(self, table: pd.DataFrame) -> NDArray[np.float64]:
@@ -121,9 +125,9 @@ def members(settings: Settings, name: str, n_trees: int) -> dict[str, ModelFacto
     """Return the family of a flux, ``npp`` or ``rs``: by name, what makes a member from a seed, not fitted.
 
     Members see the run's predictors of that flux, and all records have one weight. They are, in this order: the mean of
-    the records (the baseline), the paper's forest, a forest of logarithms (for Rs the paper's own, with smearing),
-    gradient boosting that rises with :data:`RISING`, ridge regression, a published climate model scaled to the records,
-    and the same with a forest of its residuals. The forests have ``n_trees`` trees.
+    the plateau's records (the baseline), the paper's forest, a forest of logarithms (for Rs the paper's own, with
+    smearing), gradient boosting that rises with :data:`RISING`, ridge regression, a published climate model scaled to
+    the records, and the same with a forest of its residuals. The forests have ``n_trees`` trees.
     """
     seen = list(training.predictors(settings, name))
     numbers = [column for column in seen if column != "land_cover"]
@@ -159,7 +163,7 @@ def members(settings: Settings, name: str, n_trees: int) -> dict[str, ModelFacto
         columns = make_column_transformer((make_pipeline(line, StandardScaler()), numbers), (one_hot, classes))
         return make_pipeline(columns, RidgeCV(np.logspace(-2, 4, 13)))
 
-    family: dict[str, ModelFactory] = {BASELINE: lambda _: Scaled()}
+    family: dict[str, ModelFactory] = {BASELINE: lambda _: Scaled(where="on_plateau")}
     if name == "npp":
         family[PAPER] = forest
     family[OURS] = lambda seed: OnLogs(forest(seed), seed=seed)
@@ -184,6 +188,7 @@ def scored(
     places: Mapping[str, ArrayLike],
     seed: int,
     threads: int = 1,
+    baseline: Hashable = BASELINE,
 ) -> pd.DataFrame:
     """Score every member on the same held-back sites, beside the mean of the other records.
 
@@ -201,14 +206,18 @@ def scored(
         Seed of the members and of the resamples.
     threads : int
         Processes that score members side by side. They do not change the result.
+    baseline : hashable
+        The member that the others are compared with.
 
     Returns
     -------
     pandas.DataFrame
         A row per member and ``where`` (a key of the places): ``n``, ``rmse_gC_m2_yr``, ``bias_gC_m2_yr``,
         ``r2_explained`` (1 less the ratio of its squared error to the baseline's), and the 90 % interval of that number
-        (``r2_low``, ``r2_high``) over folds drawn with replacement: above zero means better than the mean of the
-        records. With rows in one fold only the interval is missing.
+        (``r2_low``, ``r2_high``) over folds drawn with replacement: above zero means better than the baseline. With
+        rows in one fold only the interval is missing. ``weight`` is the probability of each member but the baseline if
+        its errors are normal and the k folds are that many independent looks at them, mean squared error ** (-k / 2)
+        (the pseudo-BMA weights of Yao et al. 2018, https://doi.org/10.1214/17-BA1091).
     """
     flux, fold = table["value"].to_numpy(float), np.asarray(fold)
     held_back = Parallel(threads)(delayed(_held_back)(make, table, flux, fold, seed) for make in family.values())
@@ -221,7 +230,12 @@ def scored(
         # Rows of one fold share their training sites and often their place: they are drawn together.
         number = np.unique(fold[chosen], return_inverse=True)[1]
         drawn = np.random.default_rng(seed).integers(number.max() + 1, size=(_RESAMPLES, number.max() + 1))
-        base = np.bincount(number, error[BASELINE][chosen] ** 2)
+        base = np.bincount(number, error[baseline][chosen] ** 2)
+        likely = {
+            name: np.mean(one[chosen] ** 2) ** (-(number.max() + 1) / 2)
+            for name, one in error.items()
+            if name != baseline
+        }
         for name, one in error.items():
             squared = np.bincount(number, one[chosen] ** 2)
             gain = 1 - squared[drawn].sum(axis=1) / base[drawn].sum(axis=1)
@@ -236,6 +250,7 @@ def scored(
                     "r2_explained": float(1 - squared.sum() / base.sum()),
                     "r2_low": low,
                     "r2_high": high,
+                    "weight": likely.get(name, 0.0) / sum(likely.values()),
                 }
             )
     return pd.DataFrame(rows)

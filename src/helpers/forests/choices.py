@@ -1,0 +1,113 @@
+"""Which sites train our estimate, and what one row of them is: the choice with the least error at held-back sites.
+
+The paper trains on the plateau's records alone. The sites of the rest of China are others, but they are many, and what
+is right for the map is a question that held-back sites of the plateau can answer.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from sklearn.base import BaseEstimator, RegressorMixin
+
+from helpers.config import Settings
+from helpers.forests import families
+from helpers.sites import training
+from mapforest.folds import knndm
+
+DOMAINS, AGGREGATIONS = ("plateau", "china"), ("rows", "site_mean")
+
+
+class TrainedOn(RegressorMixin, BaseEstimator):
+    """A model that sees other rows of the sites that it is fitted to: those of a training table of its own.
+
+    ``rows`` have a ``site`` and the flux in ``value``; ``estimator`` is fitted in place.
+    """
+
+    def __init__(self, estimator: BaseEstimator, rows: pd.DataFrame) -> None:
+        self.estimator = estimator
+        self.rows = rows
+
+    def fit(self, sites: pd.DataFrame, flux: object) -> TrainedOn:
+        """Fit the model to its own rows of these sites; the flux is theirs."""
+        own = self.rows[self.rows["site"].isin(sites["site"])].reset_index(drop=True)
+        self.estimator.fit(own, own["value"].to_numpy())
+        return self
+
+    def predict(self, table: pd.DataFrame) -> np.ndarray:
+        """Return the flux [g C m-2 yr-1] of each row."""
+        return self.estimator.predict(table)
+
+
+def training_choices(
+    settings: Settings, name: str, cube: xr.Dataset, used: pd.DataFrame, cells: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Compare training domains and aggregations by their error at held-back sites of the plateau.
+
+    Each choice trains the forest of logarithms. All choices are judged at the same sites, each site once, in the same
+    folds, which are as far from the other sites as the cells are. The run's own choice stays unless another is surely
+    better.
+
+    Parameters
+    ----------
+    settings : Settings
+        Give the run's own choice, the forest and ``validation_trees``.
+    name : {"npp", "rs"}
+        The flux.
+    cube, used : xarray.Dataset and pandas.DataFrame
+        As :func:`helpers.sites.training.training_table` takes them.
+    cells : pandas.DataFrame
+        From :func:`helpers.balance.cells.budget_cells`.
+
+    Returns
+    -------
+    choices : pandas.DataFrame
+        A row per choice: ``training_domain``, ``aggregation``, ``n_rows``, ``n_sites``; ``n`` (sites of the plateau
+        that are held back), ``rmse_gC_m2_yr``, ``bias_gC_m2_yr``; ``gain``, 1 less the ratio of its squared error to
+        that of the run's own choice, and its 90 % interval over folds drawn with replacement (``gain_low``,
+        ``gain_high``); ``map_mean_gC_m2_yr``; ``of_the_run`` and ``chosen`` (bool).
+    table : pandas.DataFrame
+        The training table of the choice.
+    """
+    aggregation = f"{name}_aggregation"
+    own = (settings.training_domain, getattr(settings, aggregation))
+    tables = {}
+    for choice in dict.fromkeys([own, *product(DOMAINS, AGGREGATIONS)]):
+        changed = settings.model_copy(update={"training_domain": choice[0], aggregation: choice[1], "threads": 1})
+        tables[choice] = training.training_table(changed, name, cube, used)[0]
+    sites = tables["china", "site_mean"]
+    places = (part[axis] for part in (sites, cells) for axis in ("longitude", "latitude"))
+    fold = knndm(*places, settings.n_folds, settings.seed).fold
+
+    def maker(rows: pd.DataFrame):
+        """Return what makes the model of one choice from a seed."""
+        return lambda seed: TrainedOn(
+            families.OnLogs(training.from_settings(changed, name, settings.validation_trees, seed), seed=seed), rows
+        )
+
+    models = {choice: maker(rows) for choice, rows in tables.items()}
+    scores = families.scored(models, sites, fold, {"plateau": sites["on_plateau"]}, settings.seed, baseline=own)
+    maps = families.maps(models, sites, cells, settings.seed)
+    scores = scores.set_index("member")
+    better = scores[scores["r2_low"] > 0]
+    best = own if better.empty else better["rmse_gC_m2_yr"].idxmin()
+    rows = [
+        {
+            "training_domain": choice[0],
+            "aggregation": choice[1],
+            "n_rows": len(table),
+            "n_sites": table["site"].nunique(),
+            **scores.loc[[choice], ["n", "rmse_gC_m2_yr", "bias_gC_m2_yr"]].iloc[0],
+            "gain": scores.loc[[choice], "r2_explained"].iloc[0],
+            "gain_low": scores.loc[[choice], "r2_low"].iloc[0],
+            "gain_high": scores.loc[[choice], "r2_high"].iloc[0],
+            "map_mean_gC_m2_yr": np.average(maps[choice], weights=cells["area"]),
+            "of_the_run": choice == own,
+            "chosen": choice == best,
+        }
+        for choice, table in tables.items()
+    ]
+    return pd.DataFrame(rows).astype({"n": int}), tables[best]
