@@ -7,15 +7,19 @@ counterpart, see the notes of :class:`RandomForest`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from sklearn import config_context
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.ensemble import RandomForestRegressor
 
 from mapforest.errors import ForestError
+from mapforest.traversal import CompiledForest
 
 ENCODINGS = ("target_mean", "integer", "one_hot")
 DISTINCT_SHARE = 1.0 - np.exp(-1.0)  # of the rows, in a bootstrap sample of as many rows
@@ -70,6 +74,20 @@ class Encoder:
             else:
                 encoded[:, first : first + len(classes)] = column[:, np.newaxis] == classes
         return encoded
+
+
+class _Trees(RandomForestRegressor):
+    """scikit-learn's forest, the same tree by tree, and sooner there where the table is small."""
+
+    @cached_property
+    def _first(self) -> BaseEstimator:
+        return super()._make_estimator(append=False)
+
+    def _make_estimator(self, append: bool = True, random_state: np.random.RandomState | None = None) -> BaseEstimator:
+        # scikit-learn reads the parameters of a tree from its class for each tree anew; here all are copies of one.
+        tree = copy(self._first)
+        tree.random_state = random_state.randint(np.iinfo("int32").max)
+        return tree
 
 
 class RandomForest(RegressorMixin, BaseEstimator):
@@ -170,14 +188,17 @@ class RandomForest(RegressorMixin, BaseEstimator):
         ordered = checked[[name for name in self.predictors if name not in by_class]]
         self.training_range_ = {name: (float(x.min()), float(x.max())) for name, x in ordered.items()}
         self.training_rows_ = (self.encode(checked), values)
-        self.estimator_ = RandomForestRegressor(
+        trees = _Trees(
             n_estimators=self.n_trees,
             max_features=mtry,
             min_samples_split=max(2, round(DISTINCT_SHARE * (self.nodesize + 1))),
             bootstrap=True,
             random_state=self.seed,
             n_jobs=self.threads,
-        ).fit(*self.training_rows_)
+        )
+        with config_context(assume_finite=True, skip_parameter_validation=True):  # both are checked above
+            self.estimator_ = trees.fit(*self.training_rows_)
+        self.__dict__.pop("compiled", None)  # that of an earlier fit
         # One thread adds up the trees in one order: the same prediction to the last digit on any machine.
         self.estimator_.set_params(n_jobs=1)
         return self
@@ -188,7 +209,12 @@ class RandomForest(RegressorMixin, BaseEstimator):
         The table holds the predictors, found by name. A missing column or value raises ForestError, and so does a
         forest that is not grown.
         """
-        return refuse_ungrown(self).estimator_.predict(self.encode(table))
+        return refuse_ungrown(self).compiled.predict(self.encode(table))
+
+    @cached_property
+    def compiled(self) -> CompiledForest:
+        """The trees as flat arrays, for fast predictions."""
+        return CompiledForest.from_estimator(self.estimator_)
 
     def encode(self, table: pd.DataFrame) -> np.ndarray:
         """Return the numbers that the trees compare with their thresholds, float32.

@@ -116,7 +116,7 @@ def predict(
     _refuse_missing(forest, source, blocks)
     _refuse_other_ranges(forest, source, blocks)
     pruned = engine == "pruned"
-    trees = CompiledForest.from_estimator(forest.estimator_) if pruned else forest.estimator_
+    trees = forest.compiled if pruned else forest.estimator_
     model = _Model(forest.encoder_, trees)
     with cluster(client) as connected:
         left = target.left(blocks)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from helpers.balance import draws
-from helpers.balance.draws import SOURCES, Chain, Flux
+from helpers.balance.draws import SOURCES, Chain, Family, Flux, Grown
 from helpers.config import load_config
 from helpers.data.cube import RS_PREDICTORS
 from helpers.errors import DataError
@@ -60,10 +60,25 @@ def ln_rs_column(seed: int) -> Column:
     return Column("ln_rs")
 
 
+def paper_npp_column(seed: int) -> Column:
+    return Column("paper_npp")
+
+
+def paper_ln_rs_column(seed: int) -> Column:
+    return Column("paper_ln_rs")
+
+
 def given_flux(model, make, log, log_residual=(0.0, 0.0, 0.0), regional_sd=0.0) -> Flux:
     """Return a flux of three rows, each a block of its own, with the logarithms that the forest is fitted to."""
     table = pd.DataFrame({"lai": [1.0, 1.0, 1.0]})
-    return Flux(model, make, table, np.asarray(log, float), np.arange(3), np.asarray(log_residual), regional_sd)
+    grown = (model, make, table, np.asarray(log, float), np.arange(3), np.exp)
+    return Flux(*grown, np.asarray(log_residual), regional_sd)
+
+
+def paper_forests(npp=("paper_npp", paper_npp_column), rs=("paper_ln_rs", paper_ln_rs_column)) -> tuple[Grown, Grown]:
+    """Return the paper's forests, of NPP and of ln Rs, that predict columns of the cells."""
+    rows = (pd.DataFrame({"lai": [1.0, 1.0, 1.0]}), np.ones(3), np.arange(3))
+    return Grown(Column(npp[0]), npp[1], *rows, np.asarray), Grown(Column(rs[0]), rs[1], *rows, np.exp)
 
 
 def mean_flux(log, make=Mean, **changes) -> Flux:
@@ -93,6 +108,7 @@ def hand_cells() -> pd.DataFrame:
             "ln_npp": np.log([100.0, 200.0, 300.0, 400.0]),
             "paper_npp": [90.0, 190.0, 290.0, 390.0],
             "ln_rs": np.log([200.0, 400.0, 600.0, 800.0]),
+            "paper_ln_rs": np.log([250.0, 450.0, 650.0, 850.0]),
             "area": [1e6, 2e6, 3e6, 4e6],
             "filled_area": [2e6, 2e6, 3e6, 8e6],
             "predicted_area": [1e6, 2e6, 3e6, 6e6],
@@ -102,14 +118,14 @@ def hand_cells() -> pd.DataFrame:
     )
 
 
-NONE = np.empty((0, 0))
+NONE = Family(np.empty((0, 0)), np.empty(0))
 
 
 def hand_chain(**changes) -> Chain:
     """Forests that predict 300 (plain NPP) and 600 (plain Rs) on average; Duan's factors are 1.2 and 1.1."""
     npp = given_flux(Column("ln_npp"), ln_npp_column, [1.0, 2.0, 3.0], np.log([1.0, 1.2, 1.4]))
     rs = given_flux(Column("ln_rs"), ln_rs_column, [1.0, 2.0, 3.0], np.log([0.8, 1.4, 1.1]))
-    chain = Chain(npp, rs, Column("paper_npp"), exact_pairs(), hand_cells(), 300.0, (NONE, NONE))
+    chain = Chain(npp, rs, paper_forests(), exact_pairs(), hand_cells(), 300.0, (NONE, NONE))
     return replace(chain, **changes)
 
 
@@ -119,6 +135,7 @@ def one_region(**columns) -> pd.DataFrame:
         "ln_npp": np.log(300.0),
         "paper_npp": 250.0,
         "ln_rs": np.log(600.0),
+        "paper_ln_rs": np.log(650.0),
         "lai": 1.0,
         "area": 1e6,
         "filled_area": 1e6,
@@ -141,8 +158,9 @@ def alone(chain: Chain, source: str, n: int = 60) -> pd.DataFrame:
 def test_the_estimate_of_every_scenario_and_part_is_that_worked_by_hand():
     """Plateau: NPP 1.2 x (1 x 100 + 2 x 200 + 3 x 300 + 4 x 400) / 10 = 360, Rs 1.1 x 600 = 660, Rh 0.5 x 660.
 
-    Filled: NPP 1.2 x (2 x 100 + 2 x 200 + 3 x 300 + 8 x 400) / 15. The paper's line: 0.62 Rs + 9.01; its chain: NPP of
-    its own forest, the plain exponential of ln Rs, and ice counts: (1 x 90 + 2 x 190 + 3 x 290 + 6 x 390) / 12.
+    Filled: NPP 1.2 x (2 x 100 + 2 x 200 + 3 x 300 + 8 x 400) / 15. The paper's line: 0.62 Rs + 9.01; its chain: its own
+    two forests, the plain exponential of ln Rs, and ice counts: NPP (1 x 90 + 2 x 190 + 3 x 290 + 6 x 390) / 12, Rs
+    (1 x 250 + 2 x 450 + 3 x 650 + 6 x 850) / 12 = 8200 / 12.
     """
     found = draws.draw_budgets(hand_chain(), SEED, 4, alone=())
     estimate = found[found["varied"] == "none"].drop(columns=["varied", "draw"]).reset_index(drop=True)
@@ -160,9 +178,9 @@ def test_the_estimate_of_every_scenario_and_part_is_that_worked_by_hand():
             ("paper_line", "plateau", 10.0, 360.0, 660.0, 418.21, -58.21),
             ("paper_line", "inside", 8.0, 390.0, 715.0, 452.31, -62.31),
             ("paper_line", "outside", 2.0, 240.0, 440.0, 281.81, -41.81),
-            ("as_paper", "plateau", 12.0, 920 / 3, 1900 / 3, 1178 / 3 + 9.01, -258 / 3 - 9.01),
-            ("as_paper", "inside", 10.0, 330.0, 680.0, 430.61, -100.61),
-            ("as_paper", "outside", 2.0, 190.0, 400.0, 257.01, -67.01),
+            ("as_paper", "plateau", 12.0, 920 / 3, 2050 / 3, 1271 / 3 + 9.01, -351 / 3 - 9.01),
+            ("as_paper", "inside", 10.0, 330.0, 730.0, 461.61, -131.61),
+            ("as_paper", "outside", 2.0, 190.0, 450.0, 288.01, -98.01),
         ],
         columns=["scenario", "part", "area_Mkm2", *(f"{name}_gC_m2_yr" for name in ("npp", "rs", "rh", "nep"))],
     )
@@ -250,31 +268,45 @@ def test_the_forest_alone_varies_its_seed_and_not_its_rows():
     assert np.ptp(found["rs_gC_m2_yr"]) == 0
 
 
-def test_the_papers_forest_of_a_draw_is_grown_on_fluxes_and_on_the_rows_of_ours():
-    """Rows 1, 8 and 64: their logarithms tell which were drawn, thus the mean of the fluxes."""
+def test_the_papers_forests_of_a_draw_are_grown_on_their_own_tables_and_scales():
+    """Where both NPP forests have one table, the logarithms tell which of 1, 8 and 64 were drawn, thus their mean."""
     values = np.array([1.0, 8.0, 64.0])
-    found = draws.draw_budgets(
-        hand_chain(npp=mean_flux(np.log(values), seedless), cells=one_region()), SEED, 40, alone=()
-    )
+    npp, rs = mean_flux(np.log(values), seedless), mean_flux(np.log([5.0, 5.0, 5.0]), seedless)
+    of_rs = mean_flux(np.log([7.0, 7.0, 7.0]), seedless)
+    plain = Grown(Mean().fit(npp.table, values), seedless, npp.table, values, npp.block, np.asarray)
+    chain = hand_chain(npp=npp, rs=rs, paper=(plain, of_rs), cells=one_region())
+    found = draws.draw_budgets(chain, SEED, 40, alone=())
     found = found[(found["varied"] == "all") & (found["part"] == "plateau")]
-    found = found.pivot_table("npp_gC_m2_yr", "draw", "scenario")
+    npp = found.pivot_table("npp_gC_m2_yr", "draw", "scenario")
     rows = [(a, b, c) for a in values for b in values for c in values]
     mean_of = {round(np.log2(a * b * c) / 3): set() for a, b, c in rows}
     for a, b, c in rows:
         mean_of[round(np.log2(a * b * c) / 3)].add(round((a + b + c) / 3, 6))
-    for naive, paper in zip(found["naive"], found["as_paper"], strict=True):
+    for naive, paper in zip(npp["naive"], npp["as_paper"], strict=True):
         assert round(paper, 6) in mean_of[round(np.log2(naive))]
-    assert found["as_paper"].nunique() > 5
+    assert npp["as_paper"].nunique() > 5
+    rs = found.groupby("scenario")["rs_gC_m2_yr"].first()
+    assert (rs["naive"], rs["as_paper"]) == pytest.approx((5.0, 7.0))
 
 
 def test_model_form_puts_a_members_map_in_place_of_ours():
     """Two members: one twice our map, one that gives 150 everywhere; NPP and Rs choose each for itself."""
     ours = np.array([120.0, 240.0, 360.0, 480.0])
-    forms = (np.array([2 * ours, np.full(4, 150.0)]), np.array([[220.0, 440.0, 660.0, 880.0], [330.0] * 4]))
-    found = alone(hand_chain(forms=forms), "form", 30)
+    npp, rs = np.array([2 * ours, np.full(4, 150.0)]), np.array([[220.0, 440.0, 660.0, 880.0], [330.0] * 4])
+    even = np.array([0.5, 0.5])
+    found = alone(hand_chain(families=(Family(npp, even), Family(rs, even))), "form", 30)
     assert set(found["npp_gC_m2_yr"].round(6)) == {720.0, 150.0}
     assert set(found["rs_gC_m2_yr"].round(6)) == {660.0, 330.0}
     assert len(found[["npp_gC_m2_yr", "rs_gC_m2_yr"]].round(6).drop_duplicates()) == 4
+
+
+def test_a_member_is_drawn_as_often_as_its_weight_says():
+    """Of 400 draws with probability 0.8 the share is within 0.06 with a probability of 0.997."""
+    maps = np.array([[100.0] * 4, [200.0] * 4])
+    families = (Family(maps, np.array([0.2, 0.8])), Family(maps, np.array([0.0, 1.0])))
+    found = alone(hand_chain(families=families), "form", 400)
+    assert (found["npp_gC_m2_yr"].round(6) == 200.0).mean() == pytest.approx(0.8, abs=0.06)
+    assert (found["rs_gC_m2_yr"].round(6) == 200.0).all()
 
 
 def test_without_a_family_the_model_form_moves_nothing():
@@ -377,45 +409,55 @@ def test_a_flux_has_the_residuals_and_the_error_between_blocks_worked_by_hand():
     """Each of three blocks is predicted by the mean logarithm of the other two."""
     log = np.log([100.0, 200.0, 400.0])
     table = places(np.exp(log))
-    found = draws.flux(Mean().fit(table, log), Mean, table, table["value"], 150.0, SEED)
+    grown = Grown(Mean().fit(table, log), Mean, table[["lai"]], log, np.arange(3), np.exp)
+    found = draws.flux(grown, SEED)
     assert found.log_residual == pytest.approx(log - log.mean())
     assert found.regional_sd == pytest.approx(np.std(1.5 * (log - log.mean()), ddof=1))
-    assert list(found.table) == ["lai"] and len(set(found.block)) == 3
-    assert found.log == pytest.approx(log)
+    assert found.target is log and found.model is grown.model
 
 
 @pytest.mark.parametrize(
-    ("table", "message"),
+    ("changes", "message"),
     [
-        (places([100.0] * 3, longitude=[90.0, 90.1, 90.2]), "no blocks to draw: .*one block of 150 km"),
-        (places([100.0] * 3, longitude=[80.0, 80.1, 100.0]), "3 rows lie in 2 blocks of 150 km.*block_km"),
-        (places([100.0, np.nan, 100.0]), "a flux of nan in row 1 .*drop such rows"),
-        (places([100.0, 200.0, 0.0]), "a flux of 0 in row 2 has no logarithm"),
-        (places([-100.0, 200.0, 300.0]), "a flux of -100 in row 0 has no logarithm"),
+        ({"longitude": 90.0, "latitude": 33.0}, "no blocks to draw: .*one block of 150 km"),
+        ({"longitude": [80.0] * 20 + [100.0] * 20, "latitude": 33.0}, "40 rows lie in 2 blocks of 150 km.*block_km"),
+        ({"value": [100.0, np.nan] + [100.0] * 38}, "a flux of nan in row 1 .*drop such rows"),
+        ({"value": [100.0, 200.0, 0.0] + [100.0] * 37}, "a flux of 0 in row 2 has no logarithm"),
+        ({"value": [-100.0] + [100.0] * 39}, "a flux of -100 in row 0 has no logarithm"),
     ],
 )
-def test_sites_that_no_bootstrap_can_use_are_refused(table, message):
-    model = Mean().fit(table, table["value"].fillna(1.0))
+def test_sites_that_no_bootstrap_can_use_are_refused(changes, message):
+    table = many_sites().assign(**changes)
     with pytest.raises(DataError, match=message):
-        draws.flux(model, Mean, table, table["value"], 150.0, SEED)
+        grown_chain({"npp": table, "rs": table}, block_km=150.0)
 
 
-def test_a_chain_grows_its_forests_on_logarithms_and_the_papers_on_fluxes():
-    settings = load_config("virtual", {"n_trees": 20, "draw_trees": 3, "block_km": 100.0, "threads": 1})
+def many_sites() -> pd.DataFrame:
     rng = np.random.default_rng(0)
-    table = pd.DataFrame(rng.uniform(1, 5, (40, len(RS_PREDICTORS))), columns=RS_PREDICTORS).assign(
+    return pd.DataFrame(rng.uniform(1, 5, (40, len(RS_PREDICTORS))), columns=RS_PREDICTORS).assign(
         land_cover=10.0,
         longitude=rng.uniform(75, 100, 40),
         latitude=rng.uniform(28, 38, 40),
         value=np.exp(rng.normal(5, 1, 40)),
     )
-    chain = draws.chain_of(
-        settings, {"npp": table, "rs": 2 * table}, exact_pairs(), hand_cells(), {"npp": NONE, "rs": NONE}
-    )
+
+
+def grown_chain(ours: dict[str, pd.DataFrame], block_km: float) -> Chain:
+    settings = load_config("virtual", {"n_trees": 20, "draw_trees": 3, "block_km": block_km, "threads": 1})
+    papers = {name: table.assign(value=3 * table["value"]) for name, table in ours.items()}
+    return draws.chain_of(settings, ours, papers, exact_pairs(), hand_cells(), {"npp": NONE, "rs": NONE})
+
+
+def test_a_chain_grows_ours_on_logarithms_and_the_papers_npp_on_fluxes():
+    table = many_sites()
+    chain = grown_chain({"npp": table, "rs": 2 * table}, block_km=100.0)
     assert chain.npp.model.predict(table).mean() == pytest.approx(np.log(table["value"]).mean(), abs=0.3)
-    assert chain.paper_npp.predict(table).mean() == pytest.approx(table["value"].mean(), rel=0.3)
-    assert chain.rs.log == pytest.approx(np.log(2 * table["value"]))
+    assert chain.rs.target == pytest.approx(np.log(2 * table["value"]))
+    npp, rs = chain.paper
+    assert npp.back(npp.model.predict(table)).mean() == pytest.approx(3 * table["value"].mean(), rel=0.3)
+    assert rs.target == pytest.approx(np.log(6 * table["value"]))
     assert (chain.npp.model.n_trees, chain.npp.make_model(1).n_trees, chain.block_km) == (20, 3, 100.0)
+    assert list(chain.npp.table) == list(chain.npp.model.predictors)
 
 
 # --- laws ------------------------------------------------------------------------------------------------------------

@@ -19,11 +19,12 @@ def steps() -> pd.DataFrame:
         return pd.DataFrame(dict.fromkeys(RS_PREDICTORS, np.ones(len(values)))).assign(value=values)
 
     published = {"npp": table([300.0] * 30), "rs": table([700.0] * 30)}
-    checked = {"npp": table([100.0, 400.0] * 200), "rs": table([400.0] * 20)}
+    checked = {"npp": table([200.0] * 40), "rs": table([500.0] * 20)}
+    ours = {"npp": table([100.0, 400.0] * 200), "rs": table([400.0] * 25)}
     pairs = pd.DataFrame({"rs": [100.0, 200.0, 300.0], "rh": [50.0, 100.0, 150.0]})
     cells = pd.DataFrame(dict.fromkeys(RS_PREDICTORS, [1.0, 1.0]))
     cells = cells.assign(area=[2e6, 0.0], predicted_area=[2e6, 1e6])
-    return step_by_step(settings, published, checked, pairs, cells)
+    return step_by_step(settings, published, checked, ours, pairs, cells)
 
 
 def test_the_papers_chain_is_worked_by_hand(steps):
@@ -36,13 +37,13 @@ def test_the_papers_chain_is_worked_by_hand(steps):
 
 def test_each_correction_changes_its_own_part_and_stays(steps):
     npp, rs, rh = (steps[f"{name}_gC_m2_yr"].tolist() for name in ("npp", "rs", "rh"))
-    assert rs == pytest.approx([700, 400, 400, 400, 400, 400])
-    assert npp[:3] == pytest.approx([300, 250, 250], rel=0.02)
+    assert rs == pytest.approx([700, 500, 400, 400, 400, 400, 400])
+    assert npp[:4] == pytest.approx([300, 200, 250, 250], rel=0.02)
     # The exponential of the mean logarithm of 100 and 400 is 200; Duan's factor is (0.5 + 2) / 2 = 1.25.
-    assert npp[3:] == pytest.approx([250] * 3, rel=0.02) and npp[3] != npp[2]
-    assert rh == pytest.approx([443.01, 257.01, 257.01, 257.01, 200, 200])
-    assert steps["area_Mkm2"].tolist() == [3, 3, 3, 3, 3, 2]
-    assert steps["n_rs"].tolist() == [30, 20, 20, 20, 20, 20]
+    assert npp[4:] == pytest.approx([250] * 3, rel=0.02) and npp[4] != npp[3]
+    assert rh == pytest.approx([443.01, 319.01, 257.01, 257.01, 257.01, 200, 200])
+    assert steps["area_Mkm2"].tolist() == [3, 3, 3, 3, 3, 3, 2]
+    assert steps["n_rs"].tolist() == [30, 20, 25, 25, 25, 25, 25]
 
 
 def test_changes_add_up_from_the_first_to_the_last(steps):

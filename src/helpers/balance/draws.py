@@ -213,7 +213,8 @@ def chain_of(
         target = np.log(_positive(table["value"])) if back is np.exp else table["value"].to_numpy(float)
         model = from_settings(settings, name, settings.n_trees, settings.seed).fit(table, target)
         make_model = partial(from_settings, single, name, settings.draw_trees)
-        return Grown(model, make_model, table, target, _blocks(table, settings.block_km), back)
+        seen = table[list(model.predictors)]
+        return Grown(model, make_model, seen, target, _blocks(table, settings.block_km), back)
 
     npp, rs = (flux(grown(name, ours[name], np.exp), settings.seed) for name in ("npp", "rs"))
     paper = grown("npp", papers["npp"], np.asarray), grown("rs", papers["rs"], np.exp)

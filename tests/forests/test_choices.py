@@ -1,0 +1,114 @@
+"""Which sites train our estimate: the choice with the least error at held-back sites of the plateau, if surely less."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from helpers.config import load_config
+from helpers.data.cube import NPP_PREDICTORS
+from helpers.forests.choices import TrainedOn, training_choices
+from helpers.forests.families import Scaled
+
+SETTINGS = load_config("virtual", {"threads": 1, "validation_trees": 30, "n_folds": 4})
+LONGITUDE, LATITUDE = np.arange(76, 104, 1.0), np.arange(38, 28, -1.0)
+
+
+def world_of_rain() -> xr.Dataset:
+    """A box in which rain rises to the east and decides the flux; the plateau is its western half."""
+    rain = np.broadcast_to(np.linspace(100, 1500, len(LONGITUDE)), (len(LATITUDE), len(LONGITUDE)))
+    axes = {"latitude": LATITUDE, "longitude": LONGITUDE}
+    cube = xr.Dataset({name: (tuple(axes), np.ones(rain.shape)) for name in NPP_PREDICTORS}, coords=axes)
+    return cube.assign(precipitation=(tuple(axes), rain), cell_area=(tuple(axes), np.full(rain.shape, 1e4)))
+
+
+CUBE = world_of_rain()
+
+
+def observed(n: int, east: float, scatter: float = 0.02) -> pd.DataFrame:
+    """Records of NPP, a quarter of them on the plateau, whose flux is the rain times a factor beyond the plateau."""
+    rng = np.random.default_rng(4)
+    column = np.concatenate([rng.integers(0, 14, n // 4), rng.integers(14, 28, n - n // 4)])
+    row = rng.integers(0, len(LATITUDE), n)
+    here = column < 14
+    flux = CUBE["precipitation"].to_numpy()[row, column] * np.where(here, 1.0, east)
+    return pd.DataFrame(
+        {
+            "variable": "npp",
+            "value": flux * np.exp(scatter * rng.standard_normal(n)),
+            "longitude": LONGITUDE[column],
+            "latitude": LATITUDE[row],
+            "year": 2000.0,
+            "site": [f"{r}-{c}" for r, c in zip(row, column, strict=True)],
+            "on_plateau": here,
+            "in_china": True,
+            **dict.fromkeys(("source", "reference", "treatment", "vegetation"), "made up"),
+            **{"unit": "g C m-2 yr-1", "quality": "", "possible_duplicate": False},
+        }
+    )
+
+
+def cells() -> pd.DataFrame:
+    """The cells of the plateau, each once."""
+    table = CUBE.isel(longitude=slice(0, 14)).to_dataframe().reset_index()
+    return table.assign(area=table["cell_area"])
+
+
+def compared(used: pd.DataFrame, settings=SETTINGS) -> tuple[pd.DataFrame, pd.DataFrame]:
+    return training_choices(settings, "npp", CUBE, used, cells())
+
+
+def test_sites_elsewhere_that_follow_another_law_are_not_taken():
+    choices, table = compared(observed(240, east=0.1))
+    of_domain = choices.groupby("training_domain")["rmse_gC_m2_yr"].min()
+    assert of_domain["china"] > of_domain["plateau"]
+    assert table["on_plateau"].all()
+    assert choices.loc[choices["chosen"], "training_domain"].tolist() == ["plateau"]
+
+
+def test_sites_elsewhere_that_help_are_taken_and_the_least_error_counts():
+    """Six records of the plateau do not tell its law, 200 beside it do."""
+    used = observed(240, east=1.0)
+    few = pd.concat([used[used["on_plateau"]].iloc[::10], used[~used["on_plateau"]].assign(on_plateau=False)])
+    # The east gets the plateau's climates too: rain that its neighbours have is the same law there.
+    moved = few.assign(longitude=few["longitude"].where(few["on_plateau"], 76 + (few["longitude"] - 90) % 14))
+    columns = (moved["longitude"] - 76).astype(int).to_numpy()
+    rain = CUBE["precipitation"].to_numpy()[0, columns]
+    moved = moved.assign(value=rain, site=moved["longitude"].astype(str) + "-" + moved["latitude"].astype(str))
+    moved = moved.assign(on_plateau=moved.index < 60)
+    choices, table = compared(moved)
+    chosen = choices[choices["chosen"]].iloc[0]
+    assert chosen["training_domain"] == "china" and chosen["gain_low"] > 0
+    sure = choices[choices["gain_low"] > 0]
+    assert chosen["rmse_gC_m2_yr"] == sure["rmse_gC_m2_yr"].min()
+    assert len(table) == chosen["n_rows"] and not table["on_plateau"].all()
+
+
+def test_the_runs_own_choice_comes_first_and_is_what_the_others_are_compared_with():
+    own = SETTINGS.model_copy(update={"npp_aggregation": "site_median"})
+    choices, _ = compared(observed(160, east=1.0), own)
+    assert choices["of_the_run"].tolist() == [True, False, False, False, False]
+    first = choices.iloc[0]
+    assert (first["aggregation"], first["gain"], first["gain_low"], first["gain_high"]) == ("site_median", 0, 0, 0)
+    assert choices["chosen"].sum() == 1
+    ratio = (choices["rmse_gC_m2_yr"] / first["rmse_gC_m2_yr"]) ** 2
+    assert choices["gain"].to_numpy() == pytest.approx(1 - ratio.to_numpy())
+
+
+def test_all_choices_are_judged_at_each_site_of_the_plateau_once():
+    used = observed(160, east=1.0)
+    twice = pd.concat([used, used[used["on_plateau"]]], ignore_index=True)
+    choices, _ = compared(twice)
+    sites = used.loc[used["on_plateau"], "site"].nunique()
+    assert (choices["n"] == sites).all()
+    rows = choices.set_index(["training_domain", "aggregation"])["n_rows"]
+    assert rows["plateau", "rows"] == 2 * used["on_plateau"].sum() and rows["plateau", "site_mean"] == sites
+
+
+def test_a_model_sees_its_own_rows_of_the_sites_that_are_not_held_back():
+    rows = pd.DataFrame({"site": ["a", "a", "b", "c"], "value": [1.0, 3.0, 10.0, 100.0]})
+    sites = pd.DataFrame({"site": ["a", "b"]})
+    model = TrainedOn(Scaled(), rows).fit(sites, np.array([7.0, 7.0]))
+    assert model.predict(sites) == pytest.approx([14 / 3] * 2)
