@@ -184,6 +184,13 @@ def test_another_table_than_the_forests_is_refused(grown):
         influence(forest, sites[:39], cells, np.ones(300), ONE_ROW_EACH)
 
 
+def test_two_rows_that_remain_are_enough(grown):
+    forest, sites, cells = grown
+    all_but_two = np.arange(40)[np.newaxis] >= 2
+    found = influence(forest, sites, cells, np.ones(300), all_but_two)
+    assert found["n_rows"].tolist() == [38] and np.isfinite(found["change"]).all()
+
+
 def test_neighbours_across_the_edge_of_any_grid_share_a_group():
     """Every pair of points 20 km apart is one group, wherever it lies; a grid of blocks would divide some."""
     for start in np.arange(90, 92, 0.1):

@@ -143,6 +143,12 @@ def test_a_higher_level_never_needs_a_smaller_margin(observed, level, more):
     assert other >= one
 
 
+def test_nine_rows_are_just_enough_for_nine_tenths():
+    """The margin is then the largest miss."""
+    observed = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 19.0]
+    assert intervals.conformal_margin(observed, [0.0] * 9, [10.0] * 9, level=0.9) == 9.0
+
+
 def test_intervals_that_are_too_wide_get_a_negative_margin():
     assert intervals.conformal_margin(np.linspace(-1, 1, 50), [-10.0] * 50, [10.0] * 50, level=0.9) < 0
 
@@ -196,6 +202,9 @@ def test_a_margin_that_is_no_number_is_refused(grown, margin):
             "8 rows cannot vouch for a level of 0.9",
         ),
         (lambda: intervals.conformal_margin([1.0] * 8, [0] * 8, [2] * 8, 1.5), "a level between 0 and 1"),
+        (lambda: intervals.conformal_margin([1.0] * 8, [0] * 8, [2] * 8, 0.0), "a level between 0 and 1"),
+        (lambda: intervals.conformal_margin([1.0] * 8, [0] * 8, [2] * 8, 1.0), "a level between 0 and 1"),
+        (lambda: intervals.conformal_margin([1.0] * 8, [0] * 8, [2] * 8, -0.2), "a level between 0 and 1"),
         (lambda: intervals.conformal_margin([1.0] * 8, [0] * 8, [2] * 8, np.nan), "a level between 0 and 1"),
         (lambda: intervals.coverage_row("", [1.0] * 8, [0] * 8, [2] * 8, [1] * 8, 0.5), "at least two folds"),
         (lambda: intervals.coverage_row("", [1.0] * 3, [0] * 3, [2] * 3, [1, np.nan, 2], 0.5), "at position 1"),
