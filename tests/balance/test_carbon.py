@@ -116,3 +116,24 @@ def test_a_share_follows_the_unit_of_rh_alone():
 def test_two_pairs_are_too_few_for_a_share():
     with pytest.raises(DataError, match="two: 2 complete pairs"):
         carbon.fit_share(PAIRS[:2], "two")
+
+
+def test_shares_by_biome_count_each_site_once():
+    """Meadow: sites of (100, 40), (200, 80) and the mean (300, 240) of two records; forest: one site."""
+    pairs = pd.DataFrame(
+        [
+            ("meadow", "a", 100.0, 40.0),
+            ("meadow", "b", 200.0, 80.0),
+            ("meadow", "c", 200.0, 200.0),
+            ("meadow", "c", 400.0, 280.0),
+            ("forest", "d", 1000.0, 500.0),
+        ],
+        columns=["vegetation", "site", "rs", "rh"],
+    )
+    found = carbon.share_by_biome(pairs).set_index("biome")
+    assert list(found.index) == ["meadow", "forest"]
+    assert found.loc["meadow", ["n_records", "n_sites", "rs_gC_m2_yr", "rh_gC_m2_yr"]].tolist() == [4, 3, 200, 120]
+    assert found["share"].tolist() == pytest.approx([0.6, 0.5])
+    # Misses of -20, -40 and +60 about 0.6 Rs: their squares are 5600 together.
+    assert found.loc["meadow", "share_se"] == pytest.approx(np.sqrt(5600 / 6) / 200)
+    assert np.isnan(found.loc["forest", "share_se"])

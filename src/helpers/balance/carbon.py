@@ -98,6 +98,25 @@ def fit_share(pairs: pd.DataFrame, label: str) -> Line:
     )
 
 
+def share_by_biome(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Return the share of Rs that is Rh by the vegetation of the pairs, the biome with most sites first.
+
+    The pairs are records with ``site``, ``vegetation``, ``rs`` and ``rh`` [g C m-2 yr-1]; each site of a biome counts
+    once. The columns are ``biome``, ``n_records``, ``n_sites``, ``rs_gC_m2_yr`` and ``rh_gC_m2_yr`` (means of sites),
+    ``share`` and its standard error ``share_se``, which is missing for fewer than three sites.
+    """
+    sites = pairs.groupby(["vegetation", "site"])[["rs", "rh"]].mean().dropna()
+    means = sites.groupby("vegetation").mean().add_suffix("_gC_m2_yr").rename_axis("biome")
+    means.insert(0, "n_records", pairs.groupby("vegetation").size())
+    means.insert(1, "n_sites", sites.groupby("vegetation").size())
+    means["share"] = means["rh_gC_m2_yr"] / means["rs_gC_m2_yr"]
+    several = means.index[means["n_sites"] > 2]
+    means["share_se"] = pd.Series(
+        {biome: fit_share(sites.loc[biome], biome).slope_se for biome in several}, dtype=float
+    )
+    return means.sort_values("n_sites", ascending=False, kind="stable").reset_index()
+
+
 def _complete(pairs: pd.DataFrame, label: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return Rs and Rh of the complete pairs; refuse too few."""
     missing = {"rs", "rh"} - set(pairs.columns)
