@@ -73,8 +73,7 @@ def result_block(
     ]
     meaning = [
         "Below zero is worse than the mean of the records. The sites are meadow and forest; most of the plateau is",
-        "steppe and barren ground. Plots of Rs and NPP at random places there would settle the sign; a better model of",
-        "these records will not.",
+        "steppe and barren ground. Which model is right there, only plots of Rs and NPP at random places can tell.",
     ]
     table = [
         "| forest | sites it has seen | out of bag | sites as far away as the map's cells |",
@@ -95,8 +94,8 @@ def _of_one_place(flux: str, influence: pd.DataFrame) -> str:
     most = influence.loc[influence["change_gC_m2_yr"].abs().idxmax()]
     records = "record" if most["n_rows"] == 1 else f"{most['n_rows']:.0f} records"
     return (
-        f"Without the {records} at {most['latitude']:.1f} N {most['longitude']:.1f} E mean {flux} would "
-        f"change by {most['change_gC_m2_yr']:+.0f} g C m⁻²."
+        f"Without the {records} at {most['latitude']:.1f} N {most['longitude']:.1f} E mean {flux} "
+        f"of the paper's chain would change by {most['change_gC_m2_yr']:+.0f} g C m⁻²."
     )
 
 
