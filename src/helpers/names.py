@@ -4,8 +4,6 @@ Land-cover classes have their words in :data:`helpers.data.land_cover.IGBP_CLASS
 attributes.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import TypeVar

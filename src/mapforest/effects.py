@@ -1,7 +1,5 @@
 """What a model does with a predictor, seen on the rows that it was trained on."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -3,8 +3,6 @@
 Fluxes are in g C m-2 yr-1; cell areas are in km2, with the dimensions latitude and longitude.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

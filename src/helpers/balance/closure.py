@@ -7,8 +7,6 @@ breaks one is wrong somewhere, whatever its error at the sites; :func:`closure_t
 An estimate is its maps ``npp``, ``rs``, ``rh`` and ``nep`` [g C m-2 yr-1] on one grid, missing outside the plateau.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """The paper's own numbers: its tables and claims, the arithmetic between them, and ours beside them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """From an interval to words: the one rule by which the book calls the plateau a sink, a source, or neither."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

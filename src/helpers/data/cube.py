@@ -1,7 +1,5 @@
 """The covariates: on the target grid, and at the sites."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Small published models that derive one quantity from another: LAI, NPP and Rs."""
 
-from __future__ import annotations
-
 import numpy as np
 import xarray as xr
 

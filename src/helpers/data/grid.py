@@ -1,7 +1,5 @@
 """The target grid, the areas of its cells, and nearest resampling to it."""
 
-from __future__ import annotations
-
 import numpy as np
 import pyproj
 import rioxarray  # noqa: F401  (gives DataArrays their .rio)

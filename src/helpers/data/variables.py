@@ -1,7 +1,5 @@
 """The unit, the names and the plausible range of every variable, once for readers, cube and virtual world."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Figures of plateau budgets: the components of the sink, their years, how far a truth is recovered."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes

@@ -1,7 +1,5 @@
 """Figures of what speaks for or against an estimate from outside: published estimates, laws, towers."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure

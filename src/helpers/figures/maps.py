@@ -4,8 +4,6 @@ A grid with more cells than a figure has pixels is drawn by every k-th of its ro
 (:func:`helpers.figures.panels.every_kth_cell`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """One map panel: an equal-area map of a field within the plateau's outline."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Mapping, Sequence
 

@@ -1,7 +1,5 @@
 """Figures that read a sweep: what the plateau's carbon balance depends on."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Figures of how far the map can be believed: distances, applicability, widths, coverage, the sink's interval."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -5,8 +5,6 @@ and puts them beside the prose under the repository's own paths. Numbers reach t
 number of a book comes from one run.
 """
 
-from __future__ import annotations
-
 import html
 import json
 import re

@@ -5,8 +5,6 @@ one of them names. Comments, docstrings and layout decide nothing, and neither d
 cells that are left out. All is read from the text, since to import a module would run it.
 """
 
-from __future__ import annotations
-
 import ast
 import hashlib
 import json

@@ -3,8 +3,6 @@
 ``python -m helpers.runs.execute notebooks/02_npp_random_forest.ipynb --config open -p n_trees 100``
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import logging

@@ -1,7 +1,5 @@
 """Files of runs: where they lie, and how they are written whole or not at all."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import os

@@ -1,7 +1,5 @@
 """What a run's provenance holds: inputs with digests, versions, commit, time and memory."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import json
 import platform

@@ -1,7 +1,5 @@
 """The notebooks in their order: which needs which, and the parameters that decide their results."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 WORLDS_WITH_TRUTH = frozenset({"virtual"})

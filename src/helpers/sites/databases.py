@@ -8,8 +8,6 @@ itself says; ``inside_boundary`` and ``high_in_box``, the two ways to lie on the
 ``own_precipitation`` [mm yr-1] and ``country``, what the author says of the place (:mod:`helpers.sites.places`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -4,8 +4,6 @@ One row is one observation. Raw tables hold every record; :func:`quality_control
 counts, in a flow table, what each of them leaves out and why.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Literal

@@ -1,7 +1,5 @@
 """What every site table looks like: its columns, its unit, and the bounds of what is plausible."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Site tables in the common schema: the open databases together, and tables of the reader's own."""
 
-from __future__ import annotations
-
 import warnings
 from pathlib import Path
 

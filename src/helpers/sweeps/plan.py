@@ -6,8 +6,6 @@ combination of the axes' values is a cell, and so is every explicit entry. A cel
 notebook's results, which is executed once: a stage. :mod:`helpers.sweeps.stages` executes a plan.
 """
 
-from __future__ import annotations
-
 import hashlib
 import itertools
 import json

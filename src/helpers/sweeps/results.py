@@ -5,8 +5,6 @@ axes; in those every choice meets every other, so that the variance of NEP can b
 other cells change one thing, or few, against the base. ``done`` is always the table that :func:`complete` returns.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

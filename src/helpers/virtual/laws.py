@@ -9,8 +9,6 @@ The hidden fields make worlds of different seeds differ: over nine seeds (every 
 ran from 20 to 51 Tg C yr-1, mean 35. That some seed comes near the paper's 22.3 is chance, and no evidence.
 """
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Final, NamedTuple

@@ -1,7 +1,5 @@
 """A virtual world that is too large for memory: made tile by tile, each tile once."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
