@@ -97,24 +97,10 @@ def on_cluster(
 ) -> Iterator[tuple[Block, np.ndarray]]:
     """Yield each block and its result, as the workers of a cluster are done.
 
-    At most two blocks a thread of the workers are under way. A block of a worker that dies is done by another, and what
-    is shared comes from another worker or, if all are gone, once more from the scheduler.
-
-    Parameters
-    ----------
-    client : distributed.Client
-        Connected; its workers can import what ``work`` needs.
-    work : callable
-        Makes the result of a block from ``shared`` and the block's part.
-    shared : object
-        Goes to each worker once.
-    part : callable
-        Returns what is sent for a block.
-
-    Raises
-    ------
-    BlockError
-        If the cluster has no worker.
+    The client is connected, and its workers can import what ``work`` needs, which makes the result of a block from
+    ``shared``, sent to each worker once, and from what ``part`` returns for the block. At most two blocks a thread of
+    the workers are under way. A block of a worker that dies is done by another, and what is shared comes from another
+    worker or, if all are gone, once more from the scheduler. BlockError is raised if the cluster has no worker.
     """
     from distributed import as_completed
 
@@ -237,27 +223,11 @@ class BlockArrays:
 class BlockStore:
     """A Zarr store that is written block by block, and appears under its name when it is whole.
 
-    Until then it lies beside it, in ``<name>.partial``, with a journal of the blocks that are on disk. A call that
-    was killed goes on where the journal ends. A store made from something else is discarded, and a line says so.
-
-    Parameters
-    ----------
-    path : path-like
-        Name of the store, for example ``npp.zarr``.
-    template : xarray.DataArray
-        As for :class:`BlockArrays`, chunked in blocks.
-    fingerprint : dict of str to str
-        What the store is made from: a digest for each part, by the part's name.
-
-    Attributes
-    ----------
-    finished : bool
-        The store is whole, and made from just that: see :meth:`open`.
-
-    Raises
-    ------
-    BlockError
-        If there is something else under the name.
+    Until then it lies beside it, in ``<name>.partial``, with a journal of the blocks that are on disk. A call that was
+    killed goes on where the journal ends. A store made from something else is discarded, and a line says so: the
+    ``fingerprint`` is a digest of each part that it is made from, by the part's name. The template is that of
+    :class:`BlockArrays`, chunked in blocks. ``finished`` tells that the store is whole, and made from just that: see
+    :meth:`open`. BlockError is raised if there is something else under the name.
     """
 
     def __init__(self, path: str | os.PathLike, template: xr.DataArray, fingerprint: dict[str, str]) -> None:

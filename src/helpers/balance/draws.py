@@ -192,19 +192,12 @@ def chain_of(
 ) -> Chain:
     """Grow the forests of a chain and prepare its draws.
 
-    Parameters
-    ----------
-    settings : Settings
-        Give the forests, ``draw_trees``, ``block_km`` and the seed.
-    ours, papers : mapping of str to pandas.DataFrame
-        Training tables of ``npp`` and ``rs``, with the flux [g C m-2 yr-1] in ``value``: those of our estimate, from
-        :func:`helpers.forests.choices.training_choices`, and those of the run, which follow the paper.
-    pairs : pandas.DataFrame
-        Site means of Rs and Rh, from :func:`helpers.sites.databases.pair_site_means`.
-    cells : pandas.DataFrame
-        From :func:`helpers.balance.cells.budget_cells`.
-    families : mapping of str to Family
-        Of ``npp`` and ``rs``.
+    The settings give the forests, ``draw_trees``, ``block_km`` and the seed. The training tables of ``npp`` and ``rs``,
+    with the flux [g C m-2 yr-1] in ``value``, are those of our estimate, from
+    :func:`helpers.forests.choices.training_choices`, and those of the run, which follow the paper. The pairs are the
+    site means of :func:`helpers.sites.databases.pair_site_means`, the cells those of
+    :func:`helpers.balance.cells.budget_cells`. DataError is raised for a flux without a logarithm, and for sites in
+    fewer than three blocks.
     """
     single = settings.model_copy(update={"threads": 1})  # the draws themselves run side by side
 
@@ -270,27 +263,14 @@ def draw_budgets(
 ) -> pd.DataFrame:
     """Repeat the chain with its sources varied: all together, and each alone.
 
-    Parameters
-    ----------
-    n_draws : int
-        Draws with all sources; each source alone gets half as many.
-    threads : int
-        Processes that draw side by side. They do not change the result.
-    alone : sequence of str
-        Sources that are also varied alone; empty for the interval without its sources.
+    There are ``n_draws`` draws with all sources, and half as many of each source that is varied ``alone``. ``threads``
+    is the number of processes that draw side by side; they do not change the result. Fewer than four draws raise
+    DataError.
 
-    Returns
-    -------
-    pandas.DataFrame
-        One row per draw, scenario and part of the plateau: ``varied`` (``none``, ``all`` or a source), ``draw``,
-        ``scenario``, ``part`` (:data:`PARTS`), ``area_Mkm2``, and the means ``npp_gC_m2_yr``, ``rs_gC_m2_yr``,
-        ``rh_gC_m2_yr`` and ``nep_gC_m2_yr``. ``none`` is the estimate itself. A part without a cell has no rows.
-        Sources alone are drawn under the main scenario only.
-
-    Raises
-    ------
-    DataError
-        If there are fewer than four draws.
+    A row is a draw, scenario and part of the plateau: ``varied`` (``none``, ``all`` or a source), ``draw``,
+    ``scenario``, ``part`` (:data:`PARTS`), ``area_Mkm2``, and the means ``npp_gC_m2_yr``, ``rs_gC_m2_yr``,
+    ``rh_gC_m2_yr`` and ``nep_gC_m2_yr``. ``none`` is the estimate itself. A part without a cell has no rows. Sources
+    alone are drawn under the main scenario only.
     """
     if n_draws < 4:
         raise DataError(f"{n_draws} draws make no interval: expected four or more, better a hundred")

@@ -118,25 +118,13 @@ def local_effects(forest: Grown, cube: xr.Dataset) -> pd.DataFrame:
 def applicability_by_scheme(
     forests: Mapping[str, Grown], cells: pd.DataFrame, scores: pd.DataFrame, threads: int
 ) -> tuple[pd.DataFrame, dict[str, TrainingSpace]]:
-    """Return how much of the map each scheme of folds vouches for, and with which error.
+    """Return how much of the map each scheme of folds vouches for, and with which error; and the spaces of the forests.
 
-    Parameters
-    ----------
-    cells : pandas.DataFrame, m rows
-        The map's cells, with their predictors and ``cell_area``.
-    scores : pandas.DataFrame
-        Scores of both forests, from :func:`helpers.forests.fitting.validate`.
-    threads : int
-        Threads of the search for the nearest site.
-
-    Returns
-    -------
-    table : pandas.DataFrame
-        ``model``, ``scheme``, ``threshold`` of the dissimilarity index, ``rmse``, ``median_density`` (training records
-        within the threshold, over the cells inside), and shares of the cells' area:
-        ``inside_share``, ``class_without_site_share`` and ``usable_share``. The last row is where both may be used.
-    spaces : dict of str to TrainingSpace
-        By forest, with the threshold of the distance-matched folds.
+    The cells have the predictors and ``cell_area``; the scores of both forests are those of
+    :func:`helpers.forests.fitting.validate`. The columns are ``model``, ``scheme``, ``threshold`` of the dissimilarity
+    index, ``rmse``, ``median_density`` (training records within the threshold, over the cells inside), and shares of
+    the cells' area: ``inside_share``, ``class_without_site_share`` and ``usable_share``. The last row is where both may
+    be used. The spaces, by forest, have the threshold of the distance-matched folds.
     """
     error = scores[scores["metric"] == "rmse"].set_index(["model", "scheme"])["value"]
     share = partial(np.average, weights=cells["cell_area"])
@@ -188,15 +176,9 @@ def use_map(
 def check_intervals(settings: Settings, forest: Grown) -> tuple[pd.DataFrame, QuantileForest]:
     """Grow a quantile forest and count how often its intervals hold a held-back record.
 
-    The intervals promise ``interval_level``; the forest has ``validation_trees`` trees.
-
-    Returns
-    -------
-    checks : pandas.DataFrame
-        ``model``, then the columns of :func:`mapforest.intervals.coverage_row`: out of bag, and under
-        distance-matched folds.
-    grown : QuantileForest
-        The forest, on the whole table.
+    The intervals promise ``interval_level``; the forest has ``validation_trees`` trees. The table has ``model``, then
+    the columns of :func:`mapforest.intervals.coverage_row`: out of bag, and under distance-matched folds. The forest is
+    that of the whole table.
     """
     table, target, level, ends = forest.table, forest.target, settings.interval_level, interval_ends(settings)
     whole = training.from_settings(settings, forest.name, settings.validation_trees, settings.seed)

@@ -18,6 +18,7 @@ from helpers.forests import families
 from helpers.sites import training
 from mapforest.folds import knndm
 
+_GAINS = {"r2_explained": "gain", "r2_low": "gain_low", "r2_high": "gain_high"}
 DOMAINS, AGGREGATIONS = ("plateau", "china"), ("rows", "site_mean")
 
 
@@ -49,28 +50,13 @@ def training_choices(
 
     Each choice trains the forest of logarithms. All choices are judged at the same sites, each site once, in the same
     folds, which are as far from the other sites as the cells are. The run's own choice stays unless another is surely
-    better.
+    better. The arguments are those of :func:`helpers.sites.training.training_table`, and the cells those of
+    :func:`helpers.balance.cells.budget_cells`.
 
-    Parameters
-    ----------
-    settings : Settings
-        Give the run's own choice, the forest and ``validation_trees``.
-    name : {"npp", "rs"}
-        The flux.
-    cube, used : xarray.Dataset and pandas.DataFrame
-        As :func:`helpers.sites.training.training_table` takes them.
-    cells : pandas.DataFrame
-        From :func:`helpers.balance.cells.budget_cells`.
-
-    Returns
-    -------
-    choices : pandas.DataFrame
-        A row per choice: ``training_domain``, ``aggregation``, ``n_rows``, ``n_sites``; ``n`` (sites of the plateau
-        that are held back), ``rmse_gC_m2_yr``, ``bias_gC_m2_yr``; ``gain``, 1 less the ratio of its squared error to
-        that of the run's own choice, and its 90 % interval over folds drawn with replacement (``gain_low``,
-        ``gain_high``); ``map_mean_gC_m2_yr``; ``of_the_run`` and ``chosen`` (bool).
-    table : pandas.DataFrame
-        The training table of the choice.
+    A row is a choice: ``training_domain``, ``aggregation``, ``n_rows``, ``n_sites``; ``n`` (sites of the plateau that
+    are held back), ``rmse_gC_m2_yr``, ``bias_gC_m2_yr``; ``gain``, 1 less the ratio of its squared error to that of the
+    run's own choice, and its 90 % interval over folds drawn with replacement (``gain_low``, ``gain_high``);
+    ``map_mean_gC_m2_yr``; ``of_the_run`` and ``chosen`` (bool). The second result is the training table of the choice.
     """
     aggregation = f"{name}_aggregation"
     own = (settings.training_domain, getattr(settings, aggregation))
@@ -91,23 +77,15 @@ def training_choices(
     models = {choice: maker(rows) for choice, rows in tables.items()}
     scores = families.scored(models, sites, fold, {"plateau": sites["on_plateau"]}, settings.seed, baseline=own)
     maps = families.maps(models, sites, cells, settings.seed)
-    scores = scores.set_index("member")
     better = scores[scores["r2_low"] > 0]
-    best = own if better.empty else better["rmse_gC_m2_yr"].idxmin()
-    rows = [
-        {
-            "training_domain": choice[0],
-            "aggregation": choice[1],
-            "n_rows": len(table),
-            "n_sites": table["site"].nunique(),
-            **scores.loc[[choice], ["n", "rmse_gC_m2_yr", "bias_gC_m2_yr"]].iloc[0],
-            "gain": scores.loc[[choice], "r2_explained"].iloc[0],
-            "gain_low": scores.loc[[choice], "r2_low"].iloc[0],
-            "gain_high": scores.loc[[choice], "r2_high"].iloc[0],
-            "map_mean_gC_m2_yr": np.average(maps[choice], weights=cells["area"]),
-            "of_the_run": choice == own,
-            "chosen": choice == best,
-        }
-        for choice, table in tables.items()
-    ]
-    return pd.DataFrame(rows).astype({"n": int}), tables[best]
+    best = own if better.empty else better.loc[better["rmse_gC_m2_yr"].idxmin(), "member"]
+    chosen = scores.pop("member")
+    compared = pd.DataFrame(list(chosen), columns=["training_domain", "aggregation"]).assign(
+        n_rows=[len(tables[choice]) for choice in chosen],
+        n_sites=[tables[choice]["site"].nunique() for choice in chosen],
+        **scores.drop(columns=["where", "weight"]).rename(columns=lambda name: _GAINS.get(name, name)),
+        map_mean_gC_m2_yr=[np.average(maps[choice], weights=cells["area"]) for choice in chosen],
+        of_the_run=[choice == own for choice in chosen],
+        chosen=[choice == best for choice in chosen],
+    )
+    return compared, tables[best]

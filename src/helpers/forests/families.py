@@ -47,15 +47,9 @@ _RESAMPLES = 1000
 class OnLogs(RegressorMixin, BaseEstimator):
     """A regression of the logarithm of a flux, brought back by the smearing factor of residuals of unseen rows.
 
-    Parameters
-    ----------
-    estimator : scikit-learn regressor
-        Cloned for each fit; it is given the table.
-    published : callable, optional
-        From the table to the flux of a published model [g C m-2 yr-1]: the regression then sees the logarithm of the
-        ratio to it.
-    seed : int
-        Seed of the folds that give the residuals; a forest has its out-of-bag rows.
+    The ``estimator``, of scikit-learn's kind, is cloned for each fit and given the table. With ``published``, from the
+    table to the flux of a published model [g C m-2 yr-1], it sees the logarithm of the ratio to that flux. ``seed`` is
+    that of the folds that give the residuals; a forest has its out-of-bag rows.
     """
 
     def __init__(
@@ -190,34 +184,19 @@ def scored(
     threads: int = 1,
     baseline: Hashable = BASELINE,
 ) -> pd.DataFrame:
-    """Score every member on the same held-back sites, beside the mean of the other records.
+    """Score every member of a family on the same held-back sites, beside the ``baseline``.
 
-    Parameters
-    ----------
-    family : mapping of str to callable
-        From :func:`members`, the baseline first.
-    table : pandas.DataFrame, n rows
-        Training rows with the predictors, and the flux [g C m-2 yr-1] in ``value``.
-    fold : array_like, shape (n,)
-        The fold of each row.
-    places : mapping of str to array_like of bool, shape (n,)
-        Rows that are scored together, such as all sites and :func:`cold_steppe`. One without a row is left out.
-    seed : int
-        Seed of the members and of the resamples.
-    threads : int
-        Processes that score members side by side. They do not change the result.
-    baseline : hashable
-        The member that the others are compared with.
+    The table has n rows with the predictors and the flux [g C m-2 yr-1] in ``value``; ``fold``, shape (n,), is the fold
+    of each. ``places`` are rows that are scored together, bool of shape (n,), by name, such as those of the plateau and
+    of :func:`cold_steppe`; one without a row is left out. ``threads`` is the number of processes, which do not change
+    the result.
 
-    Returns
-    -------
-    pandas.DataFrame
-        A row per member and ``where`` (a key of the places): ``n``, ``rmse_gC_m2_yr``, ``bias_gC_m2_yr``,
-        ``r2_explained`` (1 less the ratio of its squared error to the baseline's), and the 90 % interval of that number
-        (``r2_low``, ``r2_high``) over folds drawn with replacement: above zero means better than the baseline. With
-        rows in one fold only the interval is missing. ``weight`` is the probability of each member but the baseline if
-        its errors are normal and the k folds are that many independent looks at them, mean squared error ** (-k / 2)
-        (the pseudo-BMA weights of Yao et al. 2018, https://doi.org/10.1214/17-BA1091).
+    A row of the result is a member and ``where`` (a key of the places): ``n``, ``rmse_gC_m2_yr``, ``bias_gC_m2_yr``,
+    ``r2_explained`` (1 less the ratio of its squared error to the baseline's), and the 90 % interval of that number
+    (``r2_low``, ``r2_high``) over folds drawn with replacement: above zero means better than the baseline. With rows in
+    one fold only the interval is missing. ``weight`` is the probability of each member but the baseline if its errors
+    are normal and the k folds are that many independent looks at them, mean squared error ** (-k / 2) (the pseudo-BMA
+    weights of Yao et al. 2018, https://doi.org/10.1214/17-BA1091).
     """
     flux, fold = table["value"].to_numpy(float), np.asarray(fold)
     held_back = Parallel(threads)(delayed(_held_back)(make, table, flux, fold, seed) for make in family.values())
@@ -275,20 +254,11 @@ def maps(
 
 
 def as_fields(cells: pd.DataFrame, family_maps: Mapping[str, Mapping[str, NDArray[np.float64]]]) -> xr.Dataset:
-    """Return the maps of a family on the grid, means over the years of each cell [g C m-2 yr-1].
+    """Return the maps of a family on the grid, means over the years of each cell [g C m-2 yr-1], a variable per flux.
 
-    Parameters
-    ----------
-    cells : pandas.DataFrame
-        From :func:`helpers.balance.cells.budget_cells`; rows without ``area``, such as water, are left out.
-    family_maps : mapping of str to mapping of str to array
-        From :func:`maps`, for each flux.
-
-    Returns
-    -------
-    xarray.Dataset
-        A variable per flux, of dimensions ``member``, ``latitude`` (north first) and ``longitude``. A member that is
-        not of the family of a flux is missing there.
+    The cells are those of :func:`helpers.balance.cells.budget_cells`; rows without ``area``, such as water, are left
+    out. The maps are those of :func:`maps`, by flux. Dimensions are ``member``, ``latitude`` (north first) and
+    ``longitude``; a member that is not of the family of a flux is missing there.
     """
     land = cells["area"] > 0
     place = cells.loc[land, ["latitude", "longitude"]]

@@ -1,9 +1,8 @@
 """The paper's two forests from a training table to a map: the steps that notebooks 02 and 03 share.
 
-Each function takes the settings of the run, the name of the forest (``npp`` is Eq. 1, ``rs`` is Eq. 2) and data,
-and returns data. A training table has n rows with the flux in ``value`` and the
-forest's target (:func:`target`); a cube has the covariates
-on the target grid, ``plateau`` and ``cell_area``.
+Each function takes the settings of the run, the name of the forest (``npp`` is Eq. 1, ``rs`` is Eq. 2) and data, and
+returns data. A training table has n rows with the flux in ``value`` and the forest's target (:func:`target`); a cube
+has the covariates on the target grid, ``plateau`` and ``cell_area``.
 """
 
 from __future__ import annotations
@@ -88,14 +87,9 @@ def validation_forests(settings: Settings, name: str) -> validation.ModelFactory
 def validate(settings: Settings, name: str, table: pd.DataFrame, cube: xr.Dataset) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Validate a forest under every scheme that the settings ask for, each time with fresh forests.
 
-    The distance-matched folds imitate the distances from the cells of the cube to the sites.
-
-    Returns
-    -------
-    predictions : pandas.DataFrame
-        Every held-back prediction, as :func:`mapforest.validation.validate` returns it.
-    scores : pandas.DataFrame
-        As :func:`mapforest.validation.summarise` returns it, with the columns ``model`` and ``unit`` in front.
+    The distance-matched folds imitate the distances from the cells of the cube to the sites. The results are every
+    held-back prediction, as :func:`mapforest.validation.validate` returns it, and the scores of
+    :func:`mapforest.validation.summarise`, with the columns ``model`` and ``unit`` in front.
     """
     what = target(settings, name)
     sampled = thinned(cube)
@@ -149,21 +143,12 @@ def influential_records(
     """Return the plateau's mean flux without each site, and without all sites of each 50 km, greatest change first.
 
     The changes are those of :func:`mapforest.influence.influence`, at a sample of the cells, each in one of its years.
+    The forest and the table are those of :func:`grow`; ``mean`` is that of the map [g C m-2 yr-1].
 
-    Parameters
-    ----------
-    forest, table
-        From :func:`grow`.
-    mean : float
-        Of the map, g C m-2 yr-1.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row per group of training rows: ``longitude`` and ``latitude`` (means, degrees), ``land_cover`` (the commonest
-        class of its cells), ``n_rows``, ``n_sites``, ``records``, ``sources`` and ``references`` (each named once),
-        ``flux_gC_m2_yr`` (mean of the rows), ``mean_without_gC_m2_yr``, ``change_gC_m2_yr`` (without less with),
-        ``change_se_gC_m2_yr``, ``n_trees`` and ``trees``.
+    A row is a group of training rows: ``longitude`` and ``latitude`` (means, degrees), ``land_cover`` (the commonest
+    class of its cells), ``n_rows``, ``n_sites``, ``records``, ``sources`` and ``references`` (each named once),
+    ``flux_gC_m2_yr`` (mean of the rows), ``mean_without_gC_m2_yr``, ``change_gC_m2_yr`` (without less with),
+    ``change_se_gC_m2_yr``, ``n_trees`` and ``trees``.
     """
     places = (table["longitude"], table["latitude"])
     site = folds.site_labels(*places)

@@ -28,25 +28,12 @@ def execute(
 ) -> Path:
     """Execute a notebook by papermill into ``runs/<run>/notebooks/``, and return the path of the executed copy.
 
-    The parameters are validated before the kernel starts. The executed copy appears under the notebook's name only
-    when every cell ran. Cells tagged ``truth``, ``yearly`` or ``open-world`` are left out where the world has no known
-    truth, no single years, or is simulated; those tagged ``sweep`` where the sweep was not run.
+    The parameters, those of the configuration or its ``overrides``, are validated before the kernel starts. The
+    executed copy appears under the notebook's name only when every cell ran. Cells tagged ``truth``, ``yearly`` or
+    ``open-world`` are left out where the world has no known truth, no single years, or is simulated; those tagged
+    ``sweep`` where the sweep was not run; and those with a tag of ``without``.
 
-    Parameters
-    ----------
-    notebook, config : str or pathlib.Path
-        Path of the notebook, and name of a configuration or path of a YAML file.
-    overrides : mapping, optional
-        Parameters that replace those of the configuration.
-    without : collection of str
-        Cells with one of these tags are left out as well.
-
-    Raises
-    ------
-    ConfigError
-        If a parameter is not valid.
-    RunError
-        If there is no such notebook, or a cell fails.
+    ConfigError is raised if a parameter is not valid, RunError if there is no such notebook, or a cell fails.
     """
     # Two seconds less: jsonschema would compile a grammar for addresses, which no notebook's schema asks for.
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]

@@ -78,12 +78,8 @@ def execute_stage(plan_file: Path, notebook: str, digest: str) -> dict[str, Any]
 
     A notebook that fails is a result: its error is recorded, and the stages that need it fail with the same error. A
     process that is killed leaves no status, so the stage is executed again. The plan is read from the file that
-    :func:`write_plan` wrote; :func:`helpers.sweeps.collect.status` says what a status holds.
-
-    Raises
-    ------
-    ConfigError
-        If the plan has no such stage, or its code was edited since the plan was made.
+    :func:`write_plan` wrote; :func:`helpers.sweeps.collect.status` says what a status holds. ConfigError is raised if
+    the plan has no such stage, or its code was edited since the plan was made.
     """
     content = json.loads(plan_file.read_text(encoding="utf-8"))
     found = [s for s in content["stages"] if (s["notebook"], s["digest"]) == (notebook, digest)]
