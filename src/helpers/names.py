@@ -14,7 +14,6 @@ T = TypeVar("T")
 
 FLUX_UNITS = "g C m-2 yr-1"
 TOTAL_UNITS = "Tg C yr-1"
-
 #: Units, by the codes that tables have in their headers and in their column ``unit``.
 UNITS = {"gC_m2_yr": FLUX_UNITS, "ln_gC_m2_yr": "ln(g C m-2 yr-1)", "percent": "%"}
 

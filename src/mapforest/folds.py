@@ -27,15 +27,15 @@ from sklearn.cluster import KMeans
 from mapforest.errors import FoldError
 
 EARTH_RADIUS_KM = 6371.0
+#: Decimals of a degree that tell two sites apart: 0.01 degrees is about 1 km.
 SITE_DECIMALS = 2
-"""Decimals of a degree that tell two sites apart: 0.01 degrees is about 1 km."""
+#: Product of the two sample sizes below which the Kolmogorov-Smirnov test is exact, as in R's ``ks.test``.
 EXACT_KS_BELOW = 10_000
-"""Product of the two sample sizes below which the Kolmogorov-Smirnov test is exact, as in R's ``ks.test``."""
+#: Most numbers of clusters that :func:`knndm` tries; beyond, as many in log steps, of which every third is CAST's.
 SEARCHED_Q = 298
-"""Most numbers of clusters that :func:`knndm` tries; beyond, as many in log steps, of which every third is CAST's."""
 
+#: From a seed to the fold number of each row.
 Scheme = Callable[[int], NDArray[np.int64]]
-"""From a seed to the fold number of each row."""
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from mapforest.errors import ForestError
 from mapforest.folds import EARTH_RADIUS_KM, SITE_DECIMALS
 from mapforest.forest import RandomForest, refuse_ungrown
 
+#: Trees that have not seen a group, and are enough to stand for a forest without it.
 FEWEST_TREES = 100
-"""Trees that have not seen a group, and are enough to stand for a forest without it."""
+#: Most forests that are grown anew without a group, and their trees.
 NEW_FORESTS, NEW_TREES = 20, 200
-"""Most forests that are grown anew without a group, and their trees."""
 
 
 def compact_groups(longitude: ArrayLike, latitude: ArrayLike, width_km: float) -> NDArray[np.int64]:

@@ -78,10 +78,8 @@ class CompiledQuantileForest:
     def from_forest(cls, estimator: RandomForestQuantileRegressor) -> CompiledQuantileForest:
         """Compile a quantile forest that is fitted to one target, with ``max_samples_leaf=None``.
 
-        Raises
-        ------
-        ForestError
-            If leaves keep only some of their targets, or as :meth:`mapforest.traversal.CompiledForest.from_estimator`.
+        ForestError is raised if leaves keep only some of their targets, or as by
+        :meth:`mapforest.traversal.CompiledForest.from_estimator`.
 
         Examples
         --------

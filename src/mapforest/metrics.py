@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from mapforest.errors import ForestError
 
+#: Share of their size by which numbers that are equal may differ, since sums and means of them were rounded.
 ROUNDING = 1e-12
-"""Share of their size by which numbers that are equal may differ, since sums and means of them were rounded."""
 
 
 def varies(values: ArrayLike) -> bool:

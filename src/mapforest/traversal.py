@@ -69,10 +69,7 @@ class CompiledForest:
     def from_estimator(cls, estimator: RandomForestRegressor) -> CompiledForest:
         """Compile a forest that is fitted to one target.
 
-        Raises
-        ------
-        ForestError
-            If the forest has several targets, trees grown best-first (``max_leaf_nodes``), or more than 128 features.
+        ForestError is raised for several targets, trees grown best-first (``max_leaf_nodes``), more than 128 features.
 
         Examples
         --------

@@ -31,8 +31,8 @@ class Regressor(Protocol):
         """Return a value for each row."""
 
 
+#: From a seed to a model that has not been fitted.
 ModelFactory = Callable[[int], Regressor]
-"""From a seed to a model that has not been fitted."""
 
 
 def cross_predict(

@@ -211,6 +211,13 @@ def test_a_sweep_passes_its_environment_on(tmp_path, monkeypatch, name, value):
     assert passed_on[name] == value
 
 
+def test_the_time_left_is_that_of_stages_like_those_that_have_ended():
+    keys = [("04_rh_and_nep", name) for name in "abc"]
+    assert stages.expected_minutes(keys, {}, jobs=1) == round(3 * stages.USUAL_SECONDS["04_rh_and_nep"] / 60, 2)
+    ended = {keys[0]: {"status": "done", "wall_seconds": 60.0}}
+    assert stages.expected_minutes(keys, ended, jobs=2) == 1.0
+
+
 # -- stale only what changed -----------------------------------------------------------------------
 
 

@@ -32,7 +32,6 @@ class Line:
 
 #: Fields of a line in g C m-2 yr-1: columns of a table carry their unit.
 _LINE_FLUXES = ("intercept", "intercept_se", "residual_sd")
-
 #: Eq. 3 of the paper, which gives neither n nor standard errors.
 PAPER_LINE = Line("Zeng et al. 2023, Eq. 3", slope=0.62, intercept=9.01, r2=0.77)
 

@@ -17,8 +17,8 @@ N_YEARS = 20
 Fewer are quicker, and miss: with 4 of its 19 years the virtual plateau's mean NPP is off by 3 g C m-2 yr-1.
 """
 
+#: IGBP classes of water (0, 17) and of snow and ice (15): no NPP, and no soil to respire.
 WATER_AND_ICE = (0, 15, 17)
-"""IGBP classes of water (0, 17) and of snow and ice (15): no NPP, and no soil to respire."""
 
 
 def budget_cells(cube: xr.Dataset, places: pd.DataFrame, usable: ArrayLike, block_km: float) -> pd.DataFrame:

@@ -42,20 +42,16 @@ from mapforest.forest import RandomForest
 from mapforest.retransform import smearing_factor
 from mapforest.validation import ModelFactory, cross_predict
 
+#: Sources of error that a draw may vary.
 SOURCES = ("sites", "forest", "form", "regional", "line", "line_scatter", "smearing")
-"""Sources of error that a draw may vary."""
-
+#: What the column ``varied`` says of a draw with all sources, and of the estimate itself.
 ALL, ESTIMATE = "all", "none"
-"""What the column ``varied`` says of a draw with all sources, and of the estimate itself."""
-
+#: Parts of the plateau: all predicted cells, and those inside and outside of the area of applicability.
 PARTS = ("plateau", "inside", "outside")
-"""Parts of the plateau: all predicted cells, and those inside and outside of the area of applicability."""
-
+#: Fluxes by the names that columns begin with, and the names that tables show.
 QUANTITIES = {"npp": "NPP", "rs": "Rs", "rh": "Rh", "nep": "NEP"}
-"""Fluxes by the names that columns begin with, and the names that tables show."""
-
+#: Columns of :func:`helpers.balance.cells.budget_cells` that a scenario may sum over.
 AREAS = ("area", "filled_area", "predicted_area")
-"""Columns of :func:`helpers.balance.cells.budget_cells` that a scenario may sum over."""
 
 
 @dataclass(frozen=True)
@@ -65,14 +61,14 @@ class Scenario:
     label: str  #: The assumption in words.
     #: Take the paper's forests, of NPP and ln Rs, on the run's own training tables.
     paper_forests: bool = False
-    smeared: bool = (
-        True  #: Bring logarithms back with Duan's factor. False: by the plain exponential, which is too low.
-    )
+    #: Bring logarithms back with Duan's factor. False: by the plain exponential, which is too low.
+    smeared: bool = True
     #: Let Rh be the share of Rs that this run's pairs give. False: the paper's Eq. 3, for which no error is known.
     own_share: bool = True
     area: str = "area"  #: The area that counts, one of :data:`AREAS`.
 
 
+#: Our estimate, and what changes when one of its assumptions is changed, or all of them back to the paper's.
 SCENARIOS: dict[str, Scenario] = {
     "main": Scenario("our estimate"),
     "filled": Scenario("missing cells filled by class mean", area="filled_area"),
@@ -82,7 +78,6 @@ SCENARIOS: dict[str, Scenario] = {
         "the paper's chain, this run's sites", paper_forests=True, smeared=False, own_share=False, area="predicted_area"
     ),
 }
-"""Our estimate, and what changes when one of its assumptions is changed, or all of them back to the paper's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,31 +130,14 @@ class Chain:
 def between_block_sd(residual: ArrayLike, block: ArrayLike) -> float:
     r"""Return the standard deviation between blocks that is left when the scatter within them is taken off.
 
-    The method of moments of one-way random effects, for k blocks of unequal size n_j and n rows in all [1]_:
+    The method of moments of one-way random effects, for k blocks of unequal size n_j and n rows in all (Searle et
+    al. 1992, Variance components, Wiley, section 3.6):
 
     .. math:: \sigma_b^2 = \max\left(0, \frac{MS_b - MS_w}{n_0}\right),\quad
         n_0 = \frac{1}{k - 1}\left(n - \frac{\sum_j n_j^2}{n}\right)
 
-    Scatter within a block averages out over a region; what a block has in common does not.
-
-    Parameters
-    ----------
-    residual, block : array_like, shape (n,)
-        Residuals, of which NaN are left out, and the block of each.
-
-    Returns
-    -------
-    float
-        In the unit of the residual. Where each block has a single row, all scatter counts as between blocks.
-
-    Raises
-    ------
-    DataError
-        If fewer than two blocks are left.
-
-    References
-    ----------
-    .. [1] Searle, S. R., Casella, G., McCulloch, C. E. (1992). Variance components. Wiley, section 3.6.
+    Scatter within a block averages out over a region; what a block has in common does not. Residuals that are NaN are
+    left out; fewer than two blocks raise DataError. Where each block has a single row, all scatter counts as between.
 
     Examples
     --------

@@ -9,7 +9,6 @@ from helpers.config import project_root
 from helpers.errors import DataError
 
 _PAIRS = {"": "the forests", "_modis": "MODIS - QRFM", "_casa": "CASA - QRFM", "_glopem": "GLOPEM - QRFM"}
-
 #: What the paper's numbers say about each other: the claim that is checked, an ``id`` of ``data/paper/claims.csv``; a
 #: formula that gives it, with the ids of claims in braces; what the formula assumes. ``table1_r`` and ``table2_r`` are
 #: the forests' r of tables 1 and 2.
@@ -43,11 +42,9 @@ ARITHMETIC: tuple[tuple[str, str, str], ...] = (
     ("npp_fit_r2", "{table1_r}^2", "the forest has one r at the sites, in figure S2 and in table 1"),
     ("rs_fit_r2", "{table2_r}^2", "the forest has one r at the sites, in figure S3 and in table 2"),
 )
-
 #: Relative differences between a stated and an implied number: what rounding in print explains, and what slightly
 #: different cells might.
 _ROUNDING, _NEARLY = 0.01, 0.05
-
 #: Which row of a table of budgets a claim speaks of: (flux, suffix of the claim's id) -> (quantity, product).
 _BUDGET_CLAIMS = {
     ("npp", ""): ("NPP", "Random forest"),

@@ -9,8 +9,8 @@ import xarray as xr
 from helpers.balance.carbon import Line
 from helpers.data.cube import sample
 
+#: How far night-time and day-time partition of a year may lie apart: beyond, one of them has failed.
 PARTITION_FACTOR = 1.5
-"""How far night-time and day-time partition of a year may lie apart: beyond, one of them has failed."""
 
 _PARTS = {"gpp": ("gpp_night", "gpp_day"), "reco": ("reco_night", "reco_day")}
 

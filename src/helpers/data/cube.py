@@ -94,8 +94,8 @@ def sample(cube: xr.Dataset, sites: pd.DataFrame, names: Sequence[str] | None = 
     return pd.DataFrame({name: _in_year(found[name], year) for name in names}, index=sites.index)
 
 
+#: Lowest elevation of the plateau, m, by the values of the parameter ``plateau_mask`` that are not ``boundary``.
 _LOWEST: Mapping[str, float] = {"above_2500m": 2500.0, "above_3000m": 3000.0}
-"""Lowest elevation of the plateau, m, by the values of the parameter ``plateau_mask`` that are not ``boundary``."""
 
 
 def replace_plateau(cube: xr.Dataset, mask: str) -> xr.Dataset:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from helpers.errors import DataError
 
 GRASSLAND, WATER = 10, 17
-
+#: Names of the classes, in IGBP's words. Water is 17 in every configuration (MCD12C1 writes 0, MCD12Q1 writes 17).
 IGBP_CLASSES: Mapping[int, str] = {
     1: "evergreen needleleaf forest",
     2: "evergreen broadleaf forest",
@@ -33,13 +33,11 @@ IGBP_CLASSES: Mapping[int, str] = {
     16: "barren",
     WATER: "water",
 }
-"""Names of the classes, in IGBP's words. Water is 17 in every configuration (MCD12C1 writes 0, MCD12Q1 writes 17)."""
-
+#: The classes as CF attributes of a map of land cover.
 IGBP_FLAGS: Mapping[str, object] = {
     "flag_values": list(IGBP_CLASSES),
     "flag_meanings": " ".join(re.sub(r"\W+", "_", name) for name in IGBP_CLASSES.values()),
 }
-"""The classes as CF attributes of a map of land cover."""
 
 
 def class_shares(cube: xr.Dataset) -> pd.DataFrame:

@@ -24,8 +24,8 @@ REGION = (73.0, 18.0, 136.0, 54.0)
 """West, south, east and north of China with its neighbours, degrees: the default grid, and the geography of the virtual
 plateau. No longitude of it could be a latitude of it."""
 
+#: West, south, east and north of the plateau as Zeng et al. 2023 state them, degrees.
 PAPER_BOX = (73.50, 25.99, 104.67, 39.83)
-"""West, south, east and north of the plateau as Zeng et al. 2023 state them, degrees."""
 
 
 def read_boundary(path: str | Path, *parts: Path) -> BaseGeometry:

@@ -18,7 +18,7 @@ class Variable(NamedTuple):
 
 _NPP = "net_primary_productivity_of_biomass_expressed_as_carbon"
 _RH = "surface_upward_mass_flux_of_carbon_dioxide_expressed_as_carbon_due_to_heterotrophic_respiration"
-
+#: By the name in a dataset. The ranges of the predictors are physical; fluxes have none here.
 VARIABLES: Mapping[str, Variable] = {
     # the predictors, in a cube
     "precipitation": Variable("mm yr-1", "annual precipitation", "lwe_precipitation_rate", 0, 13_000),
@@ -40,7 +40,6 @@ VARIABLES: Mapping[str, Variable] = {
     "fapar": Variable("1", "mean yearly maximum fraction of absorbed photosynthetically active radiation"),
     "psnnet": Variable("g m-2 d-1", "net photosynthesis as carbon, monthly mean"),
 }
-"""By the name in a dataset. The ranges of the predictors are physical; fluxes have none here."""
 
 
 def described(field: xr.DataArray, name: str, **attributes: object) -> xr.DataArray:

@@ -20,12 +20,10 @@ from helpers.figures.style import INK, NO_DATA, Scale, panel_letter
 from helpers.names import pretty_units
 
 LONLAT = ccrs.PlateCarree()
-
+#: Albers' equal-area projection centred on the plateau: what looks large is large.
 PLATEAU_CRS = ccrs.AlbersEqualArea(central_longitude=89, central_latitude=33, standard_parallels=(28, 38))
-"""Albers' equal-area projection centred on the plateau: what looks large is large."""
-
+#: Rows or columns beyond which a map shows every second cell, every third, and so on: a figure has no more pixels.
 MOST_CELLS = 800
-"""Rows or columns beyond which a map shows every second cell, every third, and so on: a figure has no more pixels."""
 
 
 def flat(field: xr.DataArray) -> xr.DataArray:

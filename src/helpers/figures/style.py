@@ -24,27 +24,22 @@ from numpy.typing import ArrayLike, NDArray
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
+#: Width of every figure in inches: 800 px in the book at 100 px an inch, and a full page in print.
 WIDTH = 8.0
-"""Width of every figure in inches: 800 px in the book at 100 px an inch, and a full page in print."""
-
+#: Colour maps of fluxes, of differences, and of NEP with its sign.
 FLUX_MAP, DIFFERENCE_MAP, NEP_MAP = "cmc.bamako_r", "cmc.vik", "BrBG"
-"""Colour maps of fluxes, of differences, and of NEP with its sign."""
 
 INK, NO_DATA = "#222222", "#b8b8b8"
 SINK, SOURCE = "#01665e", "#8c510a"
+#: Colours of what this project calculates, of what it is compared with, and of observations at sites.
 OURS, OTHERS, SITES = "#0072b2", "#9cb8c9", "#d55e00"
-"""Colours of what this project calculates, of what it is compared with, and of observations at sites."""
-
+#: Colours of the one bar that the others are compared with, and of a second series beside ours.
 STRONG, SECOND = "#0b5d4a", "#e69f00"
-"""Colours of the one bar that the others are compared with, and of a second series beside ours."""
-
+#: Greys: of an area behind the data, of a line that joins two marks, of what is not the subject.
 SHADE, LINK, QUIET = "#e3e3e3", "#c9c9c9", "#7a7a7a"
-"""Greys: of an area behind the data, of a line that joins two marks, of what is not the subject."""
-
+#: The mark of a value from elsewhere: the paper's, or the truth.
 DIAMOND = {"linestyle": "", "marker": "D", "markersize": 6, "markerfacecolor": "white", "markeredgecolor": "black"}
-"""The mark of a value from elsewhere: the paper's, or the truth."""
-
+#: Colours of the IGBP classes. Light and dark carry the difference where red and green do not.
 LAND_COVER: dict[int, str] = dict(
     enumerate(
         (
@@ -56,7 +51,6 @@ LAND_COVER: dict[int, str] = dict(
         start=1,
     )
 )
-"""Colours of the IGBP classes. Light and dark carry the difference where red and green do not."""
 
 _CATEGORICAL = (OURS, SECOND, "#009e73", "#cc79a7", "#56b4e9", SITES, QUIET, INK)
 

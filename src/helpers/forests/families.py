@@ -39,7 +39,6 @@ RISING = ("precipitation", "temperature", "lai", "npp_modis")
 BASELINE = "mean of the records"
 PAPER = "the paper's forest"
 OURS = "forest of logarithms"
-
 #: Resamples of the interval of a difference.
 _RESAMPLES = 1000
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 WORLDS_WITH_TRUTH = frozenset({"virtual"})
-
 #: Cells with these tags belong to some worlds only; elsewhere they are left out before a notebook is executed.
 WORLDS_OF_TAG = {"truth": WORLDS_WITH_TRUTH, "yearly": frozenset({"virtual"}), "open-world": frozenset({"open"})}
 

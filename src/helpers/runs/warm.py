@@ -6,8 +6,6 @@ of the module, the other waits to be a notebook's kernel. The results are those 
 what happens on systems other than Linux, and when the server is gone.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os
@@ -15,30 +13,33 @@ import socket
 import subprocess
 import sys
 import tempfile
-from typing import TYPE_CHECKING, Any
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from typing import Any
 
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
+if sys.platform == "linux":
     from multiprocessing.context import ForkProcess
+else:  # where there is none, no server is started either
+    from multiprocessing import Process as ForkProcess
 
 ADDRESS = "QTP_WARM"  #: The variable that names the server's socket.
 _BEGUN = b"+"
 COMMANDS = ("helpers.runs.execute", "helpers.sweeps.stages")  #: Modules that are called.
 
 
-class SpareKernel:
-    """A copy of this process that waits to become a kernel; until then it holds no lock and no connection."""
+class SpareKernel(ForkProcess):
+    """A copy of this process that waits to become a kernel; until then it holds no lock and no connection.
+
+    Once it has begun it is to a kernel's provisioner what ``subprocess.Popen`` returns.
+    """
+
+    stdin = stdout = stderr = None
 
     def __init__(self) -> None:
-        import multiprocessing
-
-        context = multiprocessing.get_context("fork")
-        there, self._here = context.Pipe()
-        self._process: ForkProcess = context.Process(target=_become_kernel, args=(there, self._here))
-        self._process.start()
+        there, self._here = Pipe()
+        super().__init__(target=_become_kernel, args=(there, self._here))
+        self.start()
         there.close()
-        self.pid = self._process.pid
-        self.stdin = self.stdout = self.stderr = None
 
     def begin(self, command: list[str], environment: dict[str, str], folder: str) -> None:
         """Let it become the kernel that a command line would start."""
@@ -46,28 +47,18 @@ class SpareKernel:
         # A kernel ends by itself when the process of this number does.
         self._here.send((arguments, {**environment, "JPY_PARENT_PID": str(os.getpid())}, folder))
 
-    # What follows is the part of subprocess.Popen that a kernel's provisioner asks for.
-
     def poll(self) -> int | None:
         """Return the exit code, None while it runs."""
-        return self._process.exitcode
+        return self.exitcode
 
     def wait(self) -> int | None:
         """Wait for its end and return the exit code."""
-        self._process.join()
-        return self._process.exitcode
+        self.join()
+        return self.exitcode
 
     def send_signal(self, number: int) -> None:
         """Send it a signal."""
         os.kill(self.pid, number)
-
-    def kill(self) -> None:
-        """End it at once."""
-        self._process.kill()
-
-    def terminate(self) -> None:
-        """Ask it to end."""
-        self._process.terminate()
 
 
 _spare: list[SpareKernel] = []  # of this process, at most one

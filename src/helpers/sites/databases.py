@@ -23,12 +23,10 @@ from helpers.sites.schema import CARBON_UNIT, Contains
 CARBON_SHARE_WOOD = 0.5
 #: Carbon in the dry matter of herbs, which hold less lignin than wood.
 CARBON_SHARE_HERB = 0.45
-
 #: An SRDB record of the paper's box counts as plateau from this elevation, m.
 PLATEAU_ELEVATION = 2500.0
 #: Least part of the year that a pair of Rs and Rh must have been measured.
 PAIR_COVERAGE = 0.5
-
 #: SRDB flags that say how a value was obtained (from a figure, from another study), not that it is in doubt.
 _PROVENANCE_FLAGS = frozenset({"Q01", "Q02", "Q03", "Q04"})
 
@@ -47,7 +45,6 @@ _SUN_TEXTS = ("entry_id", "country", "veg_type", "flag")
 
 _PENG_NUMBERS = ("lon", "lat", "z", "Begin_year", "End_year", "BNPP_1", "TNPP_1")
 _PENG_TEXTS = ("ID", "site", "references", "pft")
-
 #: What records of NPP are where their database says nothing else: yearly dry matter of untreated plots.
 _NPP_OF_PLOTS = {
     **{"variable": "npp", "year": np.nan, "unit": "g dry matter m-2 yr-1", "treatment": "none", "quality": ""},

@@ -23,13 +23,10 @@ from helpers.data.region import china, contains, in_box
 
 #: What a record may say of its own place; its columns are named ``own_elevation`` [m] and so on, as those of the cube.
 OWN = ("elevation", "temperature", "precipitation")
-
 #: From so many contradictions on, a record is left out: with one alone the author, or the map, may be in error.
 CONFLICTS_THAT_EXCLUDE = 2
-
 #: A border of 1:110 million is generalised by some tens of kilometres: nearer to it than this it decides nothing.
 BORDER_DEGREES = 0.5
-
 #: Years by which two publications of one flux may differ. Of Rs of two studies within 0.7 degree, SRDB has 20 pairs
 #: that agree to 0.1 % and 4 that differ by 0.1-0.2 % where years are this near; otherwise 4 and 14, which is chance.
 REPUBLICATION_YEARS = 1

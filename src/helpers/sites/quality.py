@@ -18,7 +18,6 @@ from helpers.sites.schema import BOUNDS, SCHEMA
 
 #: Above this below-ground share of NPP, root biomass was probably taken for root production.
 MAX_BELOWGROUND_SHARE = 0.9
-
 #: Two records may be one measurement if their values differ by at most this part.
 DUPLICATE_TOLERANCE = 0.005
 
@@ -84,7 +83,6 @@ _LOCATED: _Rule = (
 )
 _UNMANIPULATED: _Rule = ("unmanipulated", lambda t: t["treatment"] != "none", "the plot was manipulated")
 _UNFLAGGED: _Rule = ("no quality flag", lambda t: t["quality"] != "", "the source flags the record")
-
 #: In the order of application.
 _RULES: tuple[_Rule, ...] = (
     _LOCATED,

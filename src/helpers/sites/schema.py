@@ -10,11 +10,9 @@ Contains = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 #: The unit of every value.
 CARBON_UNIT = "g C m-2 yr-1"
-
 #: Plausible annual values, g C m-2 yr-1: above zero and at most this. They are wide, to catch wrong units and not to
 #: judge ecology: of SRDB V5's annual values worldwide 99.7 % (Rs), 98.8 % (NPP) and 99.6 % (Rh) lie within them.
 BOUNDS = {"npp": 3000.0, "rs": 5000.0, "rh": 3000.0}
-
 #: A table of observations. Further columns are allowed, and kept.
 SCHEMA = pa.DataFrameSchema(
     {

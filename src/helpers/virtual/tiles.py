@@ -10,8 +10,8 @@ import dask.array
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
+#: Cells of a tile: one degree at 0.01 degree. A tile has all years, in memory and on disk.
 TILE: Final[Mapping[str, int]] = MappingProxyType({"latitude": 100, "longitude": 100})
-"""Cells of a tile: one degree at 0.01 degree. A tile has all years, in memory and on disk."""
 
 
 def by_tiles(

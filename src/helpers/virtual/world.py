@@ -29,8 +29,8 @@ from helpers.virtual.geography import plateau_outline, refuse_outside
 from helpers.virtual.laws import law_attributes
 from helpers.virtual.tiles import TILE, by_tiles
 
+#: The attribute ``simulated`` of every array of the virtual world.
 SIMULATED = "simulated: the virtual plateau"
-"""The attribute ``simulated`` of every array of the virtual world."""
 
 LARGEST_WHOLE = 10_000_000
 """Cells times years above which :func:`virtual_fields` makes its fields tile by tile. In 19 years, China at 0.1 degree
