@@ -75,7 +75,8 @@ def training_choices(
         )
 
     models = {choice: maker(rows) for choice, rows in tables.items()}
-    scores = families.scored(models, sites, fold, {"plateau": sites["on_plateau"]}, settings.seed, baseline=own)
+    here = {"plateau": sites["on_plateau"]}
+    scores = families.scored(models, sites, fold, here, settings.seed, settings.threads, baseline=own)
     maps = families.maps(models, sites, cells, settings.seed)
     better = scores[scores["r2_low"] > 0]
     best = own if better.empty else better.loc[better["rmse_gC_m2_yr"].idxmin(), "member"]
