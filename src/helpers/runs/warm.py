@@ -179,7 +179,8 @@ def beside(command: list[str], **options: Any) -> int:
         if sys.platform == "linux":  # elsewhere libraries do not bear a copy of their process
             address = environment[ADDRESS] = os.path.join(folder, "socket")
             server = [sys.executable, "-m", __spec__.name, "serve", address]
-            stack.enter_context(subprocess.Popen(server, stdin=subprocess.PIPE, env=environment))
+            serving = stack.enter_context(subprocess.Popen(server, stdin=subprocess.PIPE, env=environment))
+            stack.callback(serving.terminate)  # it may still be importing
         return subprocess.run(command, check=False, env=environment, **options).returncode
 
 
