@@ -164,6 +164,11 @@ def test_the_margin_of_a_group_is_learned_from_the_others():
     assert row["margin"] == 99.0
 
 
+def test_an_observation_at_an_end_lies_in_its_interval():
+    row = intervals.coverage_row("", [0.0, 10.0, 10.1, -0.1], [0.0] * 4, [10.0] * 4, [1, 1, 2, 2], 0.5)
+    assert row["coverage"] == 0.5
+
+
 def test_ends_that_a_negative_margin_would_cross_meet_in_the_middle():
     row = intervals.coverage_row(
         "sites", [5.0] * 8, [0.0] * 4 + [4.9] * 4, [10.0] * 4 + [5.1] * 4, [1] * 4 + [2] * 4, 0.5

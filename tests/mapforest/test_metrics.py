@@ -51,6 +51,13 @@ def test_r2_explained_is_negative_for_a_model_worse_than_the_mean():
 values = npst.arrays(float, 8, elements=st.floats(1, 1e4).map(lambda value: round(value, 3)))
 
 
+def test_no_correlation_is_beyond_one_whatever_the_rounding():
+    """Threefold, or its negative: the ratio of the sums is one unit in the last place beyond 1."""
+    observed = np.array([0.35, 0.82, 0.33, -1.3, 0.91])
+    assert scores(observed, 3 * observed)["r"] == 1.0
+    assert scores(observed, -3 * observed)["r"] == -1.0
+
+
 @given(values, values)
 def test_explained_variance_never_exceeds_squared_correlation(observed, predicted):
     assume(np.ptp(observed) > 0.1 and np.ptp(predicted) > 0.1)
