@@ -57,4 +57,5 @@ def test_what_is_no_interval_or_no_probability_is_refused(low, high, chance, lev
 
 
 def test_numbers_are_rounded_to_a_tenth_of_their_spread():
+    assert (rounded(0.1234, 0.5), rounded(0.1234, 1.0)) == (0.12, 0.1)
     assert (rounded(-1074.3, 420.0), rounded(336.2, 99.0), rounded(5.678, 0.0)) == (-1070.0, 336.0, 5.678)

@@ -25,6 +25,12 @@ def test_edges_cover_the_box_by_less_than_a_cell(west: float, south: float, widt
         assert low + width - slack <= cells[axis].max() + half < low + width + resolution + slack
 
 
+def test_the_outer_edges_lie_half_a_cell_beyond_the_centres() -> None:
+    cells = grid.target_grid(90, 30, 92, 31.5, 0.5)
+    assert (grid.cell_edges(cells, "longitude"), grid.cell_edges(cells, "latitude")) == ((90.0, 92.0), (30.0, 31.5))
+    assert grid.bounds(cells) == (90.0, 30.0, 92.0, 31.5)
+
+
 def test_edges_on_multiples_stay_where_they_are() -> None:
     cells = grid.target_grid(73, 18, 136, 54, 0.1)
     assert dict(cells.sizes) == {"latitude": 360, "longitude": 630}

@@ -166,7 +166,7 @@ def test_the_margin_of_a_group_is_learned_from_the_others():
 
 def test_an_observation_at_an_end_lies_in_its_interval():
     row = intervals.coverage_row("", [0.0, 10.0, 10.1, -0.1], [0.0] * 4, [10.0] * 4, [1, 1, 2, 2], 0.5)
-    assert row["coverage"] == 0.5
+    assert (row["coverage"], row["mean_width"]) == (0.5, 10.0)
 
 
 def test_ends_that_a_negative_margin_would_cross_meet_in_the_middle():

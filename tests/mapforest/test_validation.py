@@ -221,6 +221,7 @@ def test_predictors_are_ranked_by_importance_and_their_spread_is_that_of_the_rep
     ("target", "fold", "message"),
     [
         ([1.0, np.nan, 3.0, np.inf], [0, 0, 1, 1], "not finite in 2 rows, the first at position 1"),
+        ([1.0, 2.0, 3.0, 4.0, 5.0], [0, 0, 1, 1], r"the target shape \(5,\): expected one target per row"),
         ([1.0, 2.0, 3.0], [0, 0, 1, 1], r"the target shape \(3,\): expected one target per row"),
         ([1.0, 2.0, 3.0, 4.0], [0, 0, 1], "expected one fold number per row"),
         ([1.0, 2.0, 3.0, 4.0], [2, 2, 2, 2], "in one fold"),
