@@ -71,6 +71,10 @@ def test_a_group_goes_to_the_fold_with_the_fewest_rows():
         assert np.ptp(size) <= 6 and np.ptp(folds.group_folds(np.arange(12), 2, seed)) == 1
 
 
+def test_the_poles_are_places_too():
+    assert folds.site_labels([0.0, 0.0, 0.0], [90.0, -90.0, 90.0]).tolist() in ([0, 1, 0], [1, 0, 1])
+
+
 def test_sites_are_told_apart_at_a_hundredth_of_a_degree():
     assert folds.site_labels([91.0, 91.004, 91.006, 91.02], [30.0] * 4).tolist() == [0, 0, 1, 2]
     assert folds.site_labels([91.0] * 4, [30.0, 30.004, 30.006, 30.02]).tolist() == [0, 0, 1, 2]

@@ -116,6 +116,12 @@ def test_the_result_is_float32_over_time_and_place(reference):
     }
 
 
+def test_coordinates_of_two_dimensions_stay_behind(cube, forest):
+    """They would be as large as the result itself; a scalar, such as a reference system, goes along."""
+    placed = cube.assign_coords(easting=(("latitude", "longitude"), np.zeros((37, 45))), spatial_ref=0)
+    assert set(predict_cube(forest, placed, placed["inside"]).coords) == {*cube.coords, "spatial_ref"}
+
+
 def test_only_the_chosen_cells_are_predicted(cube, reference):
     assert (reference["prediction"].notnull() == cube["inside"]).all()
 

@@ -78,6 +78,7 @@ def test_a_table_without_below_ground_shares_has_no_root_biomass():
 def test_flow_tells_variables_and_sources_apart():
     raw = records(4, variable=["npp", "npp", "rs", "rs"], source=["a", "b", "a", "a"], quality=["", "Q1", "Q1", "Q1"])
     _, flow = quality.quality_control(raw)
+    assert flow.index.tolist() == list(range(len(flow)))
     last = flow.groupby(["variable", "source"])["n"].last()
     assert last.to_dict() == {("npp", "a"): 1, ("npp", "b"): 0, ("rs", "a"): 0}
 
