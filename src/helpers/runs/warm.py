@@ -44,8 +44,8 @@ class SpareKernel(ForkProcess):
     def begin(self, command: list[str], environment: dict[str, str], folder: str) -> None:
         """Let it become the kernel that a command line would start."""
         arguments = command[command.index("ipykernel_launcher") + 1 :]
-        # A kernel ends by itself when the process of this number does.
-        self._here.send((arguments, {**environment, "JPY_PARENT_PID": str(os.getpid())}, folder))
+        # A kernel ends by itself when this process does. It read the variable that says so when it was imported.
+        self._here.send(([*arguments, f"--IPKernelApp.parent_handle={os.getpid()}"], environment, folder))
 
     def poll(self) -> int | None:
         """Return the exit code, None while it runs."""
