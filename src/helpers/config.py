@@ -21,6 +21,64 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from helpers.errors import ConfigError
 
 
+#: The fluxes that are compared, by the key that a table of products has for them.
+FLUXES = ("npp", "rs", "rh")
+#: What the code asks of any world by this name: to check places and classes, to mask water, to weigh soil carbon.
+NEEDED_LAYERS = ("precipitation", "temperature", "land_cover", "elevation", "soc")
+#: The predictors of Eq. 1 and Eq. 2 of the paper.
+NPP_PREDICTORS = ("precipitation", "temperature", "srad", "land_cover", "elevation", "lai", "npp_modis")
+RS_PREDICTORS = (*NPP_PREDICTORS, "soc")
+
+
+class Outline(BaseModel):
+    """A part of the world by its name and its outline."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(min_length=1, description="its name, in titles")
+    called: str = Field("", description="the same within a sentence, such as 'the plateau'; empty: the name")
+    boundary: str = Field("", description="its outline: a key of data/catalog.yml, or a vector file")
+    country: str = Field("", description="the country of that outline, as site tables name it; empty: it is none")
+
+    @model_validator(mode="after")
+    def _has_a_call(self) -> Outline:
+        if not self.called:
+            object.__setattr__(self, "called", self.name)
+        return self
+
+
+class Region(Outline):
+    """The region whose balance is asked for."""
+
+    of_paper: bool = Field(False, description="it is the paper's plateau: show the paper's numbers and its towers")
+    high_land_m: float | None = Field(
+        None, description="records of its bounding box whose own elevation is this high belong to it, too, m"
+    )
+    surroundings: Outline | None = Field(None, description="a wider region whose sites may train, too")
+
+
+#: What a virtual world says of itself. Its sites lie in China, as those of the paper do.
+_VIRTUAL_REGION = Region(
+    name="Virtual plateau",
+    called="the virtual plateau",
+    of_paper=True,
+    surroundings=Outline(name="China", boundary="data/borders/china.geojson", country="China"),
+)
+
+
+class Layer(BaseModel):
+    """A map of your own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    file: str = Field(min_length=1, description="GeoTIFF, netCDF or Zarr, with a CRS")
+    unit: str = Field(description="unit of its values; of a known layer it must be that of helpers.data.variables")
+    kind: Literal["continuous", "classes"] = Field("continuous", description="classes: numbers without an order")
+    variable: str = Field("", description="its name in a netCDF or Zarr file of several")
+    low: float | None = Field(None, description="least plausible value")
+    high: float | None = Field(None, description="greatest plausible value")
+
+
 class Settings(BaseModel):
     """The parameters of one run. Every field is a key of a configuration file and a papermill parameter."""
 
@@ -28,9 +86,23 @@ class Settings(BaseModel):
 
     config: str = Field(description="name of the base configuration, a file of config/")
     run: str = Field("", description="name of the run's folder below runs/; empty: the configuration's name")
-    world: Literal["virtual", "open"] = Field(description="where covariates and observations come from")
+    world: Literal["virtual", "real"] = Field(description="simulated from the seed, or made of the files named below")
     seed: int = Field(20230911, ge=0, le=2**32 - 1, description="the one seed of everything random")
     threads: int = Field(2, ge=1, le=1024, description="threads that grow and evaluate the forests")
+
+    region: Region = Field(_VIRTUAL_REGION, description="the region whose balance is asked for")
+    predictors: dict[str, str | Layer] = Field(
+        default_factory=dict, description="layers by name: a key of data/catalog.yml, or a map of your own (real only)"
+    )
+    npp_predictors: list[str] = Field(list(NPP_PREDICTORS), min_length=1, description="what the NPP forest sees")
+    rs_predictors: list[str] = Field(list(RS_PREDICTORS), min_length=1, description="what the Rs forest sees")
+    products: dict[Literal["npp", "rs", "rh"], dict[str, str | Layer]] = Field(
+        default_factory=dict, description="maps to compare with, by flux and name (real only)"
+    )
+    observations: list[str] = Field(
+        default_factory=list, description="site databases, keys of data/catalog.yml (real only)"
+    )
+    npp_modis_at_sites: str = Field("", description="yearly NPP at sites to check npp_modis with, a catalogue key")
 
     west: float = Field(73.0, ge=-180, le=180, description="western edge of the target grid, degrees east")
     south: float = Field(18.0, ge=-90, le=90, description="southern edge of the target grid, degrees north")
@@ -41,11 +113,11 @@ class Settings(BaseModel):
     last_year: int = Field(2018, ge=1900, le=2100, description="last year of a yearly world")
     block_cells: int = Field(250_000, ge=100, description="cells, counted in each year, predicted at a time")
 
-    plateau_mask: Literal["boundary", "above_2500m", "above_3000m"] = Field(
-        "boundary", description="cells that are the plateau: in the boundary, or in the paper's box and this high"
+    region_mask: Literal["boundary", "above_2500m", "above_3000m"] = Field(
+        "boundary", description="cells that are the region: in the boundary, or in its bounding box and this high"
     )
-    soc_depth: Literal[30, 100] = Field(30, description="depth of the soil carbon stock, cm (100: open only)")
-    training_domain: Literal["china", "plateau"] = Field("plateau", description="sites that train the forests")
+    soc_depth: Literal[30, 100] = Field(30, description="depth of the soil carbon stock, cm, in names of the catalogue (virtual: 30)")
+    training_domain: Literal["region", "surroundings"] = Field("region", description="sites that train the forests")
     npp_aggregation: Literal["rows", "site_mean", "site_median"] = Field(
         "rows", description="how the NPP records of one site enter the training table"
     )
@@ -77,15 +149,13 @@ class Settings(BaseModel):
     )
 
     n_trees: int = Field(1500, ge=1, le=100_000, description="ntree of both forests")
-    npp_mtry: int = Field(6, ge=1, description="mtry of the NPP forest, at most its number of predictors, 7")
-    rs_mtry: int = Field(7, ge=1, description="mtry of the Rs forest, at most its number of predictors, 8")
+    npp_mtry: int = Field(6, ge=1, description="mtry of the NPP forest, at most its number of predictors")
+    rs_mtry: int = Field(7, ge=1, description="mtry of the Rs forest, at most its number of predictors")
     nodesize: int = Field(5, ge=1, description="nodesize in the sense of R's randomForest")
     land_cover_encoding: Literal["integer", "target_mean", "one_hot"] = Field(
         "target_mean", description="how a forest of trees sees the land-cover classes"
     )
-    left_out: Literal[
-        "none", "precipitation", "temperature", "srad", "land_cover", "elevation", "lai", "npp_modis", "soc"
-    ] = Field("none", description="predictor that neither forest sees; mtry is then at most what is left")
+    left_out: str = Field("none", description="predictor that neither forest sees; mtry is then at most what is left")
     training_fraction: float = Field(0.7, gt=0.1, lt=0.95, description="share of sites that train in figures S2 and S3")
     validation_trees: int = Field(200, ge=1, le=100_000, description="trees of each forest that is grown to validate")
     validation_seeds: int = Field(1, ge=1, le=100, description="repetitions of each validation scheme")
@@ -136,14 +206,62 @@ class Settings(BaseModel):
             first, last = getattr(self, low), getattr(self, high)
             if first > last or (first == last and low != "first_year"):
                 raise ValueError(f"{low} ({first}) lies beyond {high} ({last})")
-        if self.world != "open":
-            for key, only in (("rs_filter", "paper"), ("soc_depth", 30)):
-                if getattr(self, key) != only:
-                    raise ValueError(f"{key} is {getattr(self, key)!r}, which only world: open has; expected {only!r}")
-        for key, most in (("npp_mtry", 7), ("rs_mtry", 8)):
-            if getattr(self, key) > most:
-                raise ValueError(f"{key} is {getattr(self, key)}, but this forest has {most} predictors")
+        if self.world == "virtual":
+            _virtual_only(self)
+        else:
+            _complete_world(self)
+        every = list(dict.fromkeys([*self.npp_predictors, *self.rs_predictors]))
+        if self.left_out not in ("none", *every):
+            hint = nearest_name(self.left_out, every)
+            raise ValueError(f"left_out is {self.left_out!r}; expected none or one of {', '.join(every)}{hint}")
+        for flux in ("npp", "rs"):
+            mtry, most = getattr(self, f"{flux}_mtry"), len(getattr(self, f"{flux}_predictors"))
+            # The paper's mtry, where it is not set, follows the predictors that there are.
+            if f"{flux}_mtry" in self.model_fields_set and mtry > most:
+                raise ValueError(f"{flux}_mtry is {mtry}, but this forest has {most} predictors")
         return self
+
+
+def _virtual_only(settings: Settings) -> None:
+    """Refuse what only a real world has."""
+    for key, only in (("rs_filter", "paper"), ("soc_depth", 30)):
+        if getattr(settings, key) != only:
+            raise ValueError(f"{key} is {getattr(settings, key)!r}, which only world: real has; expected {only!r}")
+    given = [key for key in ("predictors", "products", "observations", "npp_modis_at_sites") if getattr(settings, key)]
+    if given:
+        raise ValueError(f"{', '.join(given)}: a virtual world makes its own; expected world: real")
+    for key in ("npp_predictors", "rs_predictors"):
+        _refuse_unnamed(key, getattr(settings, key), RS_PREDICTORS)
+
+
+def _complete_world(settings: Settings) -> None:
+    """Refuse a table of a real world that lacks something, or names what nothing uses."""
+    if not settings.region.boundary:
+        raise ValueError("region has no boundary; expected a key of data/catalog.yml or a vector file")
+    lacking = [name for name in NEEDED_LAYERS if name not in settings.predictors]
+    if lacking:
+        raise ValueError(f"predictors has no {', '.join(lacking)}; every world needs {', '.join(NEEDED_LAYERS)}")
+    for key in ("npp_predictors", "rs_predictors"):
+        _refuse_unnamed(key, getattr(settings, key), settings.predictors)
+    seen = {*settings.npp_predictors, *settings.rs_predictors, *NEEDED_LAYERS}
+    idle = [name for name in settings.predictors if name not in seen]
+    if idle:
+        raise ValueError(f"predictors has {', '.join(idle)}, which neither npp_predictors nor rs_predictors names")
+    if not settings.observations and not settings.extra_observations:
+        raise ValueError("observations is empty; expected site databases of data/catalog.yml")
+    if settings.training_domain == "surroundings" and settings.region.surroundings is None:
+        raise ValueError("training_domain is 'surroundings', but region has none; expected 'region'")
+
+
+def _refuse_unnamed(key: str, names: list[str], known: Iterable[str]) -> None:
+    """Refuse predictors that are unknown or named twice."""
+    for name in names:
+        if name not in known:
+            raise ValueError(
+                f"{key} has {name!r}, which predictors does not have; it has {', '.join(known)}{nearest_name(name, known)}"
+            )
+    if len(set(names)) < len(names):
+        raise ValueError(f"{key} names a predictor twice: {', '.join(names)}")
 
 
 def project_root() -> Path:
@@ -162,6 +280,11 @@ def project_root() -> Path:
     raise ConfigError(
         "no folder with config/ and notebooks/ above the working directory: run from a checkout of the book"
     )
+
+
+def from_root(path: str) -> Path:
+    """Return the path of a file that a configuration names; a relative one begins at the checkout."""
+    return project_root() / Path(path).expanduser()
 
 
 def config_names() -> list[str]:

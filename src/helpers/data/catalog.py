@@ -61,14 +61,16 @@ class Entry(BaseModel):
         pattern=r"^[a-z_]+\.[a-z_0-9]+\.[a-z_0-9]+$", description="function that reads it, by its name in src/helpers"
     )
     notes: str
+    years: str = Field("", description="years that a mean stands for")
     origin: str = Field("", description="where it comes from when there is nothing to download")
+    inputs: list[str] = Field([], description="layers that it is derived from: keys, or key.variable")
     in_repository: list[str] = Field([], description="files of this repository that the reader takes, by their path")
-    files: list[File]
+    files: list[File] = []
 
     @model_validator(mode="after")
     def _has_a_source(self) -> Entry:
-        if bool(self.files) == bool(self.origin):
-            raise ValueError("expected either files, or an origin saying where it comes from without download")
+        if [bool(self.files), bool(self.origin), bool(self.inputs)].count(True) != 1:
+            raise ValueError("expected one of files, inputs that it is derived from, and an origin without download")
         return self
 
 
@@ -97,7 +99,7 @@ def reader(key: str) -> Callable:
     It takes the product's files, in the order of the catalogue; a reader may want more, as its docstring tells. The
     function raises a DataError if there is no such product, or no function of that name in ``src/helpers``.
     """
-    name = _product(key).reader
+    name = entry_of(key).reader
     module, function = name.rsplit(".", 1)
     try:
         found = getattr(importlib.import_module(f"helpers.{module}"), function, None)
@@ -119,7 +121,7 @@ def fetch(key: str) -> dict[str, Path]:
     address. A file appears in the cache only when it is whole and its checksum agrees. The function raises a DataError
     if there is no such product, or if a file cannot be obtained.
     """
-    product = _product(key)
+    product = entry_of(key)
     kept = [project_root() / path for path in product.in_repository]
     return {file.name: _fetch_file(file) for file in product.files} | {path.name: path for path in kept}
 
@@ -153,7 +155,8 @@ def cache_folder() -> Path:
     return Path(named).expanduser() if named else Path(pooch.os_cache("qtp-carbon-book"))
 
 
-def _product(key: str) -> Entry:
+def entry_of(key: str) -> Entry:
+    """Return what the catalogue says of a product; a DataError is raised if there is no such product."""
     catalog = load_catalog()
     if key not in catalog:
         raise DataError(f"no product {key!r} in the catalogue; there are: {', '.join(catalog)}")

@@ -6,68 +6,75 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from helpers.data import derived
-from helpers.data.grid import bounds, cell_area, resample_nearest
-from helpers.data.readers import open_source
-from helpers.data.region import PAPER_BOX, in_box
+from helpers.config import FLUXES, NEEDED_LAYERS, RS_PREDICTORS, Settings
+from helpers.data.grid import bounds, cell_area
+from helpers.data.layers import open_layer
+from helpers.data.region import in_box
 from helpers.data.variables import VARIABLES
 from helpers.errors import DataError
 
-NPP_PREDICTORS = ("precipitation", "temperature", "srad", "land_cover", "elevation", "lai", "npp_modis")
-RS_PREDICTORS = (*NPP_PREDICTORS, "soc")
+_NO_COVARIATES = frozenset({"in_region", "cell_area", "spatial_ref"})
+#: Covariates that no year changes; the others of a climatology have its single step in time.
+_STATIC = ("land_cover", "elevation", "soc")
+
+
+def covariates(cube: xr.Dataset) -> list[str]:
+    """Return the names of a cube's covariates: the paper's predictors in their order, then others by name."""
+    there = sorted(str(name) for name in cube.data_vars if name not in _NO_COVARIATES)
+    return [name for name in RS_PREDICTORS if name in there] + [name for name in there if name not in RS_PREDICTORS]
 
 
 def check_bounds(cube: xr.Dataset) -> None:
     """Refuse a cube with a covariate outside its plausible range, which tells of a mistake in units.
 
-    The range is that in :data:`helpers.data.variables.VARIABLES`; only variables of ``RS_PREDICTORS`` are checked. The
+    The range is that in :data:`helpers.data.variables.VARIABLES`, or the layer's own ``valid_min`` and ``valid_max``. The
     DataError names the variable, the range found and expected, and the first cell that is outside.
     """
-    for name in RS_PREDICTORS:
-        if name not in cube:
-            continue
-        field, expected = cube[name], VARIABLES[name]
-        values = field.values
-        outside = (values < expected.low) | (values > expected.high)
+    for name in covariates(cube):
+        field, values = cube[name], cube[name].values
+        known = VARIABLES.get(name)
+        low = field.attrs.get("valid_min", known.low if known else -np.inf)
+        high = field.attrs.get("valid_max", known.high if known else np.inf)
+        outside = (values < low) | (values > high)
         if outside.any():
             first = dict(zip(field.dims, (int(index[0]) for index in np.nonzero(outside)), strict=True))
             where = ", ".join(f"{dim} {_readable(field[dim].values[index])}" for dim, index in first.items())
             raise DataError(
-                f"{name}: {int(outside.sum())} of {values.size} values lie outside {expected.low:g} to "
-                f"{expected.high:g} {expected.units} (found {np.nanmin(values):g} to {np.nanmax(values):g}); "
+                f"{name}: {int(outside.sum())} of {values.size} values lie outside {low:g} to "
+                f"{high:g} {field.attrs.get('units', '')} (found {np.nanmin(values):g} to {np.nanmax(values):g}); "
                 f"the first at {where}. Check units?"
             )
 
 
-def assemble(layers: dict[str, xr.DataArray], grid: xr.Dataset, plateau: xr.DataArray) -> xr.Dataset:
+def assemble(layers: dict[str, xr.DataArray], grid: xr.Dataset, in_region: xr.DataArray) -> xr.Dataset:
     """Put covariates together as one checked cube.
 
-    There is one layer for each of ``RS_PREDICTORS``, on the grid; those that change in time have the dimension time.
-    `plateau` is True on the plateau. The cube has the covariates in single precision, ``plateau`` and ``cell_area``
-    [km2], with dimensions in the order time, latitude, longitude. A missing value stays missing. DataError is raised if
-    a layer is missing, unknown, not on the grid, or outside its physical range.
+    The layers lie on the grid, those of :data:`helpers.config.NEEDED_LAYERS` among them; those that change in time have
+    the dimension time. `in_region` is True in the region. The cube has the covariates in single precision,
+    ``in_region`` and ``cell_area`` [km2], with dimensions in the order time, latitude, longitude. A missing value stays
+    missing. DataError is raised if a layer is missing, not on the grid, outside its physical range, or has no value in
+    the region.
     """
-    missing, unknown = sorted(set(RS_PREDICTORS) - set(layers)), sorted(set(layers) - set(RS_PREDICTORS))
-    if missing or unknown:
-        raise DataError(
-            f"a cube has the layers {', '.join(RS_PREDICTORS)}; missing: {', '.join(missing) or 'none'}; "
-            f"unknown: {', '.join(unknown) or 'none'}"
-        )
-    _refuse_misplaced({**layers, "plateau": plateau}, grid)
+    missing = sorted(set(NEEDED_LAYERS) - set(layers))
+    if missing:
+        raise DataError(f"a cube has at least the layers {', '.join(NEEDED_LAYERS)}; missing: {', '.join(missing)}")
+    _refuse_misplaced({**layers, "in_region": in_region}, grid)
     fields = {
-        name: layers[name]
-        .astype("float32")
+        name: layer.astype("float32")
         .drop_vars("month", errors="ignore")
         .transpose("time", "latitude", "longitude", missing_dims="ignore")
-        for name in RS_PREDICTORS
+        for name, layer in layers.items()
     }
-    fields["plateau"] = plateau.astype(bool)
+    fields["in_region"] = in_region.astype(bool)
     fields["cell_area"] = cell_area(grid["latitude"], grid["longitude"])
     # Exactly the grid's coordinates: rounding must not separate the cells of two layers.
     axes = {"latitude": grid["latitude"], "longitude": grid["longitude"]}
     fields = {name: field.drop_vars("spatial_ref", errors="ignore") for name, field in fields.items()}
     cube = xr.Dataset({name: field.assign_coords(axes) for name, field in fields.items()}, attrs=dict(grid.attrs))
     check_bounds(cube)
+    for name in layers:
+        if in_region.any() and cube[name].where(in_region).isnull().all():
+            raise DataError(f"{name}: no value in the region; does the layer cover it?")
     return cube.rio.write_crs("EPSG:4326")
 
 
@@ -87,92 +94,88 @@ def sample(cube: xr.Dataset, sites: pd.DataFrame, names: Sequence[str] | None = 
     if len(unknown):
         raise DataError(f"sites: row {_rows(unknown)}: longitude or latitude is missing; leave such sites out")
     _refuse_outside(cube, place)
-    names = [name for name in RS_PREDICTORS if name in cube] if names is None else list(names)
+    names = covariates(cube) if names is None else list(names)
     at = {axis: xr.DataArray(place[axis].to_numpy(), dims="site") for axis in place}
     found = cube[names].sel(at, method="nearest").load()
     year = sites["year"].to_numpy("float64") if "year" in sites else np.full(len(sites), np.nan)
     return pd.DataFrame({name: _in_year(found[name], year) for name in names}, index=sites.index)
 
 
-#: Lowest elevation of the plateau, m, by the values of the parameter ``plateau_mask`` that are not ``boundary``.
+#: Lowest elevation of the region, m, by the values of the parameter ``region_mask`` that are not ``boundary``.
 _LOWEST: Mapping[str, float] = {"above_2500m": 2500.0, "above_3000m": 3000.0}
 
 
-def replace_plateau(cube: xr.Dataset, mask: str) -> xr.Dataset:
-    """Return a cube whose plateau is the one inside the boundary, or all high land of the paper's box.
+def replace_region(cube: xr.Dataset, mask: str, box: tuple[float, float, float, float]) -> xr.Dataset:
+    """Return a cube whose region is the one inside the boundary, or all high land of the boundary's bounding box.
 
-    The mask ``boundary`` leaves the cube as it is. ``above_2500m`` and ``above_3000m`` take the cells of
-    :data:`helpers.data.region.PAPER_BOX` at that elevation or higher, wherever the boundary runs. The function raises a
-    DataError if there is no such mask.
+    The mask ``boundary`` leaves the cube as it is. ``above_2500m`` and ``above_3000m`` take the cells of the box (west,
+    south, east, north) at that elevation or higher, wherever the boundary runs. A DataError is raised if there is no
+    such mask, or no such land.
     """
     if mask == "boundary":
         return cube
     if mask not in _LOWEST:
-        raise DataError(f"plateau_mask is {mask!r}; expected one of boundary, {', '.join(_LOWEST)}")
-    high = (cube["elevation"] >= _LOWEST[mask]) & in_box(PAPER_BOX, cube["longitude"], cube["latitude"])
-    return cube.assign(plateau=high.transpose(*cube["plateau"].dims).assign_attrs(cube["plateau"].attrs))
+        raise DataError(f"region_mask is {mask!r}; expected one of boundary, {', '.join(_LOWEST)}")
+    high = (cube["elevation"] >= _LOWEST[mask]) & in_box(box, cube["longitude"], cube["latitude"])
+    if not high.any():
+        raise DataError(f"region_mask is {mask!r}, but no cell of the region's box is this high; expected boundary")
+    return cube.assign(in_region=high.transpose(*cube["in_region"].dims).assign_attrs(cube["in_region"].attrs))
 
 
-def open_cube(grid: xr.Dataset, plateau: xr.DataArray, soc_depth: int = 30) -> xr.Dataset:
-    """Build the cube of the ``open`` configuration from the catalogue, with soil carbon to a depth of 30 or 100 cm.
+def open_cube(settings: Settings, grid: xr.Dataset, in_region: xr.DataArray) -> xr.Dataset:
+    """Build the cube of a real world from the layers that ``predictors`` of the settings names.
 
-    It is as :func:`assemble` returns it: a climatology with a single time step, 2010-01-01, and no time on the static
-    covariates land cover, elevation and soil carbon. Each product is of its own years: see the attribute
-    ``climatology``. Every product is resampled to the nearest cell, as in the paper.
+    It is as :func:`assemble` returns it: a climatology with a single time step, 2010-01-01, and no time on land cover,
+    elevation, soil carbon and maps of your own. Each product is of its own years: see the attribute ``climatology``.
+    Every product is resampled to the nearest cell, as in the paper. A name may hold ``{soc_depth}``.
     """
-
-    def layer(key: str) -> xr.DataArray:
-        """Return a product on the grid."""
-        return resample_nearest(open_source(key), grid)
-
-    yearly = {
-        "precipitation": layer("worldclim_precipitation"),
-        "temperature": layer("worldclim_temperature"),
-        "srad": layer("sse_srad"),
-        "lai": derived.lai_from_fapar(layer("fapar_max")),
-        "npp_modis": derived.npp_from_psnnet(layer("psnnet_2015")),
-    }
-    static = {"land_cover": layer("land_cover"), "elevation": layer("elevation"), "soc": layer(f"soc_0_{soc_depth}cm")}
+    sources = {name: _filled(source, settings) for name, source in settings.predictors.items()}
+    layers = {name: open_layer(name, source, grid) for name, source in sources.items()}
     step = pd.DatetimeIndex(["2010-01-01"], name="time")
-    cube = assemble({name: field.expand_dims(time=step) for name, field in yearly.items()} | static, grid, plateau)
-    cube.attrs["climatology"] = (
-        "one step for all years: temperature and precipitation 1970-2000, shortwave 1983-2005, land cover 2019, "
-        "leaf area mean yearly maximum, npp_modis 2015, soil carbon 2010"
-    )
+    dated = {
+        name: layer.expand_dims(time=step) if isinstance(sources[name], str) and name not in _STATIC else layer
+        for name, layer in layers.items()
+    }
+    cube = assemble(dated, grid, in_region)
+    years = [f"{name} {layer.attrs['years']}" for name, layer in layers.items() if "years" in layer.attrs]
+    cube.attrs["climatology"] = f"one step for all years: {', '.join(years)}"
     return cube
 
 
-def open_products(grid: xr.Dataset) -> xr.Dataset:
-    """Return the products that the ``open`` configuration is compared with, on the target grid [g C m-2 yr-1].
+def open_products(settings: Settings, cube: xr.Dataset) -> xr.Dataset:
+    """Return the products that a real world is compared with, on the cube's grid [g C m-2 yr-1].
 
-    They are ``npp_casa_cnp``, ``npp_miami``, ``rh_casa_cnp``, ``rh_mimics``, ``rh_corpse`` and ``rs_raich``.
+    They are variables ``<flux>_<name>``, by ``products`` of the settings. A source that is a covariate of the cube is
+    taken from there, as its mean over the years.
     """
-    casa, monthly = open_source("casa_cnp"), open_source("biome4_climate")
-    fields = {
-        "npp_casa_cnp": casa["npp"],
-        "npp_miami": derived.miami_npp(open_source("worldclim_precipitation"), open_source("worldclim_temperature")),
-        "rh_casa_cnp": casa["rh"],
-        "rh_mimics": open_source("mimics"),
-        "rh_corpse": open_source("corpse"),
-        "rs_raich": derived.raich_rs(monthly["precipitation"], monthly["temperature"]),
-    }
-    return xr.Dataset({name: resample_nearest(field, grid).rename(name) for name, field in fields.items()})
+    fields = {}
+    for flux in FLUXES:
+        for name, source in settings.products.get(flux, {}).items():
+            own = isinstance(source, str) and source in cube
+            found = cube[source].mean("time") if own else open_layer(flux, source, cube)
+            fields[f"{flux}_{name}"] = found.rename(f"{flux}_{name}")
+    return xr.Dataset(fields)
+
+
+def _filled(source: object, settings: Settings) -> object:
+    """Return a catalogue key with the depth of the soil filled in."""
+    return source.replace("{soc_depth}", str(settings.soc_depth)) if isinstance(source, str) else source
 
 
 SAMPLE_CELLS = 30_000
-"""Cells of the plateau that stand for all where each cell would only repeat its neighbours: folds, intervals, draws.
-The plateau has 25,000 cells of 0.1 degree and 2.5 million of 0.01 degree."""
+"""Cells of the region that stand for all where each cell would only repeat its neighbours: folds, intervals, draws.
+The paper's plateau has 25,000 cells of 0.1 degree and 2.5 million of 0.01 degree."""
 
 
 def thinned(cube: xr.Dataset, most: int = SAMPLE_CELLS) -> xr.Dataset:
     """Return a systematic sample of the cells: every k-th row and column, each standing for the area of k x k cells.
 
-    Distances between sites and map, dissimilarity and the draws of a budget are statistics over the plateau. A cell of
+    Distances between sites and map, dissimilarity and the draws of a budget are statistics over the region. A cell of
     1 km is like its neighbours, so that a sample of the cells gives the same statistics at a part of the cost. A
-    plateau of at most about `most` cells is taken whole, k is 1. The sample is in memory, its ``cell_area`` is k
+    region of at most about `most` cells is taken whole, k is 1. The sample is in memory, its ``cell_area`` is k
     squared times as large, and its attribute ``thinned`` is k.
     """
-    step = max(1, round(float(np.sqrt(int(cube["plateau"].sum()) / most))))
+    step = max(1, round(float(np.sqrt(int(cube["in_region"].sum()) / most))))
     middle = slice(step // 2, None, step)
     sample = cube.isel(latitude=middle, longitude=middle).compute()
     area = (sample["cell_area"] * step**2).assign_attrs(cube["cell_area"].attrs)
@@ -180,16 +183,16 @@ def thinned(cube: xr.Dataset, most: int = SAMPLE_CELLS) -> xr.Dataset:
 
 
 def summary(cube: xr.Dataset) -> pd.DataFrame:
-    """Return each covariate's area-weighted mean, range and valid area on the plateau.
+    """Return each covariate's area-weighted mean, range and valid area in the region.
 
     A yearly covariate enters with its mean over the years. The columns are ``covariate``, ``unit``, ``mean``,
     ``lowest``, ``highest`` and ``valid_area_Mkm2``. Land cover is left out: see
     :func:`helpers.data.land_cover.class_shares`.
     """
     rows = []
-    for name in RS_PREDICTORS:
-        if name in cube and name != "land_cover":
-            field = cube[name].where(cube["plateau"])
+    for name in covariates(cube):
+        if name != "land_cover":
+            field = cube[name].where(cube["in_region"])
             flat = field.mean("time") if "time" in field.dims else field
             mean = float(flat.astype("float64").weighted(cube["cell_area"]).mean())
             area = float(cube["cell_area"].where(flat.notnull()).sum()) / 1e6
