@@ -13,7 +13,7 @@ from shapely.geometry.base import BaseGeometry
 from helpers.config import Settings, project_root
 from helpers.data import catalog, cube, grid, region
 from helpers.data.readers import open_source
-from helpers.sites import databases, tables
+from helpers.sites import databases, joining, tables
 from helpers.virtual import world
 from helpers.virtual.geography import plateau_outline
 
@@ -36,6 +36,7 @@ class World:
     faults: pd.DataFrame | None = None
     #: Yearly MODIS NPP at observation sites, to check ``npp_modis`` with; only of the real world.
     modis_at_sites: pd.DataFrame | None = None
+    notes: tuple[str, ...] = ()  #: What was decided about the user's own files; the user must see it.
 
 
 def open_world(settings: Settings) -> World:
@@ -50,10 +51,13 @@ def open_world(settings: Settings) -> World:
     # The user's tables come first: what is wrong with them is told before a world is made.
     own = [tables.read_table(_from_root(path), inside) for path in settings.extra_observations]
     opened = (_virtual if simulated else _open)(settings, boundary)
+    joined = joining.join(opened.observations, opened.rs_rh_pairs, own)
     return replace(
         opened,
         cube=cube.replace_plateau(opened.cube, settings.plateau_mask),
-        observations=pd.concat([opened.observations, *own], ignore_index=True),
+        observations=joined.observations,
+        rs_rh_pairs=joined.pairs,
+        notes=joined.notes,
     )
 
 
