@@ -143,7 +143,7 @@ def _sound(path: Path, number: int, polygon: BaseGeometry, notes: list[str]) -> 
     if polygon.is_valid:
         return polygon
     reason = shapely.is_valid_reason(polygon)
-    mended = shapely.make_valid(polygon, method="structure", keep_collapsed=False)
+    mended = _areas(shapely.make_valid(polygon))
     change = abs(mended.area / polygon.area - 1) if polygon.area > 0 else np.inf
     if not change <= _REPAIRED_AREA:
         raise DataError(
@@ -163,8 +163,17 @@ def _from_180_to_180(path: Path, geometry: BaseGeometry, notes: list[str]) -> Ba
         raise DataError(f"boundary {path}: reaches from {west:g} to {east:g} degrees east, more than once around")
     notes.append(f"its longitudes, {west:g} to {east:g}, are brought to -180 to 180")
     around = [(turn, shapely.box(turn - 180, -90, turn + 180, 90)) for turn in (-360, 0, 360)]
-    parts = [translate(part, -turn) for turn, world in around for part in shapely.get_parts(geometry & world)]
-    return shapely.union_all([part for part in parts if part.geom_type == "Polygon"])  # others have no area
+    return shapely.union_all([translate(_areas(geometry & world), -turn) for turn, world in around])
+
+
+def _areas(geometry: BaseGeometry) -> BaseGeometry:
+    """Return the polygons of a geometry, without its points and lines."""
+    return shapely.union_all([part for part in _parts(geometry) if part.geom_type == "Polygon"])
+
+
+def _parts(geometry: BaseGeometry) -> list[BaseGeometry]:
+    """Return the single parts of a geometry, also of collections within it."""
+    return [single for part in shapely.get_parts(geometry) for single in shapely.get_parts(part)]
 
 
 @cache

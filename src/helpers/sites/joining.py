@@ -68,8 +68,8 @@ def _compared(table: OwnTable, passed: pd.DataFrame) -> list[str]:
     notes = []
     fine = table.records[(table.records["treatment"] == "none") & (table.records["quality"] == "")]
     for variable, records in fine.groupby("variable"):
-        others = _alike(records, passed[passed["variable"] == variable])
-        value, usual = records["value"], others["value"]
+        every = passed[passed["variable"] == variable]
+        value, usual = records["value"], _alike(records, every)["value"]
         if len(value) < _ENOUGH_RECORDS or usual.empty:
             continue
         ratio = value.median() / usual.median()
@@ -77,12 +77,13 @@ def _compared(table: OwnTable, passed: pd.DataFrame) -> list[str]:
             f"the median of {variable}, {value.median():.3g} {CARBON_UNIT} ({len(value)} records), is {ratio:.2g} "
             f"times that of this world's {len(usual)} records of its kind"
         )
-        beyond = value.max() < usual.min() or value.min() > usual.max()
+        low, high = every["value"].min(), every["value"].max()
+        beyond = value.max() < low or value.min() > high
         if beyond and max(ratio, 1 / ratio) > HONEST_FACTOR:
             likely = " or ".join(fitting_units(ratio, HONEST_FACTOR)) or "another one"
             raise DataError(
-                f"{table.path}: column value: {said}, and every value lies beyond theirs ({usual.min():.3g} to "
-                f"{usual.max():.3g}). This is no natural difference; likely the unit is {likely}"
+                f"{table.path}: column value: {said}, and every value lies beyond those of all its "
+                f"records ({low:.3g} to {high:.3g}). This is no natural difference; likely the unit is {likely}"
             )
         near = fitting_units(ratio, _NEAR_A_UNIT)
         if near or max(ratio, 1 / ratio) > HONEST_FACTOR:
