@@ -62,6 +62,22 @@ def test_own_observations_join_those_of_the_world(virtual_world):
     assert len(added) == len(virtual_world.observations) + len(pd.read_csv(example))
 
 
+def test_a_world_without_own_tables_has_no_notes(virtual_world):
+    assert virtual_world.notes == ()
+
+
+def test_what_was_decided_about_own_tables_is_told_and_their_pairs_join(virtual_world, tmp_path):
+    head = "variable,site,longitude,latitude,year,value,unit,source,lai\n"
+    place = "h0,92,33,2015,{},g C m-2 yr-1,own,2\n"
+    (tmp_path / "own.csv").write_text(head + "rs," + place.format(800) + "rh," + place.format(400))
+    here = open_world(load_config("virtual", TINY | {"extra_observations": [str(tmp_path / "own.csv")]}))
+    assert any("column lai" in note for note in here.notes) and any(
+        "1 of 1 records join" in note for note in here.notes
+    )
+    added = here.rs_rh_pairs.iloc[len(virtual_world.rs_rh_pairs) :]
+    assert added[["site", "rs", "rh"]].to_numpy().tolist() == [["h0", 800, 400]]
+
+
 def test_own_observations_that_are_not_there_are_named_before_a_world_is_made(monkeypatch):
     monkeypatch.setattr(virtual, "virtual_fields", lambda _: pytest.fail("made a world"))
     settings = load_config("virtual", TINY | {"extra_observations": ["nowhere.csv"]})

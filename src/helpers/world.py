@@ -11,7 +11,7 @@ from shapely.geometry.base import BaseGeometry
 from helpers.config import Settings, from_root
 from helpers.data import cube, grid, region
 from helpers.data.readers import open_source
-from helpers.sites import databases, tables
+from helpers.sites import databases, joining, tables
 from helpers.virtual import world
 from helpers.virtual.geography import plateau_outline
 
@@ -34,6 +34,7 @@ class World:
     faults: pd.DataFrame | None = None
     #: Yearly MODIS NPP at observation sites, to check ``npp_modis`` with; only of the real world.
     modis_at_sites: pd.DataFrame | None = None
+    notes: tuple[str, ...] = ()  #: What was decided about the user's own files; the user must see it.
 
 
 def open_world(settings: Settings) -> World:

@@ -171,15 +171,15 @@ def test_a_shapefile_without_its_siblings_names_them(tmp_path: Path) -> None:
         region.read_boundary(tmp_path / "b.shp")
 
 
-def test_a_boundary_in_another_crs_is_refused(tmp_path: Path) -> None:
-    geopandas.GeoDataFrame(geometry=[shapely.box(0, 0, 1, 1)], crs=3857).to_file(tmp_path / "b.gpkg")
-    with pytest.raises(DataError, match="expected EPSG:4326"):
+def test_a_boundary_without_a_coordinate_system_is_refused(tmp_path: Path) -> None:
+    geopandas.GeoDataFrame(geometry=[shapely.box(0, 0, 1, 1)]).to_file(tmp_path / "b.gpkg")
+    with pytest.raises(DataError, match="b.gpkg: it names no coordinate system; assign its own"):
         region.read_boundary(tmp_path / "b.gpkg")
 
 
 def test_a_boundary_of_points_is_refused(tmp_path: Path) -> None:
     geopandas.GeoDataFrame(geometry=[shapely.Point(0, 0)], crs=4326).to_file(tmp_path / "b.gpkg")
-    with pytest.raises(DataError, match="expected polygons, found .'Point'"):
+    with pytest.raises(DataError, match="expected polygons, found feature 1: .'Point'"):
         region.read_boundary(tmp_path / "b.gpkg")
 
 

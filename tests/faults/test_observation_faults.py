@@ -42,7 +42,7 @@ def message(path) -> str:
 
 
 def test_the_table_that_the_faults_are_planted_in_is_good(tmp_path):
-    assert len(tables.read_table(own_table(tmp_path, {}, {}), nowhere)) == 2
+    assert len(tables.read_table(own_table(tmp_path, {}, {}), nowhere).records) == 2
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,7 @@ def test_the_table_that_the_faults_are_planted_in_is_good(tmp_path):
         ({"value": "1,200"}, r"column value, row 3 \('1,200'\): expected a number"),
         ({"value": ""}, r"column value, row 3 \(''\): expected g C m-2 yr-1, not empty"),
         ({"value": "-3"}, r"column value, row 3 \('-3'\): expected above 0 .* check units"),
+        ({"value": "9.9"}, r"column value, row 3 \('9.9'\): expected at least 10 .* check units"),
         ({"value": "25000"}, r"column value, row 3 \('25000'\): expected .* npp 3000.* check units"),
         ({"value": "inf"}, r"column value, row 3 \('inf'\): .* check units"),
         ({"longitude": "33.0", "latitude": "92.0"}, r"column longitude, row 3 \('33.0'\): .*exchanged"),
@@ -103,7 +104,7 @@ def test_a_missing_file_is_named(tmp_path):
         (",".join(GOOD).encode(), "no rows below the header"),
         (
             ";".join(GOOD).encode() + b"\n" + ";".join(GOOD.values()).encode(),
-            "separated by semicolons; save it separated by commas",
+            "separated by semicolons; save it as 'CSV UTF-8', separated by commas, with decimal points",
         ),
         (",".join(GOOD).encode() + b"\nK\xf6nig", "not UTF-8"),
         ((",".join(GOOD) + "\n" + ",".join(GOOD.values()) + ",Smith, J.\n").encode(), "more cells than the header"),

@@ -141,6 +141,30 @@ def test_records_of_less_than_half_a_year_or_of_unknown_length_can_be_left_out(r
     assert chosen.loc[chosen["variable"] == "rs", "value"].tolist() == [1.0]
 
 
+@pytest.mark.parametrize(
+    ("rule", "domain", "left", "trained"),
+    [
+        ("paper", "plateau", 3, 3),
+        ("boundary", "plateau", 2, 2),
+        ("boundary", "china", 3, 3),
+        ("coverage", "plateau", 2, 2),
+        ("coverage", "china", 2, 2),
+    ],
+)
+def test_the_rule_for_rs_is_followed_and_counted(cube, rs_records, rule, domain, left, trained):
+    more = rs_records.assign(annual_coverage=rs_records["annual_coverage"].fillna(0.6))
+    chosen = load_config("virtual", {"training_domain": domain}).model_copy(update={"rs_filter": rule})
+    table, flow = training_table(chosen, "rs", cube, more)
+    counted = flow.set_index("step")
+    assert counted.loc[f"rs_filter: {rule}", ["n", "excluded"]].tolist() == [left, 3 - left]
+    assert len(table) == trained and counted.iloc[-1]["n"] == trained
+    assert (flow["n"].diff().dropna() == -flow["excluded"][1:]).all()
+
+
+def test_the_flow_of_npp_has_no_rule_for_rs(cube, used):
+    assert not joined(cube, used)[1]["step"].str.contains("rs_filter").any()
+
+
 @pytest.mark.parametrize("rule", ["boundary", "coverage"])
 def test_a_rule_for_rs_leaves_npp_alone(rs_records, rule):
     chosen, before = (table[table["variable"] == "npp"] for table in (choose_rs(rs_records, rule), rs_records))

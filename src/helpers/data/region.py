@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import geopandas
 import numpy as np
@@ -13,6 +13,7 @@ import pyproj
 import shapely
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
+from shapely.affinity import translate
 from shapely.geometry.base import BaseGeometry
 
 from helpers.config import project_root
@@ -24,37 +25,155 @@ REGION = (73.0, 18.0, 136.0, 54.0)
 """West, south, east and north of China with its neighbours, degrees: the default grid, and the geography of the virtual
 plateau. No longitude of it could be a latitude of it."""
 
+_DEGREES = pyproj.CRS.from_epsg(4326)
+_REPAIR = "repair the file in a GIS (shapely.make_valid)"
 #: West, south, east and north of the plateau as Zeng et al. 2023 state them, degrees.
 PAPER_BOX = (73.50, 25.99, 104.67, 39.83)
 
 
-def read_boundary(path: str | Path, *parts: Path) -> BaseGeometry:
-    """Read a boundary, check it, and return all its polygons as one [degrees].
+#: A repair may change the area of a polygon by this part: slivers go, and the shape stays what was drawn.
+_REPAIRED_AREA = 0.01
 
-    The path is that of a vector file (shapefile, GeoPackage, GeoJSON) with polygons in longitude and latitude. A
-    shapefile needs its .shx, .dbf and .prj beside it; they are found there, whether or not the catalogue names them as
-    `parts`. DataError is raised if the file or a part of it is missing, it has no CRS or another one than EPSG:4326, or
-    it holds no valid polygon.
+
+class Boundary(NamedTuple):
+    """An outline from a file."""
+
+    geometry: BaseGeometry  #: All its polygons as one, longitude and latitude in degrees, EPSG:4326.
+    notes: tuple[str, ...]  #: What was done to them that the owner of the file should know.
+
+
+def read_boundary(path: str | Path, *parts: Path) -> BaseGeometry:
+    """Return the geometry of :func:`open_boundary`: for files of the catalogue, which are known.
+
+    A shapefile's .shx, .dbf and .prj are found beside it, whether or not the catalogue names them as `parts`.
+    """
+    return open_boundary(path).geometry
+
+
+def open_boundary(path: str | Path) -> Boundary:
+    """Read a boundary (shapefile, GeoPackage, GeoJSON), bring it to EPSG:4326, repair and check it.
+
+    The file has one layer with polygons. Another coordinate system is reprojected; without one the file is refused.
+    Longitudes from 0 to 360 become those from -180 to 180. Holes stay. A polygon that is not valid is repaired if that
+    changes its area by less than 1 %. A feature without geometry is left out. Each of these is a note. DataError is
+    raised otherwise, and names the file and the feature: a part of the file is missing, it cannot be read, it has
+    several layers or none, something else than polygons, degrees beyond 360 and 90, or an edge across the antimeridian.
     """
     path = Path(path)
-    suffixes = (".shp", ".shx", ".dbf", ".prj") if path.suffix == ".shp" else (path.suffix,)
-    missing = [path.with_suffix(suffix).name for suffix in suffixes if not path.with_suffix(suffix).is_file()]
+    _refuse_missing_parts(path)
+    notes: list[str] = []
+    table = _in_degrees(path, _only_layer(path), notes)
+    polygons = [_sound(path, number, polygon, notes) for number, polygon in table.items()]
+    try:
+        geometry = shapely.union_all(polygons)
+    except shapely.GEOSException as error:
+        raise DataError(f"boundary {path}: its polygons cannot be joined ({error}); {_REPAIR}") from None
+    return Boundary(_from_180_to_180(path, geometry, notes), tuple(f"boundary {path}: {note}" for note in notes))
+
+
+def _refuse_missing_parts(path: Path) -> None:
+    """Refuse a path that is no file, and a shapefile without its siblings."""
+    suffixes = (".shp", ".shx", ".dbf", ".prj") if path.suffix.lower() == ".shp" else (path.suffix,)
+    either = {suffix: [path.with_suffix(suffix), path.with_suffix(suffix.upper())] for suffix in suffixes}
+    missing = [one.name for suffix, (one, other) in either.items() if not one.is_file() and not other.is_file()]
     if missing:
         raise DataError(f"boundary {path}: {', '.join(missing)} is missing")
+
+
+def _only_layer(path: Path) -> geopandas.GeoSeries:
+    """Read the geometries of a file that has one layer of them, by the number of their feature, counted from 1."""
     try:
-        table = geopandas.read_file(path)
+        layers = geopandas.list_layers(path)
+        names = layers.loc[layers["geometry_type"].notna(), "name"].tolist()
+        # Columns are not needed, and their text may be in any encoding.
+        table = geopandas.read_file(path, layer=names[0], columns=[]) if len(names) == 1 else None
     except Exception as error:  # pyogrio's errors share no base with OSError
         raise DataError(f"boundary {path} cannot be read as a vector file: {error}") from None
-    if table.crs is None or not table.crs.equals(pyproj.CRS.from_epsg(4326), ignore_axis_order=True):
-        raise DataError(f"boundary {path}: expected EPSG:4326, found {table.crs}; reproject it with to_crs(4326)")
-    if table.empty or not table.geom_type.isin(["Polygon", "MultiPolygon"]).all():
+    if table is None:
+        found = f"the layers {', '.join(names)}" if names else "none"
         raise DataError(
-            f"boundary {path}: expected polygons, found {sorted(set(table.geom_type.astype(str))) or 'none'}"
+            f"boundary {path}: expected one layer of polygons, found {found}; save one to a file of its own"
         )
-    geometry = table.union_all()
-    if not geometry.is_valid:
-        raise DataError(f"boundary {path}: the polygon is not valid ({shapely.is_valid_reason(geometry)})")
-    return geometry
+    if table.crs is None:
+        raise DataError(
+            f"boundary {path}: it names no coordinate system; assign its own, such as EPSG:4326 if it is in degrees"
+        )
+    return table.geometry.set_axis(range(1, len(table) + 1))
+
+
+def _in_degrees(path: Path, features: geopandas.GeoSeries, notes: list[str]) -> pd.Series:
+    """Return the polygons in EPSG:4326; tell of features without geometry and of another coordinate system."""
+    empty = features.isna() | features.is_empty
+    if empty.any():
+        numbers = ", ".join(map(str, features.index[empty][:5]))
+        notes.append(
+            f"{empty.sum()} of {len(features)} features have no geometry and are left out, the first: {numbers}"
+        )
+    given = features[~empty]
+    kinds = given.geom_type
+    other = kinds[~kinds.isin(["Polygon", "MultiPolygon"])]
+    if given.empty or len(other):
+        found = f"feature {other.index[0]}: {sorted(set(other))}" if len(other) else "no geometry at all"
+        raise DataError(f"boundary {path}: expected polygons, found {found}")
+    flat = geopandas.GeoSeries(shapely.force_2d(given.to_numpy()), given.index, crs=features.crs)
+    if not features.crs.equals(_DEGREES, ignore_axis_order=True):
+        notes.append(f"reprojected from {features.crs.name} to EPSG:4326")
+        # An edge that is straight on the map is none in degrees: points along it keep it where it was.
+        step = np.diff(flat.total_bounds.reshape(2, 2), axis=0).max() / 1000
+        try:
+            flat = flat.segmentize(step).to_crs(_DEGREES)
+        except Exception as error:  # of pyproj or of GEOS
+            raise DataError(f"boundary {path}: cannot be reprojected to EPSG:4326 ({error}); do it in a GIS") from None
+    return flat.explode().pipe(pd.Series)
+
+
+def _sound(path: Path, number: int, polygon: BaseGeometry, notes: list[str]) -> BaseGeometry:
+    """Return a polygon whose degrees are possible, repaired if need be."""
+    west, south, east, north = polygon.bounds
+    if not (west >= -360 and east <= 360 and south >= -90 and north <= 90):
+        raise DataError(
+            f"boundary {path}, feature {number}: reaches from {west:g} to {east:g} and from {south:g} to {north:g}; "
+            "expected degrees east and degrees north. Are they exchanged, or is its coordinate system another one?"
+        )
+    if np.abs(np.diff(shapely.get_coordinates(polygon.exterior)[:, 0])).max() > 180:
+        raise DataError(
+            f"boundary {path}, feature {number}: an edge is more than 180 degrees of longitude long: does it cross the "
+            "antimeridian? Cut the polygon there, or write longitudes from 0 to 360"
+        )
+    if polygon.is_valid:
+        return polygon
+    reason = shapely.is_valid_reason(polygon)
+    mended = _areas(shapely.make_valid(polygon))
+    change = abs(mended.area / polygon.area - 1) if polygon.area > 0 else np.inf
+    if not change <= _REPAIRED_AREA:
+        raise DataError(
+            f"boundary {path}, feature {number} is no valid polygon ({reason}), and a repair would change its area by "
+            f"more than {_REPAIRED_AREA:.0%}; {_REPAIR} and look at it"
+        )
+    notes.append(f"feature {number} was no valid polygon ({reason}) and is repaired; its area changed by {change:.2%}")
+    return mended
+
+
+def _from_180_to_180(path: Path, geometry: BaseGeometry, notes: list[str]) -> BaseGeometry:
+    """Bring longitudes beyond 180 degrees to those of the grid."""
+    west, _, east, _ = geometry.bounds
+    if west >= -180 and east <= 180:
+        return geometry
+    if east - west > 360:
+        raise DataError(f"boundary {path}: reaches from {west:g} to {east:g} degrees east, more than once around")
+    notes.append(f"its longitudes, {west:g} to {east:g}, are brought to -180 to 180")
+    around = [(turn, shapely.box(turn - 180, -90, turn + 180, 90)) for turn in (-360, 0, 360)]
+    return shapely.union_all([translate(_areas(geometry & world), -turn) for turn, world in around])
+
+
+def _areas(geometry: BaseGeometry) -> BaseGeometry:
+    """Return the polygons of a geometry, without its points and lines."""
+    return shapely.union_all([part for part in _parts(geometry) if part.geom_type == "Polygon"])
+
+
+def _parts(geometry: BaseGeometry) -> list[BaseGeometry]:
+    """Return the single parts of a geometry, also of collections within it."""
+    return [single for part in shapely.get_parts(geometry) for single in shapely.get_parts(part)]
 
 
 @cache

@@ -1,25 +1,55 @@
-"""Site tables in the common schema: the open databases together, and tables of the reader's own."""
+"""Site tables in the common schema: the open databases together, and tables of the reader's own.
 
-import warnings
+In a table of your own an empty cell and each word of :data:`helpers.sites.words.MISSING` (NA, NaN, null, none ...) mean
+"not given". A ``treatment`` that is not given or one of :data:`helpers.sites.words.UNMANIPULATED` (none, control ...)
+is that of an untouched plot; a ``quality`` that is not given or one of :data:`helpers.sites.words.WITHOUT_FLAG` (good,
+ok ...) is no flag. Other words exclude the record in quality control. Numbers and answers (0, TRUE, no) may mean either
+and are refused.
+"""
+
+from __future__ import annotations
+
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import shapely
 
+from helpers.data import region
 from helpers.data.region import REGION
 from helpers.errors import DataError
+from helpers.sites.csv_file import read_text
 from helpers.sites.databases import read_michaletz, read_peng, read_srdb, read_sun2022
+from helpers.sites.places import BORDER_DEGREES, OWN
 from helpers.sites.quality import find_duplicates, swapped
-from helpers.sites.schema import BOUNDS, CARBON_UNIT, SCHEMA, Contains
+from helpers.sites.schema import BOUNDS, CARBON_UNIT, LOWEST, SCHEMA, Contains
+from helpers.sites.units import HONEST_FACTOR, TYPICAL, fitting_units
+from helpers.sites.words import UNMANIPULATED, WITHOUT_FLAG, in_our_words, is_unclear, without_missing
 
-#: Columns that a table of your own may leave out, and their values then.
-_DEFAULTS = {"treatment": "none", "quality": "", "vegetation": "", "reference": "", "possible_duplicate": "false"}
-#: What an author may say of the place, and the range of what is possible on land.
-_OWN_RANGES = {
+#: Columns that a table of your own may leave out.
+_OPTIONAL = (*("in_china", "on_plateau"), *("treatment", "quality", "vegetation", "reference", "possible_duplicate"))
+#: Texts that may be added.
+_TEXTS = ("country", "record", "note")
+#: Numbers that may be added, and the range of what is possible.
+_RANGES = {
     "own_elevation": (-450, 9000, "m"),
     "own_temperature": (-40, 40, "degC"),
     "own_precipitation": (0, 12_000, "mm yr-1"),
+    "belowground_share": (0, 1, "of NPP"),
+    "annual_coverage": (0, 1, "of the year"),
 }
+#: Records of one name lie at most this far apart, degrees: a cell of the ``open`` grid, some 10 km. Records of a site
+#: may be averaged at their mean coordinates, and farther apart these would lie in a cell of neither.
+SITE_DEGREES = 0.1
+
+
+class OwnTable(NamedTuple):
+    """A table of your own."""
+
+    path: Path  #: Where it was read from.
+    records: pd.DataFrame  #: Its records, in the schema.
+    notes: tuple[str, ...]  #: What was decided about it that its owner should know, a sentence or two each.
 
 
 def read_open(
@@ -39,67 +69,76 @@ def read_open(
     return raw
 
 
-def read_table(path: str | Path, contains: Contains) -> pd.DataFrame:
+def read_table(path: str | Path, contains: Contains) -> OwnTable:
     """Read and check a table of your own: a CSV file in UTF-8, separated by commas, in the schema.
 
-    Values must be in g C m-2 yr-1 already, and the column ``unit`` must say so. ``treatment``, ``quality``,
-    ``vegetation``, ``reference``, ``possible_duplicate`` and ``on_plateau`` may be left out; without ``on_plateau``,
-    ``contains`` decides. What the author says of the place may be added, for :mod:`helpers.sites.places`:
-    ``own_elevation`` [m], ``own_temperature`` [degC], ``own_precipitation`` [mm yr-1], ``country``.
-    ``data/observations/example_npp.csv`` is an example.
+    Values must be in g C m-2 yr-1 already, and the column ``unit`` must say so. May be left out: ``treatment``,
+    ``quality``, ``vegetation``, ``reference``, ``possible_duplicate``. The outlines tell what lies on the plateau
+    (`contains`) and in China; ``on_plateau`` and ``in_china`` may be typed, to be compared. Within
+    :data:`helpers.sites.places.BORDER_DEGREES` of China's border its outline is too coarse: there the typed one stays.
+    May be added: what the author says of the place, for :mod:`helpers.sites.places`, ``own_elevation`` [m],
+    ``own_temperature`` [degC], ``own_precipitation`` [mm yr-1] and ``country``; ``belowground_share`` of NPP;
+    ``annual_coverage``, the part of the year that was measured (without the column: all of it); ``record``, ``note``.
+    Any other column is set aside. ``data/observations/example_npp.csv`` is an example.
 
     A DataError reports all problems together, by column and rows (the header is row 1), with what was expected: a file
     that cannot be read, a missing column, values of the wrong type, exchanged or impossible coordinates, implausible
-    values, another unit.
+    values, another unit, one name at two places.
     """
     path = Path(path)
-    text = _read_text_table(path)
-    text = text.assign(**{name: default for name, default in _DEFAULTS.items() if name not in text})
-    missing = [name for name in SCHEMA.columns if name not in text and name != "on_plateau"]
+    raw = read_text(path, SCHEMA.columns)
+    text = _known_columns(path, raw)
+    table, problems = _typed(text)
+    problems += _implausible(text, table) + _too_small(text, table) + _scattered(text, table)
+    if problems:
+        raise DataError(f"{path}: cannot be used (rows count from the header, row 1)\n- " + "\n- ".join(problems))
+    notes = _set_aside(raw) + _excluded_words(table)
+    for name, inside, decides in _outlines(table, contains):
+        notes += _contradictions(name, text, inside, decides)
+        table[name] = np.where(decides | (text[name] == ""), inside, table[name])
+    records = SCHEMA.validate(table.reset_index(drop=True))
+    return OwnTable(path, records, tuple(f"{path}: {note}" for note in notes))
+
+
+def _known_columns(path: Path, raw: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns that are read, what is missing or left out as empty cells."""
+    missing = [name for name in SCHEMA.columns if name not in raw and name not in _OPTIONAL]
     if missing:
         raise DataError(
             f"{path}: no column {', '.join(missing)}; expected {', '.join(SCHEMA.columns)}. "
             "See data/observations/example_npp.csv"
         )
-    problems: list[str] = []
-    table = text.copy()
-    for name in ("longitude", "latitude", "year", "value", *(name for name in _OWN_RANGES if name in text)):
+    names = [name for name in _known() if name in raw or name in _OPTIONAL]
+    return without_missing(raw).reindex(columns=names, fill_value="")
+
+
+def _known() -> list[str]:
+    """Return the columns that are read."""
+    return [*SCHEMA.columns, *_TEXTS, *_RANGES]
+
+
+def _typed(text: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Return the columns in their types and our words, and what could not be brought there."""
+    table, problems = text.copy(), []
+    for name in ("longitude", "latitude", "year", "value", *(name for name in _RANGES if name in text)):
         table[name] = pd.to_numeric(text[name], errors="coerce").astype(float)
-        problems += _tell(text, name, table[name].isna() & (text[name] != ""), "a number")
-    for name in [name for name in ("in_china", "on_plateau", "possible_duplicate") if name in text]:
+        problems += _tell(text, name, table[name].isna() & (text[name] != ""), "a number, its decimals after a point")
+    for name in ("in_china", "on_plateau", "possible_duplicate"):
         lower = text[name].str.lower()
         table[name] = lower == "true"
-        problems += _tell(text, name, ~lower.isin(["true", "false"]), "true or false")
-    problems += _implausible(text, table)
-    if problems:
-        raise DataError(f"{path}: cannot be used (rows count from the header, row 1)\n- " + "\n- ".join(problems))
-    if "on_plateau" not in table:
-        table["on_plateau"] = contains(table["longitude"].to_numpy(), table["latitude"].to_numpy())
-    return SCHEMA.validate(table)
-
-
-def _read_text_table(path: Path) -> pd.DataFrame:
-    """Read a CSV file as stripped text, absent cells empty; every way to fail has its own advice."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            text = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file; check the name in extra_observations") from None
-    except UnicodeDecodeError:
-        raise DataError(f"{path}: not UTF-8 text; save it as 'CSV UTF-8'") from None
-    except pd.errors.EmptyDataError:
-        raise DataError(f"{path}: the file is empty; expected a header and one row per observation") from None
-    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        raise DataError(
-            f"{path}: a row has more cells than the header ({str(error).strip()}); put texts with commas in quotes"
-        ) from None
-    if len(text.columns) == 1 and ";" in text.columns[0]:
-        raise DataError(f"{path}: columns are separated by semicolons; save it separated by commas")
-    if text.empty:
-        raise DataError(f"{path}: no rows below the header; expected one row per observation")
-    text.columns = text.columns.str.strip()
-    return text.fillna("").apply(lambda column: column.str.strip())
+        problems += _tell(text, name, ~lower.isin(["true", "false", ""]), "true or false, or empty")
+    for name, accepted, ours, other in (
+        ("treatment", UNMANIPULATED, "none", "the manipulation in words, such as fertilized"),
+        ("quality", WITHOUT_FLAG, "", "the flag in words"),
+    ):
+        table[name] = in_our_words(text[name], accepted, ours)
+        expected = f"empty, {', '.join(accepted)}, or {other}: a number or an answer may mean either"
+        problems += _tell(text, name, is_unclear(text[name]), expected)
+    if "annual_coverage" not in table:
+        table["annual_coverage"] = 1.0
+    if "record" in table:  # where it has no name of its own, it goes by that of its site
+        table["record"] = text["record"].mask(text["record"] == "")
+    return table, problems
 
 
 def _implausible(text: pd.DataFrame, table: pd.DataFrame) -> list[str]:
@@ -131,11 +170,81 @@ def _implausible(text: pd.DataFrame, table: pd.DataFrame) -> list[str]:
         ("source", text["source"] == "", "a name"),
         *(
             (name, _outside(table[name], low, high), f"{low:g} to {high:g} {unit}, or empty")
-            for name, (low, high, unit) in _OWN_RANGES.items()
+            for name, (low, high, unit) in _RANGES.items()
             if name in table
         ),
     )
     return [line for name, wrong, expected in checks for line in _tell(text, name, wrong, expected)]
+
+
+def _too_small(text: pd.DataFrame, table: pd.DataFrame) -> list[str]:
+    """List the values below the least of their flux, with the units that would explain them."""
+    lines = []
+    for variable, lowest in LOWEST.items():
+        small = (table["variable"] == variable) & (table["value"] > 0) & (table["value"] < lowest)
+        if small.any():
+            ratio = table.loc[small, "value"].median() / TYPICAL[variable]
+            units = fitting_units(ratio, HONEST_FACTOR)
+            likely = f" Likely {' or '.join(units)}" if units else ""
+            lines += _tell(
+                text, "value", small, f"at least {lowest:g} {CARBON_UNIT} of {variable}: check units?{likely}"
+            )
+    return lines
+
+
+def _scattered(text: pd.DataFrame, table: pd.DataFrame) -> list[str]:
+    """List the sites whose records lie too far apart; coordinates that are wrong have lines of their own."""
+    placed = table[region.in_box(REGION, table["longitude"], table["latitude"]) & (table["site"] != "")]
+    places = placed.groupby("site")[["longitude", "latitude"]]
+    apart = (places.max() - places.min()).max(axis=1)
+    # A little more holds the limit: 92.1 - 92.0 is not 0.1 to the last digit.
+    wide = table["site"].isin(apart.index[apart > SITE_DEGREES + 1e-9])
+    return _tell(text, "site", wide, f"one place for one name, to {SITE_DEGREES:g} degree; name each place differently")
+
+
+def _outlines(table: pd.DataFrame, contains: Contains) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    """Return for each flag of place what the outline says of the records, and where it decides."""
+    place = table["longitude"].to_numpy(), table["latitude"].to_numpy()
+    china = region.china()
+    far = shapely.distance(shapely.points(*place), china.boundary) > BORDER_DEGREES
+    return [
+        ("on_plateau", np.asarray(contains(*place), bool), np.ones(len(table), bool)),
+        ("in_china", region.contains(china, *place), far),
+    ]
+
+
+def _contradictions(name: str, text: pd.DataFrame, inside: np.ndarray, decides: np.ndarray) -> list[str]:
+    """Tell where a typed flag and the outline contradict each other."""
+    typed = text[name].str.lower()
+    differs = (typed != "") & ((typed == "true") != inside)
+    said = f"is not what the outline says; {name} is taken from the coordinates: are they right?"
+    near = f"is not what the outline says, which is coarse so near the border; {name} stays as typed"
+    return [
+        f"column {name}, row {_rows(text, name, rows)}: {words}"
+        for rows, words in ((differs & decides, said), (differs & ~decides, near))
+        if rows.any()
+    ]
+
+
+def _set_aside(raw: pd.DataFrame) -> list[str]:
+    """Tell of the columns that are not read."""
+    others = [name for name in raw if name not in _known()]
+    if not others:
+        return []
+    ours = [f"own_{name}" for name in OWN if name in others]
+    hint = f"; what an author says of the place is read from {', '.join(ours)}" if ours else ""
+    return [f"set aside, since no rule reads it: column {', '.join(others)}{hint}"]
+
+
+def _excluded_words(table: pd.DataFrame) -> list[str]:
+    """Tell which words of treatment and quality exclude records, so that a misspelt one is seen."""
+    notes = []
+    for name, fine, why in (("treatment", "none", "manipulated"), ("quality", "", "flagged")):
+        counts = table[name][table[name] != fine].value_counts()
+        if len(counts):
+            words = ", ".join(f"{word} ({n})" for word, n in counts.items())
+            notes.append(f"column {name}: quality control leaves out what is {why}: {words}")
+    return notes
 
 
 def _outside(column: pd.Series, low: float, high: float) -> pd.Series:
@@ -145,9 +254,11 @@ def _outside(column: pd.Series, low: float, high: float) -> pd.Series:
 
 def _tell(text: pd.DataFrame, name: str, wrong: pd.Series, expected: str) -> list[str]:
     """Say in one line what is wrong with a column, with its first rows."""
-    rows = np.flatnonzero(wrong)
-    if not len(rows):
-        return []
-    shown = ", ".join(f"{row + 2} ({text[name].iloc[row]!r})" for row in rows[:5])
-    more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
-    return [f"column {name}, row {shown}{more}: expected {expected}"]
+    return [f"column {name}, row {_rows(text, name, wrong)}: expected {expected}"] if wrong.any() else []
+
+
+def _rows(text: pd.DataFrame, name: str, chosen: pd.Series) -> str:
+    """Name the first of the chosen rows with their cells, and count the rest."""
+    cells = text[name][np.asarray(chosen)]
+    shown = ", ".join(f"{row} ({cell!r})" for row, cell in cells.iloc[:5].items())
+    return shown + (f" and {len(cells) - 5} more" if len(cells) > 5 else "")

@@ -15,6 +15,13 @@ from helpers.sites import quality
 from helpers.sites.databases import PAIR_COVERAGE
 from mapforest.forest import RandomForest
 
+#: What the rules of :func:`choose_rs` leave out, for the flow table.
+_RS_RULES = {
+    "paper": "every record counts",
+    "boundary": "on the plateau only by its elevation, not inside the boundary",
+    "coverage": f"measured over less than {PAIR_COVERAGE} of the year, or over an unknown part of it",
+}
+
 
 def choose_rs(used: pd.DataFrame, rule: str) -> pd.DataFrame:
     """Return the observations with those records of Rs that a rule takes; the other fluxes stay.
@@ -65,9 +72,10 @@ def training_table(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Join the observations of one flux, ``npp`` or ``rs``, to the covariates of their cells.
 
-    The settings give the sites that count (``training_domain``), what a row is (``npp_aggregation`` or
-    ``rs_aggregation``, see :func:`helpers.sites.quality.aggregate`), the predictor left out, and the seed of
-    :func:`resample_sites` (``site_resample``; 0 leaves the sites as they are). The observations have passed
+    The settings give the records of Rs that count (``rs_filter``, see :func:`choose_rs`), the sites that count
+    (``training_domain``), what a row is (``npp_aggregation`` or ``rs_aggregation``, see
+    :func:`helpers.sites.quality.aggregate`), the predictor left out, and the seed of :func:`resample_sites`
+    (``site_resample``; 0 leaves the sites as they are). The observations have passed
     :func:`helpers.sites.quality.quality_control`; where fewer than two rows are left a DataError is raised.
 
     Returns
@@ -79,8 +87,13 @@ def training_table(
         Columns ``variable``, ``step``, ``n``, ``excluded`` and ``reason``, as the flow of quality control.
     """
     domain, aggregation = settings.training_domain, getattr(settings, f"{variable}_aggregation")
-    chosen = used[used["variable"] == variable]
-    inside = chosen[chosen["in_china" if domain == "china" else "on_plateau"]]
+    flag = "in_china" if domain == "china" else "on_plateau"
+    passed = used[used["variable"] == variable]
+    chosen = choose_rs(passed, settings.rs_filter) if variable == "rs" else passed
+    inside = chosen[chosen[flag]]
+    # The rule of the boundary takes records from the plateau, so it leaves out those that only then lie off it.
+    left = len(passed) - int(passed[flag].sum()) + len(inside) if len(chosen) == len(passed) else len(chosen)
+    rule = [(variable, f"rs_filter: {settings.rs_filter}", left, len(passed) - left, _RS_RULES[settings.rs_filter])]
     rows = quality.aggregate(inside, aggregation)
     sampled = covariates.sample(cube, rows)[list(predictors(settings, variable))]
     complete = sampled.notna().all(axis=1)
@@ -88,8 +101,9 @@ def training_table(
     reason = ", ".join(f"{name} missing in {n}" for name, n in lacking[lacking > 0].items()) or "none missing"
     flow = pd.DataFrame(
         [
-            (variable, "after quality control", len(chosen), 0, ""),
-            (variable, f"training domain: {domain}", len(inside), len(chosen) - len(inside), f"outside {domain}"),
+            (variable, "after quality control", len(passed), 0, ""),
+            *(rule if variable == "rs" else []),
+            (variable, f"training domain: {domain}", len(inside), left - len(inside), f"outside {domain}"),
             (variable, f"aggregation: {aggregation}", len(rows), len(inside) - len(rows), "merged into their site"),
             (variable, "covariates at the site", int(complete.sum()), int((~complete).sum()), reason),
         ],
