@@ -44,18 +44,18 @@ def open_world(settings: Settings) -> World:
     in the schema.
     """
     simulated = settings.world == "virtual"
-    geometry = plateau_outline() if simulated else region.outline(settings.region)
-    places = region.Places.of(settings.region, geometry)
+    drawn = region.Boundary(plateau_outline(), ()) if simulated else region.outline(settings.region)
+    places = region.Places.of(settings, drawn.geometry)
     # The user's tables come first: what is wrong with them is told before a world is made.
     own = [tables.read_table(from_root(path), places) for path in settings.extra_observations]
     opened = (_virtual if simulated else _real)(settings, places)
-    joined = joining.join(opened.observations, opened.rs_rh_pairs, own)
+    joined = joining.join(opened.observations, opened.rs_rh_pairs, own, places.grid)
     return replace(
         opened,
-        cube=cube.replace_region(opened.cube, settings.region_mask, geometry.bounds),
+        cube=cube.replace_region(opened.cube, settings.region_mask, drawn.geometry.bounds),
         observations=joined.observations,
         rs_rh_pairs=joined.pairs,
-        notes=joined.notes,
+        notes=(*drawn.notes, *joined.notes),
     )
 
 

@@ -1,8 +1,8 @@
-"""The region: its boxes, the plateau's outline from a file, and the cells and sites that lie in it."""
+"""The region: its outline from a file, and the cells and sites that lie in it or around it."""
 
 from __future__ import annotations
 
-from functools import cache
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -16,21 +16,15 @@ from numpy.typing import ArrayLike, NDArray
 from shapely.affinity import translate
 from shapely.geometry.base import BaseGeometry
 
-from helpers.config import project_root
+from helpers.config import Outline, Settings, from_root
+from helpers.data import catalog
+from helpers.data.grid import bounds, target_grid
 from helpers.errors import DataError
 
 Numbers = TypeVar("Numbers", NDArray, pd.Series, xr.DataArray)
 
-REGION = (73.0, 18.0, 136.0, 54.0)
-"""West, south, east and north of China with its neighbours, degrees: the default grid, and the geography of the virtual
-plateau. No longitude of it could be a latitude of it."""
-
 _DEGREES = pyproj.CRS.from_epsg(4326)
 _REPAIR = "repair the file in a GIS (shapely.make_valid)"
-#: West, south, east and north of the plateau as Zeng et al. 2023 state them, degrees.
-PAPER_BOX = (73.50, 25.99, 104.67, 39.83)
-
-
 #: A repair may change the area of a polygon by this part: slivers go, and the shape stays what was drawn.
 _REPAIRED_AREA = 0.01
 
@@ -176,13 +170,60 @@ def _parts(geometry: BaseGeometry) -> list[BaseGeometry]:
     return [single for part in shapely.get_parts(geometry) for single in shapely.get_parts(part)]
 
 
-@cache
-def china() -> BaseGeometry:
-    """Return the outline that the site tables mean by China, of Natural Earth 1:110 million [degrees].
+def outline(described: Outline) -> Boundary:
+    """Return the outline of a region or of its surroundings, from the catalogue or from a file of your own."""
+    named = described.boundary
+    if Path(named).suffix:
+        return open_boundary(from_root(named))
+    return open_boundary(next(iter(catalog.fetch(named).values())))
 
-    It is generalised by some tens of kilometres; ``data/borders/make_china.py`` made it.
-    """
-    return read_boundary(project_root() / "data" / "borders" / "china.geojson")
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Tells which points belong to a region, to its surroundings and to the grid."""
+
+    geometry: BaseGeometry  #: The region's outline, degrees.
+    high_land_m: float | None  #: Records of its bounding box with this elevation or more belong to it, too.
+    surroundings: BaseGeometry  #: The outline of the surroundings; the region's own where there are none.
+    country: str  #: The country that the surroundings are, as site tables name it; empty: none.
+    grid: tuple[float, float, float, float]  #: West, south, east and north of the target grid.
+
+    @classmethod
+    def of(cls, settings: Settings, geometry: BaseGeometry) -> Places:
+        """Return the places of a run, whose region has this outline."""
+        wider = settings.region.surroundings
+        around = geometry if wider is None else outline(wider).geometry
+        country = (settings.region if wider is None else wider).country
+        grid = target_grid(settings.west, settings.south, settings.east, settings.north, settings.resolution)
+        return cls(geometry, settings.region.high_land_m, around, country, bounds(grid))
+
+    def inside(self, longitude: ArrayLike, latitude: ArrayLike) -> NDArray[np.bool_]:
+        """Tell which points lie in the region's outline; False where a coordinate is missing."""
+        return contains(self.geometry, longitude, latitude)
+
+    def is_high(self, longitude: pd.Series, latitude: pd.Series, elevation: pd.Series) -> pd.Series:
+        """Tell which points are high land of the region's bounding box, elevation in m; unknown is not high."""
+        if self.high_land_m is None:
+            return pd.Series(False, longitude.index)
+        return (elevation >= self.high_land_m) & in_box(self.geometry.bounds, longitude, latitude)
+
+    def around(self, longitude: ArrayLike, latitude: ArrayLike, country: ArrayLike) -> NDArray[np.bool_]:
+        """Tell which points lie in the surroundings: by the country that a record names, else by the outline."""
+        named = np.asarray(country, dtype=object)
+        inside = contains(self.surroundings, longitude, latitude)
+        return np.where(named != "", named == self.country, inside) if self.country else inside
+
+
+def refuse_cut(geometry: BaseGeometry, grid: xr.Dataset, name: str) -> None:
+    """Raise a DataError if a grid does not hold a whole outline: its balance would be that of a smaller region."""
+    west, south, east, north = bounds(grid)
+    found = geometry.bounds
+    if found[0] < west or found[1] < south or found[2] > east or found[3] > north:
+        lies, has = (f"{w:.2f} to {e:.2f} E and {s:.2f} to {n:.2f} N" for w, s, e, n in (found, bounds(grid)))
+        raise DataError(
+            f"{name} lies from {lies}, but the grid has {has} and would cut it; "
+            "choose west, south, east and north beyond the outline"
+        )
 
 
 def contains(geometry: BaseGeometry, longitude: ArrayLike, latitude: ArrayLike) -> NDArray[np.bool_]:
@@ -203,6 +244,6 @@ def mask_from_polygon(geometry: BaseGeometry, grid: xr.Dataset) -> xr.DataArray:
         contains(geometry, *np.meshgrid(grid["longitude"], grid["latitude"])),
         {"latitude": grid["latitude"], "longitude": grid["longitude"]},
         ("latitude", "longitude"),
-        "plateau",
+        "in_region",
         {"long_name": "centre of the cell lies in the boundary", "units": "1"},
     )

@@ -123,8 +123,8 @@ def members(settings: Settings, name: str, n_trees: int) -> dict[str, ModelFacto
     the records, and the same with a forest of its residuals. The forests have ``n_trees`` trees.
     """
     seen = list(training.predictors(settings, name))
-    numbers = [column for column in seen if column != "land_cover"]
-    classes = [column for column in seen if column == "land_cover"]
+    classes = training.class_predictors(settings, name)
+    numbers = [column for column in seen if column not in classes]
     published = partial(_climate_model, name)
 
     single = settings.model_copy(update={"threads": 1})  # see scored

@@ -1,9 +1,9 @@
 """Readers of the published site databases: Rs (SRDB), woody NPP (Michaletz), grassland NPP (Sun), both (Peng).
 
-Each reader returns every record of China, and of its neighbours on the plateau, in the columns of
+Each reader returns every record of the region and of its surroundings, in the columns of
 :data:`helpers.sites.schema.SCHEMA`. None is left out here: that is done, and counted, by
 :func:`helpers.sites.quality.quality_control`. Columns beyond the schema: ``record`` and ``note``, what the database
-itself says; ``inside_boundary`` and ``high_in_box``, the two ways to lie on the plateau; ``belowground_share`` of NPP;
+itself says; ``inside_boundary`` and ``high_in_box``, the two ways to belong to the region; ``belowground_share`` of NPP;
 ``annual_coverage`` (SRDB), the part of the year that was measured; ``own_elevation`` [m], ``own_temperature`` [degC],
 ``own_precipitation`` [mm yr-1] and ``country``, what the author says of the place (:mod:`helpers.sites.places`).
 """
@@ -14,17 +14,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from helpers.data import region
-from helpers.data.region import PAPER_BOX
+from helpers.data import catalog
+from helpers.data.region import Places
 from helpers.errors import DataError
-from helpers.sites.schema import CARBON_UNIT, Contains
+from helpers.sites.schema import CARBON_UNIT
 
 #: Carbon in woody dry matter: the ratio that SRDB's field list names for biomass.
 CARBON_SHARE_WOOD = 0.5
 #: Carbon in the dry matter of herbs, which hold less lignin than wood.
 CARBON_SHARE_HERB = 0.45
-#: An SRDB record of the paper's box counts as plateau from this elevation, m.
-PLATEAU_ELEVATION = 2500.0
 #: Least part of the year that a pair of Rs and Rh must have been measured.
 PAIR_COVERAGE = 0.5
 #: SRDB flags that say how a value was obtained (from a figure, from another study), not that it is in doubt.
@@ -52,17 +50,17 @@ _NPP_OF_PLOTS = {
 }
 
 
-def read_srdb(path: str | Path, contains: Contains) -> pd.DataFrame:
-    """Read annual soil respiration, heterotrophic respiration and NPP of China and the plateau from SRDB V5.
+def read_srdb(path: str | Path, places: Places) -> pd.DataFrame:
+    """Read annual soil respiration, heterotrophic respiration and NPP from SRDB V5.
 
     The file is ``srdb-data.csv``, V5. There is one row per record and variable. NPP is the column ``NPP`` or, where
     that is empty, ``ANPP + BNPP``; ANPP alone is never taken for NPP. The quality flags speak of respiration: SRDB's
     field list says that Q01 is given where Rs or Q10 was read off a figure. So Q01 to Q04 exclude Rs and Rh; only other
     flags (a problem with the record) exclude NPP.
 
-    On the plateau is what lies inside the boundary, as `contains` tells, or in the paper's box
-    (:data:`helpers.data.region.PAPER_BOX`) at :data:`PLATEAU_ELEVATION` or higher by SRDB's own ``Elevation``. The two
-    together give the 62 unmanipulated, unflagged annual Rs of Zeng et al. 2023, the boundary alone 58. A record without
+    In the region is what lies inside its boundary, or is high land of its bounding box by SRDB's own ``Elevation``, as
+    the places tell. For the paper's plateau, with high land from 2500 m, the two together give the 62 unmanipulated,
+    unflagged annual Rs of Zeng et al. 2023, the boundary alone 58. A record without
     elevation is not filled from a map.
 
     DataError is raised if the file is missing, cannot be parsed, lacks a column, or holds text in a column of numbers.
@@ -77,12 +75,12 @@ def read_srdb(path: str | Path, contains: Contains) -> pd.DataFrame:
         common.assign(variable="rh", value=srdb["Rh_annual"], quality=srdb["Quality_flag"], belowground_share=np.nan),
         common.assign(variable="npp", value=production, quality=problem, belowground_share=share),
     ]
-    table = pd.concat([_placed(table, srdb["Elevation"], contains) for table in tables], ignore_index=True)
+    table = pd.concat([_placed(table, srdb["Elevation"], places) for table in tables], ignore_index=True)
     table["on_plateau"] |= table["high_in_box"]
-    return _of_china_or_plateau(table[table["value"].notna()])
+    return _of_region_or_surroundings(table[table["value"].notna()])
 
 
-def read_michaletz(path: str | Path, contains: Contains) -> pd.DataFrame:
+def read_michaletz(path: str | Path, places: Places) -> pd.DataFrame:
     """Read total NPP of the woody plots of Michaletz et al. 2014; dry matter becomes carbon (x 0.5).
 
     The file is ``Michaletz2014.csv``; what else is needed or refused is as for :func:`read_srdb`. The Chinese plots are
@@ -101,17 +99,16 @@ def read_michaletz(path: str | Path, contains: Contains) -> pd.DataFrame:
             "vegetation": "Forest: " + plots["BiomeSource"],
             "source": "Michaletz 2014",
             "reference": plots["Source"],
-            "in_china": plots["Source"].str.startswith("Luo (1996)"),
             "record": "Michaletz " + plots["Index"],
             "own_temperature": plots["MAT_C"],
             "own_precipitation": plots["MAP_mm"],
             "country": np.where(plots["Source"].str.startswith("Luo (1996)"), "China", ""),
         }
     )
-    return _of_china_or_plateau(_placed(table, pd.Series(np.nan, table.index), contains))
+    return _of_region_or_surroundings(_placed(table, pd.Series(np.nan, table.index), places))
 
 
-def read_sun2022(path: str | Path, contains: Contains) -> pd.DataFrame:
+def read_sun2022(path: str | Path, places: Places) -> pd.DataFrame:
     """Read total NPP of grassland from Sun et al. 2022; dry matter becomes carbon (x 0.45).
 
     The file is ``sun2022_grassland_npp.csv``, which the project holds in ``data/observations``; what else is needed or
@@ -132,17 +129,16 @@ def read_sun2022(path: str | Path, contains: Contains) -> pd.DataFrame:
             "treatment": np.where(treated, "treated plot", "none"),
             "vegetation": "Grassland: " + entries["veg_type"],
             "source": "Sun 2022",
-            "in_china": entries["country"] == "China",
             "belowground_share": entries["bnpp_fraction"],
             "record": "Sun " + entries["entry_id"],
             "note": entries["flag"],
             "country": entries["country"],
         }
     )
-    return _of_china_or_plateau(_placed(table, entries["elevation_srtm_m"], contains))
+    return _of_region_or_surroundings(_placed(table, entries["elevation_srtm_m"], places))
 
 
-def read_peng(path: str | Path, contains: Contains) -> pd.DataFrame:
+def read_peng(path: str | Path, places: Places) -> pd.DataFrame:
     """Read total NPP of forest and grassland from the compilation of Peng et al. 2023, which is in carbon already.
 
     The file is ``NPP_dataset.csv``; what else is needed or refused is as for :func:`read_srdb`, also the rule of what
@@ -164,29 +160,40 @@ def read_peng(path: str | Path, contains: Contains) -> pd.DataFrame:
             "vegetation": rows["pft"],
             "source": "Peng 2023",
             "reference": rows["references"],
-            "in_china": region.contains(region.china(), rows["lon"], rows["lat"]),
+            "country": "",
             "belowground_share": rows["BNPP_1"] / rows["TNPP_1"],
             "record": "Peng " + rows["ID"],
             "note": "site " + rows["site"],
             "own_elevation": rows["z"],
         }
     )
-    table = _placed(table, rows["z"], contains)
+    table = _placed(table, rows["z"], places)
     table["on_plateau"] |= table["high_in_box"]
-    return _of_china_or_plateau(table)
+    return _of_region_or_surroundings(table)
 
 
-def rs_rh_pairs(path: str | Path) -> pd.DataFrame:
-    """Read the records of China from SRDB V5 that report both annual Rs and annual Rh.
+def rs_rh_pairs(keys: Sequence[str], places: Places) -> pd.DataFrame:
+    """Read the records of the surroundings that report both annual Rs and annual Rh from the databases that have them.
 
-    None is left out here: that is done, and counted, by :func:`helpers.sites.quality.control_pairs`. There is one row
-    per record, with ``rs`` and ``rh`` [g C m-2 yr-1] and otherwise the columns of :func:`read_srdb`; ``variable`` is
-    ``rs_rh``. The file, and what is refused, are those of :func:`read_srdb`.
+    The keys are those of the catalogue; of the databases SRDB V5 has pairs. None is left out here: that is done, and
+    counted, by :func:`helpers.sites.quality.control_pairs`. There is one row per record, with ``rs`` and ``rh``
+    [g C m-2 yr-1] and otherwise the columns of :func:`read_srdb`; ``variable`` is ``rs_rh``.
     """
+    readers = {read_srdb: _srdb_pairs}
+    with_pairs = [key for key in keys if catalog.reader(key) in readers]
+    if not with_pairs:
+        raise DataError("observations: none of the databases has records of both Rs and Rh; add srdb")
+    tables = [readers[catalog.reader(key)](*catalog.fetch(key).values(), places) for key in with_pairs]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _srdb_pairs(path: Path, places: Places) -> pd.DataFrame:
+    """Return the pairs of SRDB V5."""
     srdb = _srdb_records(path)
     pairs = _srdb_common(srdb).assign(variable="rs_rh", rs=srdb["Rs_annual"], rh=srdb["Rh_annual"])
     pairs["site"] = _site_names(pairs["longitude"], pairs["latitude"], pairs["record"])
     pairs["quality"] = srdb["Quality_flag"]
+    pairs["in_china"] = places.around(pairs["longitude"], pairs["latitude"], pairs["country"])
     return pairs[pairs["in_china"] & pairs["rs"].notna() & pairs["rh"].notna()].reset_index(drop=True)
 
 
@@ -214,7 +221,6 @@ def _srdb_common(srdb: pd.DataFrame) -> pd.DataFrame:
             "vegetation": srdb["Ecosystem_type"],
             "source": "SRDB V5",
             "reference": srdb["Author"] + " (SRDB study " + srdb["Study_number"] + ")",
-            "in_china": srdb["Country"] == "China",
             "possible_duplicate": srdb["Duplicate_record"] != "",
             "record": "SRDB " + srdb["Record_number"],
             "note": "",
@@ -240,22 +246,20 @@ def _problem_flags(flags: str) -> str:
     return ",".join(flag for flag in flags.replace(" ", "").split(",") if flag and flag not in _PROVENANCE_FLAGS)
 
 
-def _placed(table: pd.DataFrame, elevation: pd.Series, contains: Contains) -> pd.DataFrame:
-    """Add the site's name and whether it lies inside the boundary, which puts it on the plateau, or high in the box."""
-    longitude, latitude = table["longitude"].to_numpy(float), table["latitude"].to_numpy(float)
-    located = np.isfinite(longitude) & np.isfinite(latitude)
-    inside = np.zeros(len(table), dtype=bool)
-    inside[located] = contains(longitude[located], latitude[located])
-    high = elevation.to_numpy(float) >= PLATEAU_ELEVATION
+def _placed(table: pd.DataFrame, elevation: pd.Series, places: Places) -> pd.DataFrame:
+    """Add the site's name, and whether it lies in the region's boundary, is high land of its box, or lies around it."""
+    longitude, latitude = table["longitude"], table["latitude"]
+    inside = places.inside(longitude, latitude)
     return table.assign(
         site=_site_names(longitude, latitude, table["record"]),
         inside_boundary=inside,
-        high_in_box=high & region.in_box(PAPER_BOX, longitude, latitude),
+        high_in_box=places.is_high(longitude, latitude, elevation).to_numpy(bool),
         on_plateau=inside,
+        in_china=places.around(longitude, latitude, table["country"]),
     )
 
 
-def _of_china_or_plateau(table: pd.DataFrame) -> pd.DataFrame:
+def _of_region_or_surroundings(table: pd.DataFrame) -> pd.DataFrame:
     """Leave out records of the rest of the world."""
     return table[table["in_china"] | table["on_plateau"]].reset_index(drop=True)
 

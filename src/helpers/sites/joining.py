@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from helpers.errors import DataError
-from helpers.sites.quality import quality_control
+from helpers.sites.quality import Box, quality_control
 from helpers.sites.schema import CARBON_UNIT
 from helpers.sites.tables import OwnTable
 from helpers.sites.units import HONEST_FACTOR, fitting_units
@@ -31,14 +31,14 @@ class Joined(NamedTuple):
     notes: tuple[str, ...]  #: What was decided about your tables, by their file.
 
 
-def join(observations: pd.DataFrame, pairs: pd.DataFrame, own: Sequence[OwnTable]) -> Joined:
+def join(observations: pd.DataFrame, pairs: pd.DataFrame, own: Sequence[OwnTable], grid: Box) -> Joined:
     """Add tables of your own to the observations of a world and to its pairs of Rs and Rh.
 
     A site is its name and its place, the mean of its coordinates to 0.01 degree. One name at one place is one site in
     all tables, the world's included. One name at two places is two sites: the later one is called after its table, too.
     Two names at one place are two sites; a note tells, since one name would join them.
 
-    Records of Rs and Rh in China of one site, year, treatment and quality are a pair, of their means. A year that is
+    Records of Rs and Rh in the surroundings of one site, year, treatment and quality are a pair, of their means. A year that is
     not known is no one's.
 
     A DataError is raised if a table is named twice, or if the values of a flux can only be in another unit: all lie
@@ -52,7 +52,7 @@ def join(observations: pd.DataFrame, pairs: pd.DataFrame, own: Sequence[OwnTable
     if twice:
         raise DataError(f"{twice[0]}: named twice in extra_observations; name each table once")
     notes = [note for table in own for note in table.notes]
-    passed = quality_control(observations)[0]
+    passed = quality_control(observations, grid)[0]
     notes += [note for table in own for note in _compared(table, passed)]
     named, told = _with_sites(own, observations)
     added, counted = _own_pairs(named)
@@ -158,5 +158,5 @@ def _own_pairs(records: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     pairs = pairs.merge(about, on=_PAIR).merge(coverage.reset_index(), on=_PAIR)
     used = len(rh.merge(pairs[_PAIR], on=_PAIR))
     note = f"rh of your tables: {used} of {len(every_rh)} records join the pairs of Rs and Rh ({len(pairs)} pairs)"
-    others = "; the others have no rs of the same site, year, treatment and quality in China, and are only counted"
+    others = "; the others have no rs of the same site, year, treatment and quality in the surroundings, and are only counted"
     return pairs, [note + (others if used < len(every_rh) else "")]

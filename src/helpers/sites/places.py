@@ -19,7 +19,7 @@ from scipy.spatial import cKDTree
 from helpers.config import Settings
 from helpers.data.cube import sample
 from helpers.data.grid import bounds
-from helpers.data.region import china, contains, in_box
+from helpers.data.region import contains, in_box, outline
 
 #: What a record may say of its own place; its columns are named ``own_elevation`` [m] and so on, as those of the cube.
 OWN = ("elevation", "temperature", "precipitation")
@@ -57,7 +57,7 @@ def check_places(records: pd.DataFrame, cube: xr.Dataset, settings: Settings) ->
             "elevation": (own["elevation"] - cells["elevation"]).abs() > settings.place_elevation_m,
             "temperature": (own["temperature"] - cells["temperature"]).abs() > settings.place_temperature_k,
             "precipitation": np.maximum(rain, 1 / rain) > settings.place_precipitation_ratio,
-            "country": _in_another_country(records),
+            "country": _in_another_country(records, settings),
         }
     )
     names = [", ".join(contradicts.columns[row]) for row in contradicts.to_numpy()]
@@ -150,10 +150,13 @@ def record_names(records: pd.DataFrame) -> pd.Series:
     return records["record"].fillna(records["site"]) if "record" in records else records["site"]
 
 
-def _in_another_country(records: pd.DataFrame) -> NDArray[np.bool_]:
-    """Tell which records name China and lie beyond its border, or name another country and lie within it."""
-    country = records["country"].fillna("") if "country" in records else pd.Series("", records.index)
+def _in_another_country(records: pd.DataFrame, settings: Settings) -> NDArray[np.bool_]:
+    """Tell which records name the run's country and lie beyond its border, or name another and lie within it."""
+    described = settings.region.surroundings or settings.region
+    if not described.country or "country" not in records:
+        return np.zeros(len(records), dtype=bool)
+    country, area = records["country"].fillna(""), outline(described).geometry
     points = shapely.points(records["longitude"], records["latitude"])
-    far = shapely.distance(points, china().boundary) > BORDER_DEGREES
-    inside = contains(china(), records["longitude"], records["latitude"])
-    return ((country != "") & far & ((country == "China") != inside)).to_numpy()
+    far = shapely.distance(points, area.boundary) > BORDER_DEGREES
+    inside = contains(area, records["longitude"], records["latitude"])
+    return ((country != "") & far & ((country == described.country) != inside)).to_numpy()

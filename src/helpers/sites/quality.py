@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from helpers.data.region import REGION, in_box
+from helpers.data.region import in_box
 from helpers.errors import DataError
 from helpers.sites.databases import PAIR_COVERAGE
 from helpers.sites.schema import BOUNDS, SCHEMA
@@ -62,10 +62,10 @@ def _same_measurement(
     return np.where(same_origin, exact & (same_year | both_unknown), near & (same_year | one_unknown))
 
 
-def swapped(table: pd.DataFrame) -> pd.Series:
-    """Tell which points lie outside the region, but inside it once latitude and longitude are exchanged."""
+def swapped(table: pd.DataFrame, box: Box) -> pd.Series:
+    """Tell which points lie outside a box, but inside it once latitude and longitude are exchanged."""
     longitude, latitude = table["longitude"], table["latitude"]
-    return ~in_box(REGION, longitude, latitude) & in_box(REGION, latitude, longitude)
+    return ~in_box(box, longitude, latitude) & in_box(box, latitude, longitude)
 
 
 def _root_biomass(table: pd.DataFrame) -> pd.Series:
@@ -73,6 +73,8 @@ def _root_biomass(table: pd.DataFrame) -> pd.Series:
     return table.get("belowground_share", pd.Series(np.nan, table.index)) > MAX_BELOWGROUND_SHARE
 
 
+#: West, south, east and north, degrees.
+Box = tuple[float, float, float, float]
 #: Name, what is left out, and why.
 _Rule = tuple[str, Callable[[pd.DataFrame], pd.Series], str]
 
@@ -83,11 +85,8 @@ _LOCATED: _Rule = (
 )
 _UNMANIPULATED: _Rule = ("unmanipulated", lambda t: t["treatment"] != "none", "the plot was manipulated")
 _UNFLAGGED: _Rule = ("no quality flag", lambda t: t["quality"] != "", "the source flags the record")
-#: In the order of application.
+#: In the order of application, after those of place.
 _RULES: tuple[_Rule, ...] = (
-    _LOCATED,
-    ("coordinates in order", swapped, "latitude and longitude are exchanged"),
-    ("coordinates in range", lambda t: ~in_box(REGION, t["longitude"], t["latitude"]), "outside of the region"),
     ("value given", lambda t: t["value"].isna(), "no value, such as NPP of which only a part was measured"),
     ("value positive", lambda t: t["value"] <= 0, "a yearly flux of zero or less"),
     (
@@ -122,11 +121,20 @@ _PAIR_RULES: tuple[_Rule, ...] = (
 )
 
 
-def quality_control(raw: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _rules_of_place(box: Box) -> tuple[_Rule, ...]:
+    """Return the rules that ask where a record lies, for a grid of these edges."""
+    return (
+        _LOCATED,
+        ("coordinates in order", lambda t: swapped(t, box), "latitude and longitude are exchanged"),
+        ("coordinates in range", lambda t: ~in_box(box, t["longitude"], t["latitude"]), "outside of the grid"),
+    )
+
+
+def quality_control(raw: pd.DataFrame, box: Box) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Leave out what cannot be used, rule by rule, and count it.
 
     The rules, in this order: coordinates missing; latitude and longitude exchanged; outside of
-    :data:`helpers.data.region.REGION`; no value; value not positive; value above :data:`helpers.sites.schema.BOUNDS` (a
+    the grid, whose west, south, east and north are the `box`; no value; value not positive; value above :data:`helpers.sites.schema.BOUNDS` (a
     wrong unit, most likely); manipulated; flagged; below-ground share above :data:`MAX_BELOWGROUND_SHARE`, if the table
     has it; repeated, by :func:`find_duplicates` among what is left or by the table's own ``possible_duplicate``.
 
@@ -137,7 +145,7 @@ def quality_control(raw: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     ``excluded``, ``reason``. The first step of each variable and source is ``records``, with all; n falls by
     ``excluded`` from step to step.
     """
-    return _filtered(SCHEMA.validate(raw), _RULES)
+    return _filtered(SCHEMA.validate(raw), (*_rules_of_place(box), *_RULES))
 
 
 def control_pairs(raw: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

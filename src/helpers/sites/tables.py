@@ -9,6 +9,7 @@ and are refused.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,14 +17,13 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from helpers.data import region
-from helpers.data.region import REGION
+from helpers.data import catalog, region
+from helpers.data.region import Places
 from helpers.errors import DataError
 from helpers.sites.csv_file import read_text
-from helpers.sites.databases import read_michaletz, read_peng, read_srdb, read_sun2022
 from helpers.sites.places import BORDER_DEGREES, OWN
-from helpers.sites.quality import find_duplicates, swapped
-from helpers.sites.schema import BOUNDS, CARBON_UNIT, LOWEST, SCHEMA, Contains
+from helpers.sites.quality import Box, find_duplicates, swapped
+from helpers.sites.schema import BOUNDS, CARBON_UNIT, LOWEST, SCHEMA
 from helpers.sites.units import HONEST_FACTOR, TYPICAL, fitting_units
 from helpers.sites.words import UNMANIPULATED, WITHOUT_FLAG, in_our_words, is_unclear, without_missing
 
@@ -52,30 +52,31 @@ class OwnTable(NamedTuple):
     notes: tuple[str, ...]  #: What was decided about it that its owner should know, a sentence or two each.
 
 
-def read_open(
-    *, srdb: str | Path, michaletz: str | Path, sun: str | Path, peng: str | Path, contains: Contains
-) -> pd.DataFrame:
-    """Read the four open databases of :mod:`helpers.sites.databases` into one raw table.
+def read_databases(keys: Sequence[str], places: Places) -> pd.DataFrame:
+    """Read site databases of the catalogue into one raw table.
 
-    The table is in the :data:`helpers.sites.schema.SCHEMA` and has every record of China and of the plateau, with
-    ``possible_duplicate`` set. A file that is missing or not what it should be raises a ``DataError``.
+    The table is in the :data:`helpers.sites.schema.SCHEMA` and has every record of the region and of its surroundings,
+    with ``possible_duplicate`` set: of records that agree the first stays, so the order of the keys counts. A key that
+    is no site database, or a file that is missing or not what it should be, raises a ``DataError``.
     """
-    tables = [read_srdb(srdb, contains), read_michaletz(michaletz, contains), read_sun2022(sun, contains)]
-    tables.append(
-        read_peng(peng, contains)
-    )  # last: of records that agree the first stays, and most of these are copies
+    for key in keys:
+        if not catalog.entry_of(key).reader.startswith("sites.databases."):
+            raise DataError(f"observations: {key!r} is no site database of data/catalog.yml; a table of your own goes in "
+                            "extra_observations")
+    tables = [catalog.reader(key)(*catalog.fetch(key).values(), places) for key in keys]
     raw = SCHEMA.validate(pd.concat(tables, ignore_index=True))
     raw["possible_duplicate"] |= find_duplicates(raw)
     return raw
 
 
-def read_table(path: str | Path, contains: Contains) -> OwnTable:
+def read_table(path: str | Path, places: Places) -> OwnTable:
     """Read and check a table of your own: a CSV file in UTF-8, separated by commas, in the schema.
 
     Values must be in g C m-2 yr-1 already, and the column ``unit`` must say so. May be left out: ``treatment``,
-    ``quality``, ``vegetation``, ``reference``, ``possible_duplicate``. The outlines tell what lies on the plateau
-    (`contains`) and in China; ``on_plateau`` and ``in_china`` may be typed, to be compared. Within
-    :data:`helpers.sites.places.BORDER_DEGREES` of China's border its outline is too coarse: there the typed one stays.
+    ``quality``, ``vegetation``, ``reference``, ``possible_duplicate``. The places tell what lies in the
+    region and in its surroundings; ``on_plateau`` and ``in_china`` may be typed, to be compared. Within
+    :data:`helpers.sites.places.BORDER_DEGREES` of the border of a country its outline may be coarse: there the typed
+    one stays. Records outside of the grid are told, and left out by quality control.
     May be added: what the author says of the place, for :mod:`helpers.sites.places`, ``own_elevation`` [m],
     ``own_temperature`` [degC], ``own_precipitation`` [mm yr-1] and ``country``; ``belowground_share`` of NPP;
     ``annual_coverage``, the part of the year that was measured (without the column: all of it); ``record``, ``note``.
@@ -89,11 +90,11 @@ def read_table(path: str | Path, contains: Contains) -> OwnTable:
     raw = read_text(path, SCHEMA.columns)
     text = _known_columns(path, raw)
     table, problems = _typed(text)
-    problems += _implausible(text, table) + _too_small(text, table) + _scattered(text, table)
+    problems += _implausible(text, table, places.grid) + _too_small(text, table) + _scattered(text, table)
     if problems:
         raise DataError(f"{path}: cannot be used (rows count from the header, row 1)\n- " + "\n- ".join(problems))
-    notes = _set_aside(raw) + _excluded_words(table)
-    for name, inside, decides in _outlines(table, contains):
+    notes = _set_aside(raw) + _excluded_words(table) + _off_grid(text, table, places.grid)
+    for name, inside, decides in _outlines(table, places):
         notes += _contradictions(name, text, inside, decides)
         table[name] = np.where(decides | (text[name] == ""), inside, table[name])
     records = SCHEMA.validate(table.reset_index(drop=True))
@@ -141,10 +142,9 @@ def _typed(text: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     return table, problems
 
 
-def _implausible(text: pd.DataFrame, table: pd.DataFrame) -> list[str]:
+def _implausible(text: pd.DataFrame, table: pd.DataFrame, grid: Box) -> list[str]:
     """List what is wrong with values of the right type."""
-    west, south, east, north = REGION
-    exchanged = swapped(table)
+    exchanged = swapped(table, grid)
     known, bound = table["variable"].isin(BOUNDS), table["variable"].map(BOUNDS).astype(float)
     limits = ", ".join(f"{name} {bound:g}" for name, bound in BOUNDS.items())
     checks = (
@@ -153,8 +153,8 @@ def _implausible(text: pd.DataFrame, table: pd.DataFrame) -> list[str]:
         ("longitude", text["longitude"] == "", "degrees east, not empty"),
         ("latitude", text["latitude"] == "", "degrees north, not empty"),
         ("longitude", exchanged, "degrees east: are latitude and longitude exchanged?"),
-        ("longitude", ~exchanged & _outside(table["longitude"], west, east), f"{west:g} to {east:g} degrees east"),
-        ("latitude", ~exchanged & _outside(table["latitude"], south, north), f"{south:g} to {north:g} degrees north"),
+        ("longitude", _outside(table["longitude"], -180, 180), "-180 to 180 degrees east"),
+        ("latitude", _outside(table["latitude"], -90, 90), "-90 to 90 degrees north"),
         ("year", _outside(table["year"], 1900, 2100), "a year from 1900 to 2100, or empty"),
         ("value", text["value"] == "", "g C m-2 yr-1, not empty"),
         (
@@ -194,7 +194,7 @@ def _too_small(text: pd.DataFrame, table: pd.DataFrame) -> list[str]:
 
 def _scattered(text: pd.DataFrame, table: pd.DataFrame) -> list[str]:
     """List the sites whose records lie too far apart; coordinates that are wrong have lines of their own."""
-    placed = table[region.in_box(REGION, table["longitude"], table["latitude"]) & (table["site"] != "")]
+    placed = table[table["latitude"].abs().le(90) & table["longitude"].abs().le(180) & (table["site"] != "")]
     places = placed.groupby("site")[["longitude", "latitude"]]
     apart = (places.max() - places.min()).max(axis=1)
     # A little more holds the limit: 92.1 - 92.0 is not 0.1 to the last digit.
@@ -202,14 +202,21 @@ def _scattered(text: pd.DataFrame, table: pd.DataFrame) -> list[str]:
     return _tell(text, "site", wide, f"one place for one name, to {SITE_DEGREES:g} degree; name each place differently")
 
 
-def _outlines(table: pd.DataFrame, contains: Contains) -> list[tuple[str, np.ndarray, np.ndarray]]:
+def _off_grid(text: pd.DataFrame, table: pd.DataFrame, grid: Box) -> list[str]:
+    """Tell which records lie outside of the target grid."""
+    off = ~region.in_box(grid, table["longitude"], table["latitude"])
+    west, south, east, north = grid
+    said = f"outside of the grid, {west:g} to {east:g} E and {south:g} to {north:g} N; left out by quality control"
+    return [f"row {_rows(text, 'longitude', off)}: {said}"] if off.any() else []
+
+
+def _outlines(table: pd.DataFrame, places: Places) -> list[tuple[str, np.ndarray, np.ndarray]]:
     """Return for each flag of place what the outline says of the records, and where it decides."""
     place = table["longitude"].to_numpy(), table["latitude"].to_numpy()
-    china = region.china()
-    far = shapely.distance(shapely.points(*place), china.boundary) > BORDER_DEGREES
+    far = shapely.distance(shapely.points(*place), places.surroundings.boundary) > BORDER_DEGREES
     return [
-        ("on_plateau", np.asarray(contains(*place), bool), np.ones(len(table), bool)),
-        ("in_china", region.contains(china, *place), far),
+        ("on_plateau", places.inside(*place), np.ones(len(table), bool)),
+        ("in_china", region.contains(places.surroundings, *place), far | (not places.country)),
     ]
 
 

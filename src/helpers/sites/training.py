@@ -7,9 +7,8 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from helpers.config import Settings
+from helpers.config import Layer, Settings
 from helpers.data import cube as covariates
-from helpers.data.cube import NPP_PREDICTORS, RS_PREDICTORS
 from helpers.errors import DataError
 from helpers.sites import quality
 from helpers.sites.databases import PAIR_COVERAGE
@@ -125,12 +124,18 @@ def training_table(
 
 
 def predictors(settings: Settings, variable: str) -> tuple[str, ...]:
-    """Return what the forest of ``npp`` or ``rs`` sees: the predictors of Eq. 1 or 2, less the one left out.
+    """Return what the forest of ``npp`` or ``rs`` sees: the predictors that the settings name, less the one left out.
 
-    Soil carbon is not one of NPP's: leaving it out changes Rs only.
+    By default they are those of Eq. 1 and 2. Soil carbon is not one of NPP's: leaving it out changes Rs only.
     """
-    every = {"npp": NPP_PREDICTORS, "rs": RS_PREDICTORS}[variable]
+    every = {"npp": settings.npp_predictors, "rs": settings.rs_predictors}[variable]
     return tuple(name for name in every if name != settings.left_out)
+
+
+def class_predictors(settings: Settings, variable: str) -> list[str]:
+    """Return those predictors of a forest whose values are classes: land cover, and maps of your own of that kind."""
+    kinds = {name: layer.kind for name, layer in settings.predictors.items() if isinstance(layer, Layer)}
+    return [name for name in predictors(settings, variable) if kinds.get(name) == "classes" or name == "land_cover"]
 
 
 def from_settings(settings: Settings, variable: str, n_trees: int, seed: int) -> RandomForest:
@@ -146,7 +151,7 @@ def from_settings(settings: Settings, variable: str, n_trees: int, seed: int) ->
         n_trees,
         mtry,
         settings.nodesize,
-        categorical=[name for name in ("land_cover",) if name in seen],
+        categorical=class_predictors(settings, variable),
         encoding=settings.land_cover_encoding,
         seed=seed,
         threads=settings.threads,

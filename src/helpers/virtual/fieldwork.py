@@ -10,7 +10,8 @@ import shapely
 from numpy.typing import ArrayLike, NDArray
 
 from helpers.data.land_cover import IGBP_CLASSES, WATER
-from helpers.data.region import REGION, contains
+from helpers.data.region import contains
+from helpers.virtual.geography import REGION
 from helpers.virtual.climate import mean_precipitation, mean_temperature
 from helpers.virtual.fluxes import fluxes
 from helpers.virtual.geography import KM_PER_DEGREE, geography, plateau_outline

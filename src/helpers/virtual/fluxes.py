@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, ndtr
 
 from helpers.data.land_cover import WATER
-from helpers.data.region import REGION
+from helpers.virtual.geography import REGION
 from helpers.virtual.climate import (
     Climate,
     climate,

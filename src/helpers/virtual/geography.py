@@ -17,8 +17,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from helpers.config import project_root
-from helpers.data.region import PAPER_BOX, REGION
 from helpers.errors import DataError
+
+#: West, south, east and north of China with its neighbours, degrees: the geography of the virtual world.
+REGION = (73.0, 18.0, 136.0, 54.0)
+#: West, south, east and north of the plateau as Zeng et al. 2023 state them, degrees.
+PAPER_BOX = (73.50, 25.99, 104.67, 39.83)
 
 #: Length of a degree of latitude, and of longitude at the equator, in the virtual world.
 KM_PER_DEGREE = 111.2
