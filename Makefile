@@ -15,11 +15,11 @@ STAMP := .venv/made-from-$(shell { cat requirements.lock; pwd; } | cksum | cut -
 BIN := .venv/bin
 # Snakemake reads its Snakefile from this cache, and an old one where it is there.
 SNAKEMAKE = rm -rf _build/cache/snakemake && $(BIN)/python -m helpers.runs.warm $(BIN)/python -m snakemake -s workflow/Snakefile --cores $(JOBS) --rerun-incomplete --nolock \
-	--runtime-source-cache-path _build/cache/snakemake --quiet host reason rules --config config=$(CONFIG)
+	--runtime-source-cache-path _build/cache/snakemake --quiet host reason rules --config "config=$(CONFIG)"
 
 # A folder in these variables is seen from here, whatever folder a notebook runs in.
 absolute = for name in QTP_DATA_MIRROR QTP_DATA_DIR QTP_RUNS_DIR; do \
-	value="$${!name:-}"; case "$$value" in ''|/*|*://*) ;; *) export "$$name=$$PWD/$$value" ;; esac; done
+	value="$${!name:-}"; case "$$value" in ''|/*|'~'*|*://*) ;; *) export "$$name=$$PWD/$$value" ;; esac; done
 
 N ?= 200
 SEED ?= 1
@@ -40,8 +40,8 @@ run: $(STAMP) ## run what is stale of the notebooks of CONFIG
 	@echo "The notebooks of '$(CONFIG)' are up to date: runs/$(CONFIG)/notebooks"
 
 sweep: $(STAMP) ## run what is missing of SWEEP, then collect; DRY=1 lists, RETRY=1 repeats failures, PART=1/4, PROFILE=
-	@$(absolute); $(BIN)/python -m helpers.sweeps.stages run $(SWEEP) --jobs $(JOBS) $(if $(DRY),--dry-run) \
-		$(if $(RETRY),--retry-failed) $(if $(PART),--part $(PART)) $(if $(PROFILE),--profile $(PROFILE))
+	@$(absolute); $(BIN)/python -m helpers.sweeps.stages run "$(SWEEP)" --jobs $(JOBS) $(if $(DRY),--dry-run) \
+		$(if $(RETRY),--retry-failed) $(if $(PART),--part "$(PART)") $(if $(PROFILE),--profile "$(PROFILE)")
 
 bench: $(STAMP) ## measure engines and scaling anew into data/benchmarks; 20 minutes on two idle cores
 	@$(BIN)/python benchmarks/engines.py
@@ -63,8 +63,9 @@ lint: $(STAMP) ## check style, layers of imports and dependencies
 	@PYTHONPATH=src $(BIN)/lint-imports --no-logo
 	@$(BIN)/deptry .
 
+# A folder of JUPYTER_PATH may hold a kernel python3 of another Python, which would come before that of .venv.
 lab: $(STAMP) ## open the notebooks in JupyterLab
-	@$(absolute); $(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks
+	@$(absolute); env -u JUPYTER_PATH $(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks
 
 data: $(STAMP) ## fetch and check the files of the open configuration
 	@$(absolute); $(BIN)/python -m helpers.data.catalog

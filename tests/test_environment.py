@@ -37,11 +37,21 @@ def locked() -> dict[str, list[tuple[str, list[str]]]]:
 
 @cache
 def conda() -> dict[str, Requirement]:
-    """Return the requirements of environment.yml, those for pip included."""
-    listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
-    lines = [line for line in listed if isinstance(line, str)]
-    lines += [line for section in listed if isinstance(section, dict) for line in section["pip"]]
+    """Return the requirements of environment.yml, those for pip included, without the checkout itself."""
+    lines = [line for line in [*conda_lines(), *pip_lines()] if not line.startswith("--editable")]
     return {canonicalize_name(requirement.name): requirement for requirement in map(Requirement, lines)}
+
+
+def conda_lines() -> list[str]:
+    """Return what conda itself installs."""
+    listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    return [line for line in listed if isinstance(line, str)]
+
+
+def pip_lines() -> list[str]:
+    """Return what pip installs after it."""
+    listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    return [line for section in listed if isinstance(section, dict) for line in section["pip"]]
 
 
 @pytest.mark.parametrize("name", sorted(asked()))
@@ -56,6 +66,12 @@ def test_conda_users_get_the_same_range(name):
 
 def test_conda_users_get_nothing_else():
     assert set(conda()) - set(asked()) == {"python", "pip"}
+
+
+def test_conda_users_get_pip_and_this_checkout_itself():
+    """An option that pip takes on its command line only, such as --no-deps, would end the installation."""
+    assert "pip" in conda_lines()
+    assert [line for line in pip_lines() if line.startswith("-")] == ["--editable ."]
 
 
 def test_conda_users_get_the_same_python():

@@ -309,25 +309,29 @@ def load_config(config: str | Path, overrides: Mapping[str, Any] | None = None) 
     """Read a configuration file and apply overrides to it.
 
     A name such as ``"open"`` is that of ``config/open.yml``; the path of a YAML file will do, too. An override of
-    ``None`` leaves the file's value. ConfigError is raised if there is no such file, it is not a flat mapping, or a
-    parameter is not valid.
+    ``None`` leaves the file's value. ConfigError is raised if there is no such file, it is not a flat mapping or not in
+    UTF-8, its key ``config`` is not the file's name, or a parameter is not valid.
     """
-    path = Path(config)
+    path = Path(config).expanduser()
     if path.suffix not in {".yml", ".yaml"}:
         path = project_root() / "config" / f"{config}.yml"
     if not path.is_file():
         known = ", ".join(config_names())
         raise ConfigError(f"no configuration {str(config)!r}: {path} does not exist; there are: {known}")
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not readable as YAML: {error}") from None
+    values = read_yaml(path)
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected one 'key: value' per line")
     values = {"config": path.stem} | values
     _refuse_unknown(values, str(path))
-    values |= {key: value for key, value in (overrides or {}).items() if value is not None}
-    return resolve(values, str(path))
+    if values["config"] != path.stem:  # papermill's -f would take the values of both files
+        raise ConfigError(
+            f"{path}: config is {values['config']!r}, but the file is another one: write 'config: {path.stem}', or "
+            f"rename the file to {values['config']}{path.suffix}"
+        )
+    replaced = {key: value for key, value in (overrides or {}).items() if value is not None}
+    if replaced.get("config", path.stem) != path.stem:  # the values would be of one configuration, the name of another
+        raise ConfigError(f"{path}: config cannot be replaced by {replaced['config']!r}: name that one by --config")
+    return resolve(values | replaced, str(path))
 
 
 def from_notebook(names: Mapping[str, Any]) -> Settings:
@@ -335,9 +339,18 @@ def from_notebook(names: Mapping[str, Any]) -> Settings:
 
     ``names`` are the notebook's ``globals()``. Names that are parameters count when they are not ``None``; ``config``
     names the base configuration. A name that papermill injected but that is not a parameter raises a ``ConfigError``,
-    as does what :func:`load_config` refuses.
+    and so do a ``world`` that it injected without a ``config``, and what :func:`load_config` refuses.
     """
-    _refuse_unknown(_injected_names(names.get("In", ())), "papermill")
+    injected = _injected_names(names.get("In", ()))
+    _refuse_unknown(injected, "papermill")
+    if "world" in injected and "config" not in injected:
+        # Only a whole configuration names the world. Laid over another one it would mean something else here than
+        # `make run` takes it for: what it leaves to the defaults would come from the other file.
+        raise ConfigError(
+            f"papermill: world is {names.get('world')!r}, and no parameter says of which configuration: with -f add a "
+            "line 'config: NAME' to the file, which is config/NAME.yml (mine.yml says 'config: mine'); with -p name a "
+            f"configuration of that world by '-p config NAME'; there are: {', '.join(config_names())}"
+        )
     given = {key: names[key] for key in Settings.model_fields if names.get(key) is not None}
     return load_config(given.pop("config", "virtual"), given)
 
@@ -372,3 +385,31 @@ def _problem(item: Mapping[str, Any]) -> str:
     given = "" if item["type"] == "missing" else f" (given: {item['input']!r})"
     valid = re.findall(r"'([^']*)'", item["ctx"]["expected"]) if item["type"] == "literal_error" else []
     return f"{'.'.join(map(str, item['loc']))}: {item['msg']}{given}{nearest_name(item['input'], valid)}"
+
+
+def read_yaml(path: Path) -> Any:
+    """Return what a YAML file holds; ConfigError names the file if it cannot be read, or is not in UTF-8 or no YAML."""
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError(f"{path}: not in UTF-8, at line {line}: save the file with the encoding UTF-8") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not readable as YAML: {error}") from None
+
+
+def own_tables(settings: Settings) -> list[Path]:
+    """Return the files of ``extra_observations``: ``~`` is your home, a relative path begins at the checkout.
+
+    A file that is not there raises a ConfigError.
+    """
+    files = [project_root() / Path(path).expanduser() for path in settings.extra_observations]
+    for given, path in zip(settings.extra_observations, files, strict=True):
+        if not path.is_file():
+            raise ConfigError(
+                f"extra_observations: {given!r}: no file {path}: expected an absolute path, one from your home (~/…), "
+                "or one from the checkout"
+            )
+    return files

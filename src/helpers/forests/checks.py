@@ -41,7 +41,7 @@ class Grown:
     model: RandomForest  #: Fitted.
     #: n rows: Observed and predicted under the distance-matched folds, in the order of the table.
     matched: pd.DataFrame
-    folds: Mapping[str, NDArray[np.int64]]  #: Fold of each row by scheme, see :data:`SCHEMES`.
+    folds: Mapping[str, NDArray[np.int64]]  #: Fold of each row by scheme: those of :data:`SCHEMES` that the run tried.
 
     @property
     def label(self) -> str:
@@ -64,7 +64,8 @@ def grown_again(settings: Settings, name: str, table: pd.DataFrame, predictions:
     what = target(settings, name)
     model.fit(table, table[what.column])
     matched = predictions[(predictions["scheme"] == "knndm") & (predictions["seed"] == settings.seed)]
-    by_scheme = {scheme: fold_numbers(predictions, scheme, settings.seed) for scheme in SCHEMES}
+    scored = set(predictions["scheme"])  # with validation_schemes fast, of these the distance-matched folds alone
+    by_scheme = {scheme: fold_numbers(predictions, scheme, settings.seed) for scheme in SCHEMES if scheme in scored}
     return Grown(name, what, table, model, matched.sort_values("row"), by_scheme)
 
 
@@ -85,6 +86,19 @@ def distance_summary(distances: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     kinds = tables.groupby(["model", "kind"], sort=False)
     measures = {"median_km": ("distance_km", "median"), "wasserstein_km": ("wasserstein_km", "first")}
     return kinds.agg(**measures).reset_index()
+
+
+def random_folds_in_words(forest: Grown, scores: pd.DataFrame, summary: pd.DataFrame) -> dict[str, str]:
+    """Return what random folds say of a forest, for the text: R² (``r2``), their median distance (``km``), its W.
+
+    Each is "not tried" where the run did not try them (``validation_schemes`` fast). The scores are those of
+    :func:`helpers.forests.fitting.validate`, the summary is that of :func:`distance_summary`; W is ``w_km``.
+    """
+    if "random" not in forest.folds:
+        return dict.fromkeys(("r2", "km", "w_km"), "not tried")
+    r2 = scores.set_index(["model", "scheme", "part", "metric"])["value"][forest.label, "random", "all", "r2_explained"]
+    reach = summary.set_index(["model", "kind"]).loc[(forest.label, scheme_name("random"))]
+    return {"r2": f"{r2:.2f}", "km": f"{reach['median_km']:.0f} km", "w_km": f"{reach['wasserstein_km']:.0f}"}
 
 
 def importance_elsewhere(settings: Settings, forest: Grown) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from helpers.config import Settings, load_config, project_root
+from helpers.config import Settings, load_config, project_root, read_yaml
 from helpers.data import catalog
 from helpers.errors import ConfigError, DataError, RunError
 from helpers.runs.execute import overrides_of, settings_parser
@@ -59,7 +59,7 @@ def stage(settings: Settings, folder: Path) -> Path:
     RunError is raised if executed notebooks are missing, or their results do not belong together.
     """
     root, run_folder = project_root(), runs_folder() / settings.run
-    names = _notebooks_of(yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8")))
+    names = _notebooks_of(read_yaml(root / "_toc.yml"))
     executed = {name: run_folder / "notebooks" / f"{name}.ipynb" for name in names}
     _refuse_missing(executed, settings)
     provenance = merge_provenance(run_folder, names, settings)
@@ -71,7 +71,7 @@ def stage(settings: Settings, folder: Path) -> Path:
         notebook = with_alt_texts(json.loads(path.read_text(encoding="utf-8")))
         (source / "notebooks" / path.name).write_text(json.dumps(notebook), encoding="utf-8")
     shutil.copy2(root / "_toc.yml", source)
-    config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
+    config = read_yaml(root / "_config.yml")
     text = yaml.safe_dump(resolved_config(config, provenance), sort_keys=False, allow_unicode=True)
     (source / "_config.yml").write_text(text, encoding="utf-8")
     generated = source / "_generated"

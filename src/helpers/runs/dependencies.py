@@ -58,7 +58,7 @@ def _data_files(texts: list[str], folder: Path) -> list[Path]:
     found: set[Path] = set()
     while new := {file for file in files - found if any(file.name in text for text in texts)}:
         found |= new
-        texts = [file.read_text(encoding="utf-8") for file in new if file.suffix in {".yml", ".yaml"}]
+        texts = [_text(file) for file in new if file.suffix in {".yml", ".yaml"}]
     return sorted(found)
 
 
@@ -71,7 +71,7 @@ def _files(name: str, sources: Path) -> list[Path]:
 
 def _read(path: Path, without: Collection[str] = ()) -> tuple[str, frozenset[str]]:
     """Return what a notebook or a module means, and the names from our packages that it imports and uses."""
-    text = notebook_code(path, without) if path.suffix == ".ipynb" else path.read_text(encoding="utf-8")
+    text = notebook_code(path, without) if path.suffix == ".ipynb" else _text(path)
     try:
         return _parsed(text)
     except SyntaxError as error:
@@ -79,9 +79,17 @@ def _read(path: Path, without: Collection[str] = ()) -> tuple[str, frozenset[str
         raise RunError(f"{path}: {error.msg} in {line}: mend it, then run again") from None
 
 
+def _text(path: Path) -> str:
+    """Return the text of a file, or say which one is not in UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise RunError(f"{path}: not in UTF-8: save the file with that encoding, then run again") from None
+
+
 def notebook_code(notebook: Path, without: Collection[str] = ()) -> str:
     """Return the Python of a notebook's code cells that have none of some tags, without IPython's commands."""
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    cells = json.loads(_text(notebook))["cells"]
     code = [cell for cell in cells if cell["cell_type"] == "code"]
     kept = [cell for cell in code if set(without).isdisjoint(cell["metadata"].get("tags", []))]
     lines = "\n".join("".join(cell["source"]) for cell in kept).splitlines()

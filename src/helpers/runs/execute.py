@@ -8,7 +8,6 @@ import contextlib
 import logging
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ import yaml
 
 from helpers.config import Settings, load_config
 from helpers.errors import ConfigError, RunError
-from helpers.runs.files import child_environment, runs_folder, shown, written_whole
+from helpers.runs.files import child_environment, runs_folder, shown, socket_folder, written_whole
 from helpers.runs.steps import EXECUTION_PARAMETERS, STEPS, deciding_parameters, foreign_tags
 from helpers.runs.warm import spare_kernel
 
@@ -73,7 +72,7 @@ def _injected(notebook: str, config: str | Path, settings: Settings) -> dict[str
         counting = {*deciding_parameters(notebook), *EXECUTION_PARAMETERS}
         values = {key: value for key, value in values.items() if key in counting}
     is_file = Path(config).suffix in {".yml", ".yaml"}
-    return values | {"config": str(Path(config).resolve() if is_file else config)}
+    return values | {"config": str(Path(config).expanduser().resolve() if is_file else config)}
 
 
 def _run_by_papermill(template: Any, output: Path, parameters: Mapping[str, Any], source: Path) -> None:
@@ -81,7 +80,7 @@ def _run_by_papermill(template: Any, output: Path, parameters: Mapping[str, Any]
     import papermill
 
     look = "{desc}: cell {n} of {total} [{elapsed}]"
-    with tempfile.TemporaryDirectory(prefix="kernel-") as state:
+    with socket_folder("kernel-", "kernel-ipc-5") as state:  # a kernel has five sockets
         papermill.execute_notebook(
             template,
             output,

@@ -4,20 +4,24 @@ import contextlib
 import hashlib
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 
 from helpers.config import project_root
+from helpers.errors import RunError
 
 SOURCES = Path(__file__).resolve().parents[2]  # the folder of our packages, which child processes import
+#: Bytes of the longest address of a socket: 103 on macOS, 107 on Linux.
+SOCKET_BYTES = 103
 
 
 def runs_folder() -> Path:
     """Return the folder of all runs: ``QTP_RUNS_DIR`` if that is set, else ``runs/`` of the checkout."""
     named = os.environ.get("QTP_RUNS_DIR")
-    return Path(named).resolve() if named else project_root() / "runs"
+    return Path(named).expanduser().resolve() if named else project_root() / "runs"
 
 
 def child_environment(**own: str) -> dict[str, str]:
@@ -30,13 +34,40 @@ def child_environment(**own: str) -> dict[str, str]:
     paths = [str(SOURCES), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     return {
         **os.environ,
-        **{name: os.path.abspath(value) for name, value in data.items() if value and "://" not in value},
+        **{name: _absolute(value) for name, value in data.items() if value and "://" not in value},
         "QTP_BOOK_ROOT": str(project_root()),
         "QTP_RUNS_DIR": str(runs_folder()),
         "MPLCONFIGDIR": os.environ.get("MPLCONFIGDIR") or str(project_root() / "_build" / "cache" / "matplotlib"),
         "PYTHONPATH": os.pathsep.join(os.path.abspath(path) for path in paths if path),
         **own,
     }
+
+
+def _absolute(path: str) -> str:
+    """Return a path that means the same in every folder."""
+    return os.path.abspath(os.path.expanduser(path))
+
+
+@contextlib.contextmanager
+def socket_folder(prefix: str, longest_name: str) -> Iterator[str]:
+    """Yield a temporary folder in which a socket of a name of this length can have its address.
+
+    It lies where temporary files do (``TMPDIR``), or in ``/tmp`` if that path is too long. If neither will do, RunError
+    is raised. Windows has no such sockets, and there any folder will do.
+    """
+    named = tempfile.gettempdir()
+    for parent in (named, "/tmp"):
+        # What mkdtemp adds to the prefix has eight letters.
+        address = os.path.join(parent, f"{prefix}12345678", longest_name)
+        fits = os.name == "nt" or len(os.fsencode(address)) <= SOCKET_BYTES
+        if fits and os.access(parent, os.W_OK | os.X_OK):
+            with tempfile.TemporaryDirectory(prefix=prefix, dir=parent) as folder:
+                yield folder
+            return
+    raise RunError(
+        f"TMPDIR is too long for a socket: {named} has {len(os.fsencode(named))} bytes, expected at most "
+        f"{SOCKET_BYTES - len(address) + len('/tmp')}, and /tmp cannot be written to: set TMPDIR to a shorter folder"
+    )
 
 
 @contextlib.contextmanager

@@ -12,7 +12,6 @@ import os
 import socket
 import subprocess
 import sys
-import tempfile
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
@@ -174,7 +173,9 @@ def call(module: str, arguments: list[str]) -> int:
 
 def beside(command: list[str], **options: Any) -> int:
     """Run a command with a server beside it, and return its exit code; ``options`` are those of ``subprocess.run``."""
-    with tempfile.TemporaryDirectory(prefix="warm-") as folder, contextlib.ExitStack() as stack:
+    from helpers.runs.files import socket_folder  # here: a call has no use for what it imports
+
+    with socket_folder("warm-", "socket") as folder, contextlib.ExitStack() as stack:
         environment = {**os.environ, **options.pop("env", {})}
         if sys.platform == "linux":  # elsewhere libraries do not bear a copy of their process
             address = environment[ADDRESS] = os.path.join(folder, "socket")
@@ -189,10 +190,18 @@ def main(arguments: list[str]) -> int:
     if not arguments or arguments[0] in {"-h", "--help"}:
         print(__doc__)
         return 0
+    from helpers.errors import RunError
+
     word, *rest = arguments
     if word == "serve":
         return serve(*rest)
-    return call(rest[0], rest[1:]) if word == "call" else beside(arguments)
+    if word == "call":
+        return call(rest[0], rest[1:])
+    try:
+        return beside(arguments)
+    except RunError as error:
+        print(error, file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

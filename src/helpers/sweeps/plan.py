@@ -16,10 +16,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from helpers.config import Settings, load_config, nearest_name, project_root, resolve
+from helpers.config import Settings, load_config, nearest_name, own_tables, project_root, read_yaml, resolve
 from helpers.errors import ConfigError
 from helpers.runs import dependencies
 from helpers.runs.files import digest, runs_folder
@@ -116,10 +115,7 @@ def read_sweep(path: str | Path) -> Sweep:
     problems are named at once.
     """
     path = _located(path)
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not readable as YAML: {error}") from None
+    values = read_yaml(path)
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected 'config: ...' and 'axes: ...'")
     for key in values:
@@ -208,7 +204,7 @@ def part_of(planned: Plan, part: str) -> Plan:
 
 
 def _located(path: str | Path) -> Path:
-    path = Path(path)
+    path = Path(path).expanduser()
     folder = project_root() / "config" / "sweeps"
     if path.suffix not in {".yml", ".yaml"}:
         path = folder / f"{path}.yml"
@@ -302,13 +298,13 @@ def _capped(cells: dict[str, dict[str, Any]], cap: int | None) -> dict[str, dict
 
 def _stages(settings: Settings, given: Mapping[str, Any]) -> list[Stage]:
     """Return the stages of a cell, in the order of the notebooks."""
-    own_tables = [digest(project_root() / path) for path in settings.extra_observations]
+    observations = [digest(path) for path in own_tables(settings)]
     stages: list[Stage] = []
     for notebook in NOTEBOOKS:
         earlier = [stage for stage in stages if stage.notebook in _chain(notebook)]
         decisive = {key: getattr(settings, key) for key in deciding_parameters(notebook)}
         code = code_digest(notebook, settings.world)
-        named = [notebook, decisive, own_tables, [*(stage.code for stage in earlier), code]]
+        named = [notebook, decisive, observations, [*(stage.code for stage in earlier), code]]
         counting = {*deciding_parameters(notebook), *EXECUTION_PARAMETERS}
         parameters = {key: value for key, value in given.items() if key in counting}
         needs = tuple((stage.notebook, stage.digest) for stage in earlier)
