@@ -27,8 +27,7 @@ import xarray as xr
 from helpers.balance import draws
 from helpers.balance.cells import budget_cells
 from helpers.balance.uncertainty import budget_intervals
-from helpers.config import Settings, load_config
-from helpers.data.cube import RS_PREDICTORS
+from helpers.config import RS_PREDICTORS, Settings, load_config
 from helpers.forests import choices, families, fitting
 from helpers.sites import places, quality, training
 from helpers.sites.databases import pair_site_means
@@ -60,7 +59,7 @@ def chain_of(settings: Settings, world: World) -> draws.Chain:
         places.leave_out(*controlled, places.check_records(controlled[0], world.cube, settings), settings)[0]
         for controlled in (quality.quality_control(world.observations), quality.control_pairs(world.rs_rh_pairs))
     )
-    cells = map_table(world.cube, ["cell_area", *RS_PREDICTORS], world.cube["plateau"])
+    cells = map_table(world.cube, ["cell_area", *RS_PREDICTORS], world.cube["in_region"])
     tables, usable = {}, np.ones(len(cells), dtype=bool)
     for name in fitting.FLUXES:
         tables[name], _ = training.training_table(settings, name, world.cube, used)
@@ -76,7 +75,7 @@ def chain_of(settings: Settings, world: World) -> draws.Chain:
         table, family = ours[name], families.members(settings, name, settings.validation_trees)
         where = (table["longitude"], table["latitude"], cells["longitude"], cells["latitude"])
         fold = folds.knndm(*where, settings.n_folds, settings.seed).fold
-        scores = families.scored(family, table, fold, {"plateau": table["on_plateau"]}, settings.seed)
+        scores = families.scored(family, table, fold, {"region": table["in_region"]}, settings.seed)
         maps = families.maps(family, table, summed, settings.seed)
         weights = scores.set_index("member")["weight"].reindex(maps)
         of_draws[name] = draws.Family(np.array(list(maps.values())), weights.to_numpy())
@@ -90,7 +89,7 @@ def true_means(truth: xr.Dataset, cells: pd.DataFrame, area_column: str) -> pd.D
     """
     place = {axis: xr.DataArray(cells[axis].to_numpy(), dims="cell") for axis in ("latitude", "longitude")}
     fields = truth[["npp", "rs", "rh", "nep"]].mean("time").sel(place).to_dataframe()
-    parts = {"plateau": np.ones(len(cells), bool), "inside": cells["inside"], "outside": ~cells["inside"]}
+    parts = {"region": np.ones(len(cells), bool), "inside": cells["inside"], "outside": ~cells["inside"]}
     rows = {
         part: {
             name.upper() if name[0] == "n" else name.capitalize(): np.average(fields[name][mask], weights=area)

@@ -28,7 +28,7 @@ import xarray as xr
 from engines import COLUMNS, FORESTS, sites_of, synthetic_grid
 from measuring import MEASUREMENTS, cpu_seconds, in_child, resident_memory, write_table
 
-from helpers.data.cube import NPP_PREDICTORS
+from helpers.config import NPP_PREDICTORS
 from mapforest.forest import RandomForest
 from mapforest.predict import predict
 

@@ -77,7 +77,7 @@ def measure(
         for notebook in notebooks:
             spent = executed(notebook, options, Path(made))
             with xr.open_zarr(Path(made) / settings.run / "cube.zarr") as cube:
-                size = {"cells": cube["plateau"].size, "plateau_cells": int(cube["plateau"].sum())}
+                size = {"cells": cube["in_region"].size, "plateau_cells": int(cube["in_region"].sum())}
                 size["years"] = cube.sizes["time"]
             fixed = {"config": config, "resolution": settings.resolution, "threads": settings.threads, **size}
             records.append({**fixed, "trees": settings.n_trees, "notebook": notebook, **spent})

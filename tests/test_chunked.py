@@ -35,11 +35,11 @@ def chunked(world) -> tuple[xr.Dataset, xr.Dataset]:
 
 def _fields(cube_and_truth):
     layers, truth = cube_and_truth
-    return {name: field.where(layers["plateau"]) for name, field in truth.items()}, layers["cell_area"]
+    return {name: field.where(layers["in_region"]) for name, field in truth.items()}, layers["cell_area"]
 
 
 def _space(layers: xr.Dataset) -> applicability.TrainingSpace:
-    rows = map_table(layers, PREDICTORS, layers["plateau"]).iloc[::40].reset_index(drop=True)
+    rows = map_table(layers, PREDICTORS, layers["in_region"]).iloc[::40].reset_index(drop=True)
     return applicability.training_space(
         rows, dict.fromkeys(PREDICTORS, 1.0), fold=rows.index % 3, categorical=["land_cover"]
     )
@@ -52,12 +52,12 @@ TABLES = {
         {(name, "truth"): field for name, field in _fields(both)[0].items()}, _fields(both)[1]
     ),
     "budget by class": lambda both: budgets.budget_by_class(
-        _fields(both)[0], both[0]["land_cover"].where(both[0]["plateau"]), _fields(both)[1]
+        _fields(both)[0], both[0]["land_cover"].where(both[0]["in_region"]), _fields(both)[1]
     ),
     "recovery": lambda both: budgets.recovery("NPP", both[0]["npp_modis"], both[1]["npp"], both[0]["cell_area"]),
     "summary": lambda both: cube.summary(both[0]),
     "class shares": lambda both: land_cover.class_shares(both[0]),
-    "cells": lambda both: map_table(both[0], PREDICTORS, both[0]["plateau"]),
+    "cells": lambda both: map_table(both[0], PREDICTORS, both[0]["in_region"]),
     "samples": lambda both: cube.sample(
         both[0], pd.DataFrame({"longitude": [90.1, 98.3], "latitude": [33.0, 31.2], "year": [2003, float("nan")]})
     ),
@@ -70,21 +70,21 @@ def test_tables_do_not_depend_on_chunks(world, chunked, table):
 
 
 def test_the_area_of_applicability_does_not_depend_on_chunks(world, chunked):
-    expected = applicability.applicable_cells(_space(world[0]), world[0], world[0]["plateau"])
+    expected = applicability.applicable_cells(_space(world[0]), world[0], world[0]["in_region"])
     assert 0 < expected.mean() < 1
-    found = applicability.applicable_cells(_space(world[0]), chunked[0], chunked[0]["plateau"], band_rows=6)
+    found = applicability.applicable_cells(_space(world[0]), chunked[0], chunked[0]["in_region"], band_rows=6)
     xr.testing.assert_equal(found, expected)
 
 
 @pytest.mark.parametrize("band_cells", [100, 300_000])
 def test_the_map_of_intervals_holds_the_quantiles_of_each_cell(world, chunked, band_cells):
-    cells = map_table(world[0], PREDICTORS, world[0]["plateau"])
+    cells = map_table(world[0], PREDICTORS, world[0]["in_region"])
     table, target = cells.iloc[::20].reset_index(drop=True), cells["temperature"].iloc[::20].to_numpy()
     grown = intervals.grow(RandomForest(PREDICTORS, 30, mtry=2, categorical=["land_cover"]).fit(table, target))
-    found = intervals.interval_map(grown, chunked[0], chunked[0]["plateau"], (0.05, 0.95), 0.5, band_cells)
+    found = intervals.interval_map(grown, chunked[0], chunked[0]["in_region"], (0.05, 0.95), 0.5, band_cells)
     lower, upper = intervals.quantiles(grown, cells, (0.05, 0.95)).T
     for name, expected in (("lower", lower - 0.5), ("upper", upper + 0.5)):
-        like = cell_map(cells, expected, world[0]["plateau"])
+        like = cell_map(cells, expected, world[0]["in_region"])
         xr.testing.assert_allclose(
             found[name].drop_vars("spatial_ref"),
             like.drop_vars("spatial_ref", errors="ignore").astype("float32"),
@@ -101,8 +101,8 @@ def test_a_large_map_is_drawn_from_every_kth_cell():
 
 def test_a_thinned_cube_keeps_the_area(world):
     layers = world[0]
-    sample = cube.thinned(layers, most=int(layers["plateau"].sum()) // 4)
-    area = [float(part["cell_area"].where(part["plateau"]).sum()) for part in (sample, layers)]
+    sample = cube.thinned(layers, most=int(layers["in_region"].sum()) // 4)
+    area = [float(part["cell_area"].where(part["in_region"]).sum()) for part in (sample, layers)]
     assert sample.attrs["thinned"] == 2
     assert area[0] == pytest.approx(area[1], rel=0.05)
 

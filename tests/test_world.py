@@ -19,7 +19,7 @@ def virtual_world() -> World:
 
 
 COMMON_NAMES = {
-    "cube": {*cube.RS_PREDICTORS, "plateau", "cell_area"},
+    "cube": {*cube.RS_PREDICTORS, "in_region", "cell_area"},
     "products": {"npp", "rs"},
     "observations": {"npp", "rs"},
     "rs_rh_pairs": {"rs", "rh", "site"},
@@ -92,10 +92,10 @@ def test_a_box_beyond_the_virtual_world_is_refused_before_anyone_measures(monkey
 
 
 def test_the_plateau_of_a_world_follows_its_mask(virtual_world):
-    high = open_world(load_config("virtual", TINY | {"plateau_mask": "above_3000m"})).cube
-    inside = high["plateau"]
+    high = open_world(load_config("virtual", TINY | {"region_mask": "above_3000m"})).cube
+    inside = high["in_region"]
     assert float(high["elevation"].where(inside).min()) >= 3000
-    assert int(inside.sum()) != int(virtual_world.cube["plateau"].sum())
+    assert int(inside.sum()) != int(virtual_world.cube["in_region"].sum())
 
 
 @pytest.mark.real_data

@@ -20,7 +20,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from helpers.errors import ConfigError
 
-
 #: The fluxes that are compared, by the key that a table of products has for them.
 FLUXES = ("npp", "rs", "rh")
 #: What the code asks of any world by this name: to check places and classes, to mask water, to weigh soil carbon.
@@ -116,7 +115,7 @@ class Settings(BaseModel):
     region_mask: Literal["boundary", "above_2500m", "above_3000m"] = Field(
         "boundary", description="cells that are the region: in the boundary, or in its bounding box and this high"
     )
-    soc_depth: Literal[30, 100] = Field(30, description="depth of the soil carbon stock, cm, in names of the catalogue (virtual: 30)")
+    soc_depth: Literal[30, 100] = Field(30, description="depth of the soil carbon stock, cm (virtual: 30)")
     training_domain: Literal["region", "surroundings"] = Field("region", description="sites that train the forests")
     npp_aggregation: Literal["rows", "site_mean", "site_median"] = Field(
         "rows", description="how the NPP records of one site enter the training table"
@@ -258,7 +257,7 @@ def _refuse_unnamed(key: str, names: list[str], known: Iterable[str]) -> None:
     for name in names:
         if name not in known:
             raise ValueError(
-                f"{key} has {name!r}, which predictors does not have; it has {', '.join(known)}{nearest_name(name, known)}"
+                f"{key} has {name!r}, which predictors lacks; it has {', '.join(known)}{nearest_name(name, known)}"
             )
     if len(set(names)) < len(names):
         raise ValueError(f"{key} names a predictor twice: {', '.join(names)}")
@@ -400,16 +399,22 @@ def read_yaml(path: Path) -> Any:
         raise ConfigError(f"{path}: not readable as YAML: {error}") from None
 
 
-def own_tables(settings: Settings) -> list[Path]:
-    """Return the files of ``extra_observations``: ``~`` is your home, a relative path begins at the checkout.
+def own_files(settings: Settings) -> list[Path]:
+    """Return the user's own files that a configuration names: site tables, maps and outlines.
 
-    A file that is not there raises a ConfigError.
+    ``~`` is your home, a relative path begins at the checkout. A file that is not there raises a ConfigError.
     """
-    files = [project_root() / Path(path).expanduser() for path in settings.extra_observations]
-    for given, path in zip(settings.extra_observations, files, strict=True):
-        if not path.is_file():
+    named = [("extra_observations", path) for path in settings.extra_observations]
+    maps = {"predictors": settings.predictors}
+    maps |= {f"products.{flux}": sources for flux, sources in settings.products.items()}
+    for key, sources in maps.items():
+        named += [(f"{key}.{name}", layer.file) for name, layer in sources.items() if isinstance(layer, Layer)]
+    outlines = {"region": settings.region, "region.surroundings": settings.region.surroundings}
+    named += [(key, one.boundary) for key, one in outlines.items() if one is not None and Path(one.boundary).suffix]
+    for key, given in named:
+        if not from_root(given).exists():
             raise ConfigError(
-                f"extra_observations: {given!r}: no file {path}: expected an absolute path, one from your home (~/…), "
+                f"{key}: {given!r}: no file {from_root(given)}: expected an absolute path, one from your home (~/…), "
                 "or one from the checkout"
             )
-    return files
+    return [from_root(given) for _, given in named]

@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 
 from helpers.balance.cells import budget_cells, missing_cells
-from helpers.data.cube import RS_PREDICTORS
+from helpers.config import RS_PREDICTORS
 from helpers.errors import DataError
 
 PLACES = pd.DataFrame({"latitude": [30.0, 30.0], "longitude": [80.0, 90.0]})
@@ -29,7 +29,7 @@ def cube() -> xr.Dataset:
     layers["land_cover"] = xr.DataArray([[16.0, 16, 10], [10, 10, 17]], flat, dims[1:])
     layers["soc"] = layers["soc"].copy()
     layers["soc"][:, 1, 2] = np.nan
-    layers["plateau"] = xr.DataArray(np.ones((2, 3), bool), flat, dims[1:])
+    layers["in_region"] = xr.DataArray(np.ones((2, 3), bool), flat, dims[1:])
     layers["cell_area"] = xr.DataArray([[1.0e6, 1e6, 1e6], [2e6, 2e6, 2e6]], flat, dims[1:])
     return xr.Dataset(layers)
 
@@ -46,7 +46,7 @@ def test_a_cell_counts_once_whatever_its_valid_years(cube):
 
 
 def test_cells_outside_the_plateau_do_not_count(cube):
-    cube["plateau"][1, :] = False
+    cube["in_region"][1, :] = False
     assert set(cells_of(cube)["latitude"]) == {36.0}
 
 
@@ -86,16 +86,16 @@ def test_cells_that_were_not_judged_are_outside(cube):
 
 
 def test_regions_are_blocks_of_the_plateau(cube):
-    regions = cells_of(cube).groupby(["latitude", "longitude"])["region"].first()
+    regions = cells_of(cube).groupby(["latitude", "longitude"])["block"].first()
     assert regions.nunique() == 4
-    assert budget_cells(cube, PLACES, [True, True], 600).groupby("latitude")["region"].nunique().max() < 3
+    assert budget_cells(cube, PLACES, [True, True], 600).groupby("latitude")["block"].nunique().max() < 3
 
 
 def test_each_cell_has_five_evenly_spread_years_and_all_years_have_their_turn(cube):
     years = pd.date_range("1981-01-01", periods=19, freq="YS")
     row = cube.isel(time=1, latitude=0, longitude=2, drop=True)
     wide = xr.concat([row] * 38, dim=pd.Index(np.linspace(80, 99, 38), name="longitude")).expand_dims(latitude=[36.0])
-    static = wide[["plateau", "cell_area", "land_cover"]]
+    static = wide[["in_region", "cell_area", "land_cover"]]
     long = wide.drop_vars(static).expand_dims(time=years).merge(static)
     long["lai"] = long["lai"] * 0 + xr.DataArray(np.arange(19.0), {"time": years})
     cells = cells_of(long)
@@ -112,5 +112,5 @@ def test_a_climatology_counts_once(cube):
 
 
 def test_no_complete_cell_is_refused(cube):
-    with pytest.raises(DataError, match="no cell of the plateau has all predictors"):
+    with pytest.raises(DataError, match="no cell of the region has all covariates"):
         cells_of(cube.assign(lai=cube["lai"] * np.nan))

@@ -24,7 +24,7 @@ def cube() -> xr.Dataset:
     return xr.Dataset(
         {
             "cell_area": field(1e5, 1e5, 3e5, 3e5),
-            "plateau": field(1, 1, 1, 1).astype(bool),
+            "in_region": field(1, 1, 1, 1).astype(bool),
             "land_cover": field(10, 16, 10, 15),
             "soc": field(2, 1, 4, 1),
         }

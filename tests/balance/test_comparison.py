@@ -113,9 +113,9 @@ def test_products_of_a_quantity_are_cut_to_the_plateau_with_modis_first():
 
 def test_modis_is_compared_at_the_sites_in_the_cube_with_the_mean_of_their_years():
     """The cube's cells reach from 89.5 to 91.5 E and from 34.5 to 36.5 N; one cell has no value."""
-    cube = xr.Dataset({"npp_modis": flux([[10, 20], [30, np.nan]]), "plateau": flux([[1, 0], [1, 1]]) > 0})
+    cube = xr.Dataset({"npp_modis": flux([[10, 20], [30, np.nan]]), "in_region": flux([[1, 0], [1, 1]]) > 0})
     places = [(89.6, 36.4), (89.6, 36.4), (91.4, 36.0), (91.0, 35.0), (91.6, 36.0), (90.0, 34.4)]
     site_years = pd.DataFrame(places, columns=["longitude", "latitude"]).assign(npp=[1.0, 3.0, 5.0, 7.0, 9.0, 11.0])
     found = comparison.modis_check(cube, site_years)
     assert found[["longitude", "mod17a3", "npp_modis"]].to_numpy().tolist() == [[89.6, 2, 10], [91.4, 5, 20]]
-    assert found["on_plateau"].tolist() == [True, False]
+    assert found["in_region"].tolist() == [True, False]

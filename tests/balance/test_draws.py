@@ -10,8 +10,7 @@ import pytest
 
 from helpers.balance import draws
 from helpers.balance.draws import SOURCES, Chain, Family, Flux, Grown
-from helpers.config import load_config
-from helpers.data.cube import RS_PREDICTORS
+from helpers.config import RS_PREDICTORS, load_config
 from helpers.errors import DataError
 
 SEED = 11
@@ -112,7 +111,7 @@ def hand_cells() -> pd.DataFrame:
             "area": [1e6, 2e6, 3e6, 4e6],
             "filled_area": [2e6, 2e6, 3e6, 8e6],
             "predicted_area": [1e6, 2e6, 3e6, 6e6],
-            "region": [0, 0, 1, 1],
+            "block": [0, 0, 1, 1],
             "inside": [True, False, True, True],
         }
     )
@@ -140,7 +139,7 @@ def one_region(**columns) -> pd.DataFrame:
         "area": 1e6,
         "filled_area": 1e6,
         "predicted_area": 1e6,
-        "region": 0,
+        "block": 0,
         "inside": True,
     }
     return pd.DataFrame([cell | columns])
@@ -149,7 +148,7 @@ def one_region(**columns) -> pd.DataFrame:
 def alone(chain: Chain, source: str, n: int = 60) -> pd.DataFrame:
     """Return n draws of one source, on the whole plateau."""
     table = draws.draw_budgets(chain, SEED, 2 * n, alone=(source,))
-    return table[(table["varied"] == source) & (table["part"] == "plateau")].reset_index(drop=True)
+    return table[(table["varied"] == source) & (table["part"] == "region")].reset_index(drop=True)
 
 
 # --- the estimate, by hand -------------------------------------------------------------------------------------------
@@ -166,19 +165,19 @@ def test_the_estimate_of_every_scenario_and_part_is_that_worked_by_hand():
     estimate = found[found["varied"] == "none"].drop(columns=["varied", "draw"]).reset_index(drop=True)
     expected = pd.DataFrame(
         [
-            ("main", "plateau", 10.0, 360.0, 660.0, 330.0, 30.0),
+            ("main", "region", 10.0, 360.0, 660.0, 330.0, 30.0),
             ("main", "inside", 8.0, 390.0, 715.0, 357.5, 32.5),
             ("main", "outside", 2.0, 240.0, 440.0, 220.0, 20.0),
-            ("filled", "plateau", 15.0, 376.0, 2068 / 3, 1034 / 3, 94 / 3),
+            ("filled", "region", 15.0, 376.0, 2068 / 3, 1034 / 3, 94 / 3),
             ("filled", "inside", 13.0, 5160 / 13, 9460 / 13, 4730 / 13, 430 / 13),
             ("filled", "outside", 2.0, 240.0, 440.0, 220.0, 20.0),
-            ("naive", "plateau", 10.0, 300.0, 600.0, 300.0, 0.0),
+            ("naive", "region", 10.0, 300.0, 600.0, 300.0, 0.0),
             ("naive", "inside", 8.0, 325.0, 650.0, 325.0, 0.0),
             ("naive", "outside", 2.0, 200.0, 400.0, 200.0, 0.0),
-            ("paper_line", "plateau", 10.0, 360.0, 660.0, 418.21, -58.21),
+            ("paper_line", "region", 10.0, 360.0, 660.0, 418.21, -58.21),
             ("paper_line", "inside", 8.0, 390.0, 715.0, 452.31, -62.31),
             ("paper_line", "outside", 2.0, 240.0, 440.0, 281.81, -41.81),
-            ("as_paper", "plateau", 12.0, 920 / 3, 2050 / 3, 1271 / 3 + 9.01, -351 / 3 - 9.01),
+            ("as_paper", "region", 12.0, 920 / 3, 2050 / 3, 1271 / 3 + 9.01, -351 / 3 - 9.01),
             ("as_paper", "inside", 10.0, 330.0, 730.0, 461.61, -131.61),
             ("as_paper", "outside", 2.0, 190.0, 450.0, 288.01, -98.01),
         ],
@@ -190,21 +189,21 @@ def test_the_estimate_of_every_scenario_and_part_is_that_worked_by_hand():
 def test_a_part_without_a_cell_has_no_rows():
     cells = hand_cells().assign(inside=True)
     found = draws.draw_budgets(hand_chain(cells=cells), SEED, 4, alone=())
-    assert set(found["part"]) == {"plateau", "inside"}
+    assert set(found["part"]) == {"region", "inside"}
 
 
 def test_without_any_spread_every_draw_is_the_estimate():
     rs = given_flux(Column("ln_rs"), ln_rs_column, [1.0, 2.0, 3.0], np.log([1.1, 1.1, 1.1]))
     npp = given_flux(Column("ln_npp"), ln_npp_column, [1.0, 2.0, 3.0], np.log([1.2, 1.2, 1.2]))
     found = draws.draw_budgets(hand_chain(npp=npp, rs=rs), SEED, 4)
-    main = found[(found["scenario"] == "main") & (found["part"] == "plateau")]
+    main = found[(found["scenario"] == "main") & (found["part"] == "region")]
     assert len(main) == 1 + 4 + 2 * len(SOURCES)
     assert main["nep_gC_m2_yr"].to_numpy() == pytest.approx(30.0)
 
 
 def test_there_are_as_many_draws_as_asked_and_half_as_many_of_each_source():
     found = draws.draw_budgets(hand_chain(), SEED, 7)
-    main = found[(found["scenario"] == "main") & (found["part"] == "plateau")]
+    main = found[(found["scenario"] == "main") & (found["part"] == "region")]
     assert main["varied"].value_counts().to_dict() == {"none": 1, "all": 7} | dict.fromkeys(SOURCES, 3)
     assert set(found.loc[~found["varied"].isin(["none", "all"]), "scenario"]) == {"main"}
     assert set(found.loc[found["varied"] == "all", "scenario"]) == set(draws.SCENARIOS)
@@ -216,7 +215,7 @@ def test_there_are_as_many_draws_as_asked_and_half_as_many_of_each_source():
 def test_the_regional_factor_has_the_mean_one():
     """Without the term -s^2 / 2 the mean of 20,000 regions is 38 % too high; its standard error is 0.7 %."""
     n = 20_000
-    cells = pd.concat([one_region()] * n, ignore_index=True).assign(region=np.arange(n))
+    cells = pd.concat([one_region()] * n, ignore_index=True).assign(block=np.arange(n))
     fluxes = {
         "npp": given_flux(Column("ln_npp"), ln_npp_column, [1, 2, 3], regional_sd=0.8),
         "rs": given_flux(Column("ln_rs"), ln_rs_column, [1, 2, 3], regional_sd=0.8),
@@ -243,7 +242,7 @@ def test_the_two_sides_of_a_region_share_its_factor_and_two_regions_do_not():
     found = draws.draw_budgets(hand_chain(cells=cells.iloc[:2], npp=npp), SEED, 10, alone=("regional",))
     by_part = found[found["varied"] == "regional"].pivot_table("npp_gC_m2_yr", "draw", "part")
     assert (by_part["outside"] / by_part["inside"]).to_numpy() == pytest.approx(2.0)
-    cells["region"] = [0, 1, 0, 1]
+    cells["block"] = [0, 1, 0, 1]
     found = draws.draw_budgets(hand_chain(cells=cells, npp=npp), SEED, 10, alone=("regional",))
     by_part = found[found["varied"] == "regional"].pivot_table("npp_gC_m2_yr", "draw", "part")
     assert (by_part["outside"] / by_part["inside"]).std() > 0.1
@@ -276,7 +275,7 @@ def test_the_papers_forests_of_a_draw_are_grown_on_their_own_tables_and_scales()
     plain = Grown(Mean().fit(npp.table, values), seedless, npp.table, values, npp.block, np.asarray)
     chain = hand_chain(npp=npp, rs=rs, paper=(plain, of_rs), cells=one_region())
     found = draws.draw_budgets(chain, SEED, 40, alone=())
-    found = found[(found["varied"] == "all") & (found["part"] == "plateau")]
+    found = found[(found["varied"] == "all") & (found["part"] == "region")]
     npp = found.pivot_table("npp_gC_m2_yr", "draw", "scenario")
     rows = [(a, b, c) for a in values for b in values for c in values]
     mean_of = {round(np.log2(a * b * c) / 3): set() for a, b, c in rows}
@@ -328,7 +327,7 @@ def test_all_together_smear_with_the_residuals_of_the_rows_that_the_forest_was_g
     values = np.log([1.0, 2.0, 6.0])
     rs = mean_flux(values, seedless, log_residual=values)
     found = draws.draw_budgets(hand_chain(rs=rs, cells=one_region()), SEED, 60, alone=())
-    found = found[(found["varied"] == "all") & (found["part"] == "plateau")]
+    found = found[(found["varied"] == "all") & (found["part"] == "region")]
     found = found.pivot_table("rs_gC_m2_yr", "draw", "scenario")
     factor_of = {round(a * b * c): (a + b + c) / 3 for a in (1, 2, 6) for b in (1, 2, 6) for c in (1, 2, 6)}
     expected = [factor_of[round(product)] for product in found["naive"] ** 3]
@@ -364,7 +363,7 @@ def test_the_scatter_of_the_share_is_that_between_its_blocks():
 
 def test_the_scatter_of_the_line_is_drawn_for_each_region():
     n = 400
-    cells = pd.concat([one_region()] * n, ignore_index=True).assign(region=np.arange(n))
+    cells = pd.concat([one_region()] * n, ignore_index=True).assign(block=np.arange(n))
     found = alone(hand_chain(pairs=exact_pairs(0.1), cells=cells), "line_scatter", 40)
     assert found["rh_gC_m2_yr"].std() == pytest.approx(660 * 0.1 * np.sqrt(2 / n), rel=0.35)
 
@@ -489,7 +488,7 @@ def test_the_parts_add_up_to_the_plateau():
     found = draws.draw_budgets(lively_chain(), SEED, 4)
     found["total"] = found["nep_gC_m2_yr"] * found["area_Mkm2"]
     parts = found.pivot_table("total", ["varied", "draw", "scenario"], "part")
-    assert (parts["inside"] + parts["outside"]).to_numpy() == pytest.approx(parts["plateau"].to_numpy())
+    assert (parts["inside"] + parts["outside"]).to_numpy() == pytest.approx(parts["in_region"].to_numpy())
 
 
 def test_too_few_draws_are_refused():

@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 
 from helpers.balance.estimates import step_by_step
-from helpers.config import load_config
-from helpers.data.cube import RS_PREDICTORS
+from helpers.config import RS_PREDICTORS, load_config
 
 
 @pytest.fixture(scope="module")

@@ -77,7 +77,7 @@ def run_tables(products):
         {"line": ["paper", "site_means"], "slope": [0.6, 0.5], "intercept_gC_m2_yr": [9.0, 20.0], "r2": [0.7, 0.8]}
     )
     area = xr.DataArray([1e6, 2e6, 4e6], dims="cell")
-    cube = xr.Dataset({"cell_area": area, "plateau": xr.DataArray([True, False, True], dims="cell")})
+    cube = xr.Dataset({"cell_area": area, "in_region": xr.DataArray([True, False, True], dims="cell")})
     return budgets, pd.DataFrame(scores), fits, cube
 
 

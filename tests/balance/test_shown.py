@@ -40,7 +40,7 @@ def training() -> pd.DataFrame:
     """Four records on the plateau and one beyond, which no map predicts well."""
     places = {"longitude": [90.5, 91.5, 90.5, 91.5, 91.5], "latitude": [36.5, 36.5, 35.5, 35.5, 35.5]}
     values = {"value": [100.0, 200.0, 300.0, 400.0, 9e9], "out_of_bag": [1.0, 2.0, 1.0, 2.0, 9.0]}
-    made = pd.DataFrame(places | values).assign(year=np.nan, on_plateau=[True] * 4 + [False])
+    made = pd.DataFrame(places | values).assign(year=np.nan, in_region=[True] * 4 + [False])
     return made.assign(ln_rs=np.log(made["value"]))
 
 
@@ -61,17 +61,17 @@ def test_a_total_over_cells_counts_each_with_its_area():
 
 
 def test_drawn_totals_are_those_of_all_sources_under_the_main_assumptions():
-    rows = [("all", "main", "plateau", 10.0), ("all", "main", "plateau", -5.0), ("all", "naive", "plateau", 99.0)]
-    rows += [("none", "main", "plateau", 98.0), ("sites", "main", "plateau", 97.0), ("all", "main", "inside", 1.0)]
+    rows = [("all", "main", "region", 10.0), ("all", "main", "region", -5.0), ("all", "naive", "region", 99.0)]
+    rows += [("none", "main", "region", 98.0), ("sites", "main", "region", 97.0), ("all", "main", "inside", 1.0)]
     drawn = pd.DataFrame(rows, columns=["varied", "scenario", "part", "nep_gC_m2_yr"]).assign(area_Mkm2=2.0)
     totals = {part: values.tolist() for part, values in uncertainty.total_draws(drawn).items()}
-    assert totals == {"plateau": [20.0, -10.0], "inside": [2.0]}
+    assert totals == {"region": [20.0, -10.0], "inside": [2.0]}
 
 
 def test_a_total_is_stated_with_its_interval():
     row = {"scenario": "main", "part": "inside", "quantity": "NEP", "total_TgC_yr": 12.4}
     row |= {"total_low_TgC_yr": -3.6, "total_high_TgC_yr": 20.0}
-    others = [{"scenario": "naive"}, {"part": "plateau"}, {"quantity": "NPP"}]
+    others = [{"scenario": "naive"}, {"part": "region"}, {"quantity": "NPP"}]
     budget = pd.DataFrame([row | {"total_TgC_yr": 99.0} | other for other in others] + [row])
     assert uncertainty.stated_total(budget, "inside") == "+12 (-4 to +20)"
     assert uncertainty.stated_total(budget, "outside") == "none"
@@ -79,11 +79,11 @@ def test_a_total_is_stated_with_its_interval():
 
 def test_the_intervals_of_worlds_are_judged_by_what_they_held_and_by_how_far_they_missed():
     """Widths of 10; truths inside, inside, 2 below and 1 above: scores 10, 10, 10 + 20 x 2 and 10 + 20 x 1."""
-    keys = {"scenario": "main", "part": "plateau", "quantity": "NEP", "level": 0.9, "held": 1}
+    keys = {"scenario": "main", "part": "region", "quantity": "NEP", "level": 0.9, "held": 1}
     ends = {"low_gC_m2_yr": 0.0, "mean_gC_m2_yr": 4.0, "high_gC_m2_yr": 10.0}
     worlds = pd.DataFrame([keys | ends | {"true_gC_m2_yr": truth} for truth in (5.0, 10.0, -2.0, 11.0)])
     (found,) = uncertainty.coverage_of_worlds(worlds).to_dict("records")
-    assert (found["scenario"], found["part"], found["quantity"]) == ("main", "plateau", "NEP")
+    assert (found["scenario"], found["part"], found["quantity"]) == ("main", "region", "NEP")
     assert (found["worlds"], found["coverage"]) == (4, 0.5)
     assert found["coverage_se"] == pytest.approx(0.25) and found["mean_width_gC_m2_yr"] == 10
     assert found["bias_gC_m2_yr"] == pytest.approx(-2.0)

@@ -9,7 +9,7 @@ from helpers.balance.uncertainty import beside_published, budget_intervals, vari
 from helpers.errors import DataError
 
 
-def drawn(values, varied="all", scenario="main", part="plateau", area=2.5) -> pd.DataFrame:
+def drawn(values, varied="all", scenario="main", part="region", area=2.5) -> pd.DataFrame:
     """Return draws whose NEP is given; NPP is 1000 more, Rs 300 more, Rh a tenth of it."""
     nep = np.asarray(values, dtype=float)
     fluxes = {"npp": nep + 1000, "rs": nep + 300, "rh": nep / 10, "nep": nep}
@@ -27,7 +27,7 @@ def test_the_interval_of_101_draws_from_minus_20_to_80_is_that_counted_by_hand()
     share = 80 / 101
     expected = {
         "scenario": "main",
-        "part": "plateau",
+        "part": "region",
         "level": 0.9,
         "valid_area_Mkm2": 2.5,
         "mean_gC_m2_yr": 40.0,
@@ -77,8 +77,8 @@ def test_scenarios_and_parts_have_their_own_rows_and_draws_of_one_source_have_no
     )
     nep = table[table["quantity"] == "NEP"].drop(columns="quantity").set_index(["scenario", "part"])
     assert nep["total_TgC_yr"].to_dict() == {
-        ("main", "plateau"): 2.5,
-        ("filled", "plateau"): 15.0,
+        ("main", "region"): 2.5,
+        ("filled", "region"): 15.0,
         ("main", "inside"): 9.0,
     }
     assert nep["sd_gC_m2_yr"].tolist() == pytest.approx([np.sqrt(2), np.sqrt(2), 0])
@@ -112,7 +112,7 @@ def test_without_any_variance_there_are_no_shares():
 def test_published_estimates_stand_below_ours_each_in_the_unit_of_its_flux():
     """NEP is a total (mean 40 x 2.5 million km2), NPP a mean; the paper's chain has the same NPP, and no row of it."""
     scenarios = ("main", "as_paper", "naive")
-    parts = ("plateau", "inside")
+    parts = ("region", "inside")
     tables = [
         drawn(values, varied, scenario, part)
         for scenario in scenarios

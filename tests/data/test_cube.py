@@ -37,7 +37,7 @@ def test_the_cube_has_the_order_and_precision_of_the_contract() -> None:
     assert made["temperature"].dims == ("time", "latitude", "longitude")
     assert made["elevation"].dims == ("latitude", "longitude")
     assert {made[name].dtype for name in cube.RS_PREDICTORS} == {np.dtype("float32")}
-    assert made["plateau"].dtype == bool
+    assert made["in_region"].dtype == bool
     assert made.rio.crs == "EPSG:4326"
 
 
@@ -92,7 +92,7 @@ def test_land_cover_classes_share_the_area_of_the_plateau() -> None:
 def test_the_summary_is_weighted_by_area() -> None:
     made = small_cube()
     made["soc"][:] = np.array([[0.0] * 4, [0, 0, 1, 2], [3, 4, 5, np.nan]])
-    row = cube.summary(made[["soc", "plateau", "cell_area"]]).set_index("covariate").loc["soc"]
+    row = cube.summary(made[["soc", "in_region", "cell_area"]]).set_index("covariate").loc["soc"]
     area = made["cell_area"].values[[1, 2], [3, 1]]
     assert row["mean"] == pytest.approx((3 * area[0] + 12 * area[1]) / (2 * area[0] + 3 * area[1]))
     assert (row["lowest"], row["highest"]) == (1, 5)
@@ -100,12 +100,12 @@ def test_the_summary_is_weighted_by_area() -> None:
 
 
 def plateau_share(made: xr.Dataset, where: xr.DataArray) -> float:
-    area = made["cell_area"].where(made["plateau"], 0)
+    area = made["cell_area"].where(made["in_region"], 0)
     return float(area.where(where, 0).sum() / area.sum())
 
 
 def plateau_mean(made: xr.Dataset, field: xr.DataArray) -> float:
-    return float(field.squeeze(drop=True).weighted(made["cell_area"].where(made["plateau"], 0)).mean())
+    return float(field.squeeze(drop=True).weighted(made["cell_area"].where(made["in_region"], 0)).mean())
 
 
 @pytest.mark.real_data
@@ -188,19 +188,19 @@ def test_products_to_compare_with_cover_the_plateau(open_cube) -> None:
 def test_a_plateau_by_elevation_is_all_high_land_of_the_papers_box() -> None:
     made = small_cube()
     made["elevation"][:] = np.array([[2400.0, 2500.0, 3000.0, 4000.0]] * 3)
-    assert cube.replace_plateau(made, "above_2500m")["plateau"].values.tolist() == [[False, True, True, True]] * 3
-    assert cube.replace_plateau(made, "above_3000m")["plateau"].values.tolist() == [[False, False, True, True]] * 3
+    assert cube.replace_region(made, "above_2500m")["in_region"].values.tolist() == [[False, True, True, True]] * 3
+    assert cube.replace_region(made, "above_3000m")["in_region"].values.tolist() == [[False, False, True, True]] * 3
 
 
 def test_high_land_outside_the_papers_box_is_no_plateau() -> None:
     cells = grid.target_grid(104, 30, 106, 31, 0.5)
     high = xr.full_like(grid.cell_area(cells.latitude, cells.longitude), 5000.0)
-    made = xr.Dataset({"elevation": high, "plateau": high > 0})
-    assert cube.replace_plateau(made, "above_3000m")["plateau"].values[0].tolist() == [True, False, False, False]
+    made = xr.Dataset({"elevation": high, "in_region": high > 0})
+    assert cube.replace_region(made, "above_3000m")["in_region"].values[0].tolist() == [True, False, False, False]
 
 
 def test_the_boundary_stays_the_plateau_unless_another_mask_is_chosen() -> None:
     made = small_cube()
-    assert cube.replace_plateau(made, "boundary") is made
+    assert cube.replace_region(made, "boundary") is made
     with pytest.raises(DataError, match="expected one of boundary"):
-        cube.replace_plateau(made, "above_2000m")
+        cube.replace_region(made, "above_2000m")

@@ -291,7 +291,7 @@ def test_soil_models_respire_what_the_globe_takes_up(real_data, key: str) -> Non
 
 @pytest.mark.real_data
 def test_the_upper_metre_holds_more_carbon_than_the_upper_30_cm(real_data) -> None:
-    upper = real_world().cube["soc"].where(real_world().cube["plateau"])
+    upper = real_world().cube["soc"].where(real_world().cube["in_region"])
     metre = grid.resample_nearest(readers.open_source("soc_0_100cm"), upper)
     assert bool((metre >= upper).sum() > 20_000)
 

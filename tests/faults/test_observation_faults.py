@@ -19,8 +19,8 @@ GOOD = {
     "value": "250",
     "unit": "g C m-2 yr-1",
     "source": "mine",
-    "in_china": "true",
-    "on_plateau": "true",
+    "in_surroundings": "true",
+    "in_region": "true",
 }
 
 
@@ -63,7 +63,7 @@ def test_the_table_that_the_faults_are_planted_in_is_good(tmp_path):
         ({"year": "May 2010"}, r"column year, row 3 \('May 2010'\): expected a number"),
         ({"variable": "gpp"}, r"column variable, row 3 \('gpp'\): expected one of npp, rs, rh"),
         ({"unit": "t C ha-1 yr-1"}, r"column unit, row 3 \('t C ha-1 yr-1'\): expected g C m-2 yr-1; convert"),
-        ({"on_plateau": "maybe"}, r"column on_plateau, row 3 \('maybe'\): expected true or false"),
+        ({"in_region": "maybe"}, r"column in_region, row 3 \('maybe'\): expected true or false"),
         ({"site": ""}, r"column site, row 3 \(''\): expected a name"),
         ({"source": " "}, r"column source, row 3 \(''\): expected a name"),
     ],

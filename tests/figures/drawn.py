@@ -38,7 +38,7 @@ def small_cube() -> xr.Dataset:
             "precipitation": grid_map(lambda x, y: 30 * (x - 72), "mm yr-1"),
             "temperature": grid_map(lambda x, y: 35 - y, "degC"),
             "lai": grid_map(lambda x, y: 0.1 * (x - 72), "1"),
-            "plateau": grid_map(lambda x, y: shapely.contains_xy(BOUNDARY, x, y), "1"),
+            "in_region": grid_map(lambda x, y: shapely.contains_xy(BOUNDARY, x, y), "1"),
             "cell_area": grid_map(lambda x, y: 12_000 * np.cos(np.deg2rad(y)), "km2"),
         }
     )

@@ -16,7 +16,7 @@ def balance() -> pd.DataFrame:
 def test_share_beyond_the_sites_is_weighted_by_area():
     cube = small_cube()
     figure = sites_versus_map(pd.DataFrame({"temperature": [-1.0, 5.0]}), cube, ["temperature"])
-    area = cube["cell_area"].where(cube["plateau"])
+    area = cube["cell_area"].where(cube["in_region"])
     beyond = area.where((cube["temperature"] < -1) | (cube["temperature"] > 5)).sum() / area.sum()
     axes = panels(figure)["a"]
     assert axes.get_title() == f"{100 * float(beyond):.0f} % of the plateau beyond the sites"

@@ -73,7 +73,7 @@ def test_distance_curves_need_the_maps_own_distances() -> None:
 
 
 def test_budget_interval_writes_the_chance_of_a_sink() -> None:
-    figure = budget_interval({"plateau": np.array([-3.0, -2, -1, 4])}, scenarios(), published(), truth=2.0)
+    figure = budget_interval({"region": np.array([-3.0, -2, -1, 4])}, scenarios(), published(), truth=2.0)
     upper, lower = figure.axes
     assert "a sink in 25 % of draws" in upper.get_legend().get_texts()[0].get_text()
     assert [label.get_text() for label in lower.get_yticklabels()] == ["main, sink: 31 %", "another work"]

@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from helpers.config import Settings, load_config
-from helpers.data.cube import RS_PREDICTORS
+from helpers.config import RS_PREDICTORS, Settings, load_config
 from helpers.forests import fitting
 
 
@@ -28,7 +27,7 @@ def cube() -> xr.Dataset:
     made = xr.Dataset(layers, grid)
     made["land_cover"] = xr.where(made["longitude"] > 92, 16, xr.where(made["latitude"] > 32, 10, 12))
     made["land_cover"] = made["land_cover"].transpose(*space).astype(float)
-    made["plateau"] = (made["latitude"] + made["longitude"]) < 128.5
+    made["in_region"] = (made["latitude"] + made["longitude"]) < 128.5
     made["cell_area"] = (38 - made["latitude"]) * xr.ones_like(made["longitude"])
     return made
 

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.data.cube import NPP_PREDICTORS, RS_PREDICTORS
+from helpers.config import RS_PREDICTORS
+from helpers.data.cube import NPP_PREDICTORS
 from helpers.forests import checks, fitting
 from mapforest import applicability, intervals
 from mapforest.cells import map_table
@@ -22,7 +23,7 @@ def forests(settings, table, scored):
 
 @pytest.fixture(scope="module")
 def cells(cube):
-    return map_table(cube, ["cell_area", *RS_PREDICTORS], cube["plateau"])
+    return map_table(cube, ["cell_area", *RS_PREDICTORS], cube["in_region"])
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,7 @@ def test_a_place_is_usable_where_both_forests_are(judged, cells):
 def test_the_use_map_names_a_class_without_a_site_before_a_distance(judged, cells, cube):
     _, spaces = judged
     far = {name: np.where(cells["longitude"] > 85, 1e6, 0.0) for name in spaces}
-    use = checks.use_map(spaces, far, cells, cube["plateau"])
+    use = checks.use_map(spaces, far, cells, cube["in_region"])
     at = {code: use.where(use == code, drop=True)["longitude"].to_numpy() for code in (0, 1, 2)}
     assert at[0].max() < 85 < at[1].min() and at[1].max() < 92 < at[2].min()
 
@@ -108,6 +109,6 @@ def test_no_error_is_expected_beyond_the_dissimilarity_that_was_tried(judged, fo
     _, spaces = judged
     tried = spaces["npp"].training_di.max()
     index = np.where(cells["longitude"] > 85, 1.01 * tried, 0.5 * tried)
-    found = checks.expected_error(forests["npp"], spaces["npp"], index, cells, cube["plateau"])
+    found = checks.expected_error(forests["npp"], spaces["npp"], index, cells, cube["in_region"])
     known = found["longitude"][found.notnull().any("latitude").to_numpy()]
     assert known.max() < 85 < cells["longitude"].max() and float(found.min()) > 0

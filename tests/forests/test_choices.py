@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from helpers.config import load_config
-from helpers.data.cube import NPP_PREDICTORS
+from helpers.config import NPP_PREDICTORS, load_config
 from helpers.forests.choices import TrainedOn, training_choices
 from helpers.forests.families import Scaled
 
@@ -42,8 +41,8 @@ def observed(n: int, east: float, scatter: float = 0.02) -> pd.DataFrame:
             "latitude": LATITUDE[row],
             "year": 2000.0,
             "site": [f"{r}-{c}" for r, c in zip(row, column, strict=True)],
-            "on_plateau": here,
-            "in_china": True,
+            "in_region": here,
+            "in_surroundings": True,
             **dict.fromkeys(("source", "reference", "treatment", "vegetation"), "made up"),
             **{"unit": "g C m-2 yr-1", "quality": "", "possible_duplicate": False},
         }
@@ -63,27 +62,27 @@ def compared(used: pd.DataFrame, settings=SETTINGS) -> tuple[pd.DataFrame, pd.Da
 def test_sites_elsewhere_that_follow_another_law_are_not_taken():
     choices, table = compared(observed(240, east=0.1))
     of_domain = choices.groupby("training_domain")["rmse_gC_m2_yr"].min()
-    assert of_domain["china"] > of_domain["plateau"]
-    assert table["on_plateau"].all()
-    assert choices.loc[choices["chosen"], "training_domain"].tolist() == ["plateau"]
+    assert of_domain["surroundings"] > of_domain["in_region"]
+    assert table["in_region"].all()
+    assert choices.loc[choices["chosen"], "training_domain"].tolist() == ["in_region"]
 
 
 def test_sites_elsewhere_that_help_are_taken_and_the_least_error_counts():
     """Six records of the plateau do not tell its law, 200 beside it do."""
     used = observed(240, east=1.0)
-    few = pd.concat([used[used["on_plateau"]].iloc[::10], used[~used["on_plateau"]].assign(on_plateau=False)])
+    few = pd.concat([used[used["in_region"]].iloc[::10], used[~used["in_region"]].assign(in_region=False)])
     # The east gets the plateau's climates too: rain that its neighbours have is the same law there.
-    moved = few.assign(longitude=few["longitude"].where(few["on_plateau"], 76 + (few["longitude"] - 90) % 14))
+    moved = few.assign(longitude=few["longitude"].where(few["in_region"], 76 + (few["longitude"] - 90) % 14))
     columns = (moved["longitude"] - 76).astype(int).to_numpy()
     rain = CUBE["precipitation"].to_numpy()[0, columns]
     moved = moved.assign(value=rain, site=moved["longitude"].astype(str) + "-" + moved["latitude"].astype(str))
-    moved = moved.assign(on_plateau=moved.index < 60)
+    moved = moved.assign(in_region=moved.index < 60)
     choices, table = compared(moved)
     chosen = choices[choices["chosen"]].iloc[0]
-    assert chosen["training_domain"] == "china" and chosen["gain_low"] > 0
+    assert chosen["training_domain"] == "surroundings" and chosen["gain_low"] > 0
     sure = choices[choices["gain_low"] > 0]
     assert chosen["rmse_gC_m2_yr"] == sure["rmse_gC_m2_yr"].min()
-    assert len(table) == chosen["n_rows"] and not table["on_plateau"].all()
+    assert len(table) == chosen["n_rows"] and not table["in_region"].all()
 
 
 def test_the_runs_own_choice_comes_first_and_is_what_the_others_are_compared_with():
@@ -99,12 +98,12 @@ def test_the_runs_own_choice_comes_first_and_is_what_the_others_are_compared_wit
 
 def test_all_choices_are_judged_at_each_site_of_the_plateau_once():
     used = observed(160, east=1.0)
-    twice = pd.concat([used, used[used["on_plateau"]]], ignore_index=True)
+    twice = pd.concat([used, used[used["in_region"]]], ignore_index=True)
     choices, _ = compared(twice)
-    sites = used.loc[used["on_plateau"], "site"].nunique()
+    sites = used.loc[used["in_region"], "site"].nunique()
     assert (choices["n"] == sites).all()
     rows = choices.set_index(["training_domain", "aggregation"])["n_rows"]
-    assert rows["plateau", "rows"] == 2 * used["on_plateau"].sum() and rows["plateau", "site_mean"] == sites
+    assert rows["region", "rows"] == 2 * used["in_region"].sum() and rows["region", "site_mean"] == sites
 
 
 def test_a_model_sees_its_own_rows_of_the_sites_that_are_not_held_back():

@@ -30,7 +30,7 @@ def made_sites(n: int = 80) -> pd.DataFrame:
         }
     )
     law = np.exp(3.5 + 0.002 * table["precipitation"] + 0.05 * table["temperature"])
-    return table.assign(value=law * np.exp(0.1 * RNG.standard_normal(n)), on_plateau=True)
+    return table.assign(value=law * np.exp(0.1 * RNG.standard_normal(n)), in_region=True)
 
 
 SITES = made_sites()
@@ -40,11 +40,7 @@ NPP = families.members(SETTINGS, "npp", 30)
 
 @pytest.fixture(scope="module")
 def scores() -> pd.DataFrame:
-    places = {
-        "plateau": np.ones(80, bool),
-        "steppe": (SITES["land_cover"] == 10).to_numpy(),
-        "none": np.zeros(80, bool),
-    }
+    places = {"region": np.ones(80, bool), "steppe": (SITES["land_cover"] == 10).to_numpy(), "none": np.zeros(80, bool)}
     return families.scored(NPP, SITES, FOLD, places, seed=1)
 
 
@@ -60,35 +56,35 @@ def test_a_climate_that_no_model_sees_leaves_the_climate_models_out():
 
 
 def test_every_member_but_the_baseline_finds_a_law_that_is_there(scores):
-    found = scores[scores["where"] == "plateau"].set_index("member")
+    found = scores[scores["where"] == "region"].set_index("member")
     assert found.loc[families.BASELINE, ["r2_explained", "r2_low", "r2_high"]].tolist() == [0, 0, 0]
     rest = found.drop(families.BASELINE)
     assert (rest["r2_explained"] > 0.3).all() and (rest["n"] == 80).all()
     assert (rest["r2_low"] <= rest["r2_explained"]).all() and (rest["r2_explained"] <= rest["r2_high"]).all()
-    assert set(families.better_than_the_mean(scores, "plateau")) == set(rest.index)
+    assert set(families.better_than_the_mean(scores, "region")) == set(rest.index)
 
 
 def test_scores_of_the_baseline_are_worked_by_hand(scores):
     flux = SITES["value"].to_numpy()
     error = np.concatenate([flux[k != FOLD].mean() - flux[k == FOLD] for k in range(5)])
-    row = scores[(scores["where"] == "plateau") & (scores["member"] == families.BASELINE)].iloc[0]
+    row = scores[(scores["where"] == "region") & (scores["member"] == families.BASELINE)].iloc[0]
     assert row["rmse_gC_m2_yr"] == pytest.approx(np.sqrt(np.mean(error**2)))
     assert row["bias_gC_m2_yr"] == pytest.approx(error.mean())
 
 
 def test_a_place_without_a_site_is_left_out_and_another_has_its_own_rows(scores):
-    assert set(scores["where"]) == {"plateau", "steppe"}
+    assert set(scores["where"]) == {"region", "steppe"}
     assert (scores.loc[scores["where"] == "steppe", "n"] == (SITES["land_cover"] == 10).sum()).all()
 
 
 def test_nothing_is_better_than_the_mean_where_there_is_no_law():
     noise = SITES.assign(value=RNG.permutation(SITES["value"]))
-    found = families.scored(NPP, noise, FOLD, {"plateau": np.ones(80, bool)}, seed=1)
-    assert families.better_than_the_mean(found, "plateau") == []
+    found = families.scored(NPP, noise, FOLD, {"region": np.ones(80, bool)}, seed=1)
+    assert families.better_than_the_mean(found, "region") == []
 
 
 def test_weights_fall_with_the_error_as_if_each_fold_were_one_look(scores):
-    found = scores[scores["where"] == "plateau"].set_index("member")
+    found = scores[scores["where"] == "region"].set_index("member")
     assert found["weight"].sum() == pytest.approx(1) and found.loc[families.BASELINE, "weight"] == 0
     one, other = families.OURS, "ridge regression"
     ratio = found.loc[one, "rmse_gC_m2_yr"] / found.loc[other, "rmse_gC_m2_yr"]
@@ -98,10 +94,10 @@ def test_weights_fall_with_the_error_as_if_each_fold_were_one_look(scores):
 def test_the_baseline_is_the_mean_of_the_plateaus_records_where_there_are_some():
     here = np.arange(80) < 20
     make = NPP[families.BASELINE]
-    assert make(0).fit(SITES.assign(on_plateau=here), SITES["value"]).predict(SITES[:1])[0] == pytest.approx(
+    assert make(0).fit(SITES.assign(in_region=here), SITES["value"]).predict(SITES[:1])[0] == pytest.approx(
         SITES["value"][:20].mean()
     )
-    elsewhere = make(0).fit(SITES.assign(on_plateau=False), SITES["value"]).predict(SITES[:1])[0]
+    elsewhere = make(0).fit(SITES.assign(in_region=False), SITES["value"]).predict(SITES[:1])[0]
     assert elsewhere == pytest.approx(SITES["value"].mean())
 
 

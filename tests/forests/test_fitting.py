@@ -71,8 +71,8 @@ def test_no_cell_of_a_class_without_a_site_is_applicable(settings, cube, grown, 
 
 
 def test_shares_are_of_the_plateaus_area_not_of_its_cells(cube):
-    south = cube["plateau"] & (cube["latitude"] < 29)
-    weight = cube["cell_area"].where(cube["plateau"], 0).sum("longitude")
+    south = cube["in_region"] & (cube["latitude"] < 29)
+    weight = cube["cell_area"].where(cube["in_region"], 0).sum("longitude")
     expected = float(weight[-1] / weight.sum())
     assert fitting.area_share(south, cube) == pytest.approx(expected) and expected > 0.1
 

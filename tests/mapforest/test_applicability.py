@@ -289,7 +289,7 @@ def test_pairs_without_a_profile_are_refused(di, observed, message):
 def _map(latitude, longitude, **layers):
     grid = {"latitude": latitude, "longitude": longitude}
     shape = (len(latitude), len(longitude))
-    layers = {"plateau": np.ones(shape, bool), "cell_area": np.ones(shape), **layers}
+    layers = {"in_region": np.ones(shape, bool), "cell_area": np.ones(shape), **layers}
     return xr.Dataset({name: (tuple(grid), np.array(values)) for name, values in layers.items()}, grid)
 
 
@@ -301,7 +301,7 @@ def test_applicable_cells_come_back_to_their_place_on_the_map(worked, band_rows)
     judged = aoa.inside(worked, aoa.dissimilarity(worked, CELLS))
     expected = [[judged[1], judged[2]], [False, judged[0]]]
     assert set(judged) == {True, False}
-    assert aoa.applicable_cells(worked, cube, cube["plateau"], band_rows=band_rows).values.tolist() == expected
+    assert aoa.applicable_cells(worked, cube, cube["in_region"], band_rows=band_rows).values.tolist() == expected
 
 
 def test_a_cell_of_a_class_that_no_site_has_is_not_applicable():
@@ -311,10 +311,10 @@ def test_a_cell_of_a_class_that_no_site_has_is_not_applicable():
     assert aoa.inside(space, aoa.dissimilarity(space, cells)).tolist() == [True, True, False]
     assert aoa.usable(space, cells).tolist() == [True, False, False]
     cube = _map([30.0], [90.0, 91.0], a=[[2.0, 2.0]], land_cover=[[10, 5]])
-    assert aoa.applicable_cells(space, cube, cube["plateau"]).values.tolist() == [[True, False]]
+    assert aoa.applicable_cells(space, cube, cube["in_region"]).values.tolist() == [[True, False]]
 
 
 def test_a_cell_off_the_plateau_is_not_applicable(worked):
     layers = {name: [[CELLS[name].iloc[0]] * 2] for name in worked.weights.index}
-    cube = _map([30.0], [90.0, 91.0], **layers | {"plateau": [[True, False]]})
-    assert not aoa.applicable_cells(worked, cube, cube["plateau"]).values[0, 1]
+    cube = _map([30.0], [90.0, 91.0], **layers | {"in_region": [[True, False]]})
+    assert not aoa.applicable_cells(worked, cube, cube["in_region"]).values[0, 1]

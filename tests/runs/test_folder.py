@@ -36,7 +36,7 @@ def cube() -> xr.Dataset:
     return xr.Dataset(
         {
             "temperature": (("time", "latitude"), np.float32([[1, 2], [3, np.nan]]), {"units": "degC"}),
-            "plateau": (("latitude",), [True, False]),
+            "in_region": (("latitude",), [True, False]),
             "land_cover": (("latitude",), np.float32([1, 2]), {"flag_values": np.array([1, 2], "i1")}),
         },
         {"time": years, "latitude": [36.5, 35.5]},
@@ -94,15 +94,15 @@ def test_a_table_keeps_words_that_pandas_takes_for_missing_values(begin):
 
 
 def test_a_frame_keeps_types_and_index(begin):
-    frame = pd.DataFrame({"year": [2001.0, np.nan], "on_plateau": [True, False]}, index=[7, 3])
+    frame = pd.DataFrame({"year": [2001.0, np.nan], "in_region": [True, False]}, index=[7, 3])
     begin().save_frame("training_npp", frame)
     pd.testing.assert_frame_equal(begin("02_npp_random_forest").load_frame("training_npp"), frame)
 
 
 def test_a_boundary_comes_back_exactly(begin):
     boundary = shapely.Polygon([(80.1234567890123, 30), (90, 30), (85, 35)])
-    begin().save_boundary("plateau", boundary)
-    assert begin("02_npp_random_forest").load_boundary("plateau").equals_exact(boundary, 0)
+    begin().save_boundary("in_region", boundary)
+    assert begin("02_npp_random_forest").load_boundary("in_region").equals_exact(boundary, 0)
 
 
 @pytest.mark.parametrize(("config", "stamps"), [("virtual", ["simulated (virtual plateau)"]), ("open", [])])
@@ -224,7 +224,7 @@ def test_the_checksum_of_a_dataset_follows_its_content(begin, cube):
         record = json.loads((book_run.folder / "provenance" / "01_data_preparation.json").read_text())
         return record["outputs"]["cube.zarr"]["sha256"]
 
-    assert digest(cube) == digest(cube) != digest(cube.assign(plateau=~cube["plateau"]))
+    assert digest(cube) == digest(cube) != digest(cube.assign(plateau=~cube["in_region"]))
 
 
 def test_provenance_of_an_unfinished_notebook_has_no_end(begin, cube):

@@ -23,7 +23,7 @@ def block(low=-110.0, high=50.0, chance=0.25, sweep=None):
     validation = pd.DataFrame(rows, columns=["model", "scheme", "part", "metric", "value"])
     drawn = {"low_gC_m2_yr": low / 2, "high_gC_m2_yr": high / 2, "total_low_TgC_yr": low, "total_high_TgC_yr": high}
     rest = {"sink_probability": chance, "level": 0.9, "sd_gC_m2_yr": 20.0, "valid_area_Mkm2": 2.0}
-    uncertainty = pd.DataFrame([{"scenario": "main", "part": "plateau", "quantity": "NEP"} | drawn | rest])
+    uncertainty = pd.DataFrame([{"scenario": "main", "part": "region", "quantity": "NEP"} | drawn | rest])
     sources = pd.DataFrame({"source": ["sites", "form", "line", "all"], "nep_sd_gC_m2_yr": [12.0, 15.0, 3.0, 20.0]})
     steps = pd.DataFrame({"nep_total_TgC_yr": [-241.0, -90.0, -30.4]})
     place = {"n_rows": [1, 4], "latitude": [30.0, 34.76], "longitude": [80.0, 92.94]}

@@ -25,8 +25,8 @@ def records(n: int = 1, **columns) -> pd.DataFrame:
         "vegetation": "Grassland: alpine meadow",
         "source": "made up",
         "reference": "nobody",
-        "in_china": True,
-        "on_plateau": True,
+        "in_surroundings": True,
+        "in_region": True,
         "possible_duplicate": False,
     }
     return SCHEMA.validate(pd.DataFrame(good | columns))

@@ -67,7 +67,7 @@ def test_srdb_duplicate_record_is_a_possible_duplicate(tmp_path):
 )
 def test_srdb_is_on_the_plateau_inside_the_boundary_or_high_in_the_papers_box(tmp_path, row, contains, expected):
     read = databases.read_srdb(srdb_file(tmp_path, [row]), contains).iloc[0]
-    assert tuple(read[["inside_boundary", "high_in_box", "on_plateau"]]) == expected
+    assert tuple(read[["inside_boundary", "high_in_box", "in_region"]]) == expected
 
 
 def test_srdb_keeps_neighbours_on_the_plateau_and_china_without_coordinates(tmp_path):
@@ -158,7 +158,7 @@ def test_peng_is_in_carbon_and_says_share_year_and_elevation(tmp_path):
 )
 def test_peng_lies_in_china_by_its_coordinates_and_on_the_plateau_as_srdb_does(tmp_path, row, expected):
     read = databases.read_peng(peng_file(tmp_path, [row]), nowhere)
-    assert list(zip(read["in_china"], read["on_plateau"], strict=True)) == expected
+    assert list(zip(read["in_surroundings"], read["in_region"], strict=True)) == expected
 
 
 def test_pairs_average_to_one_a_site():

@@ -178,7 +178,7 @@ def test_own_rs_and_rh_of_one_site_and_year_are_a_pair():
         {"year": [np.nan, np.nan, 2010, 2010]},
         {"treatment": ["none", "warmed", "none", "none"]},
         {"quality": ["", "Q", "", ""]},
-        {"in_china": [False, False, True, True]},
+        {"in_surroundings": [False, False, True, True]},
         {"variable": ["rh", "rh", "rs", "rh"]},
     ],
 )

@@ -253,7 +253,7 @@ def test_the_misplaced_records_of_srdb_are_found_by_rule(real):
 @pytest.mark.real_data
 def test_the_republished_records_of_the_plateau_are_found_and_the_better_placed_ones_stay(real):
     _, _, checked = real
-    again = checked[(checked["left_out"] == "first publication") & checked["on_plateau"]]
+    again = checked[(checked["left_out"] == "first publication") & checked["in_region"]]
     pairs = again.set_index("record")["republication_of"].str.removeprefix("SRDB ").astype(int)
     expected = {7055: 5990, 7056: 5991, 7058: 5993, 7268: 5521, 7269: 5522, 7270: 5523}
     assert pairs.to_dict() == {f"SRDB {number}": first for number, first in expected.items()}
@@ -265,4 +265,4 @@ def test_of_62_records_of_rs_54_are_left_and_as_published_62(real):
     flow = quality.quality_control(used)[1]
     for settings_, n in ((STRICT, 54), (AS_PUBLISHED, 62)):
         kept, _ = places.leave_out(used, flow, checked, settings_)
-        assert ((kept["variable"] == "rs") & kept["on_plateau"]).sum() == n
+        assert ((kept["variable"] == "rs") & kept["in_region"]).sum() == n

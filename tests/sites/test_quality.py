@@ -107,8 +107,8 @@ def messy(draw) -> pd.DataFrame:
         treatment=column("none", "Warmed"),
         quality=column("", "Q10"),
         source=column("a", "b"),
-        in_china=column(True, False),
-        on_plateau=column(True, False),
+        in_surroundings=column(True, False),
+        in_region=column(True, False),
     )
 
 
@@ -215,9 +215,9 @@ def test_a_site_keeps_its_year_only_if_all_records_share_it():
 
 
 def test_a_site_on_the_plateau_in_any_record_is_on_the_plateau():
-    raw = records(2, site="a", on_plateau=[False, True], source=["x", "y"])
+    raw = records(2, site="a", in_region=[False, True], source=["x", "y"])
     site = quality.aggregate(raw, "site_mean").iloc[0]
-    assert (site["on_plateau"], site["source"]) == (True, "x; y")
+    assert (site["in_region"], site["source"]) == (True, "x; y")
 
 
 def test_rows_are_left_as_they_are():
@@ -257,9 +257,9 @@ def test_summary_counts_by_formation_and_on_the_plateau():
         vegetation=["Forest: spruce", "Forest", ""],
         site=["a", "a", "b"],
         value=[100.0, 300.0, 500.0],
-        on_plateau=[True, False, True],
+        in_region=[True, False, True],
     )
     summary = quality.summarise(raw).set_index("formation")
     forest = summary.loc["Forest"]
-    assert (forest["n"], forest["sites"], forest["n_plateau"], forest["mean_plateau_gC_m2_yr"]) == (2, 1, 1, 100.0)
-    assert summary.loc["not stated", "sites_plateau"] == 1
+    assert (forest["n"], forest["sites"], forest["n_region"], forest["mean_region_gC_m2_yr"]) == (2, 1, 1, 100.0)
+    assert summary.loc["not stated", "sites_region"] == 1

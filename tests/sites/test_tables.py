@@ -47,7 +47,7 @@ def test_a_table_may_leave_out_what_has_a_default(tmp_path):
     path.write_text("variable,site,longitude,latitude,year,value,unit,source\nrs,Camp,92,33,,512.5,g C m-2 yr-1,mine\n")
     read = tables.read_table(path, everywhere).records.iloc[0]
     assert (read["treatment"], read["quality"], read["possible_duplicate"]) == ("none", "", False)
-    assert (read["on_plateau"], read["in_china"], read["annual_coverage"]) == (True, True, 1)
+    assert (read["in_region"], read["in_surroundings"], read["annual_coverage"]) == (True, True, 1)
     assert np.isnan(read["year"])
 
 
@@ -75,11 +75,11 @@ def own(folder, *rows: str, columns: str = ""):
 
 @pytest.mark.parametrize("word", ["", "NA", "N/A", "nan", "NaN", "null", "None", "<NA>", "-", "#N/A", " NA "])
 def test_a_word_for_missing_means_not_given_in_every_column(tmp_path, word):
-    columns = ",treatment,quality,vegetation,possible_duplicate,in_china,on_plateau,own_elevation,country"
+    columns = ",treatment,quality,vegetation,possible_duplicate,in_surroundings,in_region,own_elevation,country"
     read = own(tmp_path, f"a,92,33,{word},200|" + f",{word}" * 8, columns=columns)
     row = read.records.iloc[0]
     assert (row["treatment"], row["quality"], row["vegetation"], row["country"]) == ("none", "", "", "")
-    assert (row["in_china"], row["on_plateau"], row["possible_duplicate"]) == (True, True, False)
+    assert (row["in_surroundings"], row["in_region"], row["possible_duplicate"]) == (True, True, False)
     assert np.isnan(row["year"]) and np.isnan(row["own_elevation"])
     assert len(quality_control(read.records)[0]) == 1 and read.notes == ()
 
@@ -114,12 +114,14 @@ def test_a_number_or_an_answer_as_a_word_is_refused_with_the_valid_words(tmp_pat
 
 def test_the_outline_decides_and_a_typed_flag_against_it_is_told(tmp_path):
     rows = ["coast,118,26,2010,900|,true,true", "inner,92,33,2010,250|,true,false", "south,78,20,2010,600|,true,"]
-    read = own(tmp_path, *rows, columns=",in_china,on_plateau")
-    assert read.records["on_plateau"].tolist() == [False, True, True]
-    assert read.records["in_china"].tolist() == [True, True, False]
+    read = own(tmp_path, *rows, columns=",in_surroundings,in_region")
+    assert read.records["in_region"].tolist() == [False, True, True]
+    assert read.records["in_surroundings"].tolist() == [True, True, False]
     plateau, china = read.notes
-    assert "column on_plateau, row 2 ('true'), 3 ('false'): is not what the outline says" in plateau
-    assert "column in_china, row 4 ('true'): is not what the outline says; in_china is taken from" in china
+    assert "column in_region, row 2 ('true'), 3 ('false'): is not what the outline says" in plateau
+    assert (
+        "column in_surroundings, row 4 ('true'): is not what the outline says; in_surroundings is taken from" in china
+    )
 
 
 def test_near_the_coarse_border_the_typed_country_stays_and_is_told(tmp_path):
@@ -127,19 +129,21 @@ def test_near_the_coarse_border_the_typed_country_stays_and_is_told(tmp_path):
     x, y = max(shapely.get_coordinates(region.china()), key=lambda point: point[1])
     assert y < 53.7  # the region ends at 54
     inner, outer = (f"{name},{x:.3f},{y + step:.3f},2010,200|" for name, step in (("a", -0.25), ("b", 0.25)))
-    read = own(tmp_path, f"{inner},false", f"{outer},true", columns=",in_china")
-    assert read.records["in_china"].tolist() == [False, True]
-    assert "row 2 ('false'), 3 ('true')" in read.notes[0] and "in_china stays as typed" in read.notes[0]
+    read = own(tmp_path, f"{inner},false", f"{outer},true", columns=",in_surroundings")
+    assert read.records["in_surroundings"].tolist() == [False, True]
+    assert "row 2 ('false'), 3 ('true')" in read.notes[0] and "in_surroundings stays as typed" in read.notes[0]
 
 
 def test_flags_that_agree_with_the_outline_say_nothing(tmp_path):
-    assert own(tmp_path, "a,92,33,2010,200|,TRUE,True", columns=",in_china,on_plateau").notes == ()
+    assert own(tmp_path, "a,92,33,2010,200|,TRUE,True", columns=",in_surroundings,in_region").notes == ()
 
 
 # kind: columns with our names
 
 
-@pytest.mark.parametrize("name", ["elevation", "lai", "cell_temperature", "plateau", "ln_npp", "n_records", "plot id"])
+@pytest.mark.parametrize(
+    "name", ["elevation", "lai", "cell_temperature", "in_region", "ln_npp", "n_records", "plot id"]
+)
 def test_a_column_that_no_rule_reads_is_set_aside_and_told(tmp_path, name):
     read = own(tmp_path, "a,92,33,2010,200|,4700", columns=f",{name}")
     assert name not in read.records
@@ -236,7 +240,7 @@ def raw_open(open_files):
 
 @pytest.mark.real_data
 def test_the_papers_62_soil_respiration_records_are_found(raw_open):
-    used, flow = quality_control(raw_open[raw_open["on_plateau"]])
+    used, flow = quality_control(raw_open[raw_open["in_region"]])
     rs = used[used["variable"] == "rs"]
     assert flow[flow["variable"] == "rs"]["n"].iloc[-1] == len(rs) == 62
     assert len(rs[["longitude", "latitude"]].drop_duplicates()) == 20
@@ -252,7 +256,7 @@ def test_the_least_values_of_own_tables_would_leave_out_no_record_of_the_databas
 
 @pytest.mark.real_data
 def test_58_of_them_lie_inside_the_boundary(raw_open):
-    used, _ = quality_control(raw_open[raw_open["on_plateau"]])
+    used, _ = quality_control(raw_open[raw_open["in_region"]])
     assert used.loc[used["variable"] == "rs", "inside_boundary"].sum() == 58
 
 
@@ -271,7 +275,7 @@ def test_site_means_of_rs_and_rh_give_the_papers_line_and_records_a_flatter_one(
 
 @pytest.mark.real_data
 def test_npp_on_the_plateau_is_forest_mostly_and_fewer_than_the_papers_394(raw_open):
-    used, _ = quality_control(raw_open[raw_open["on_plateau"]])
+    used, _ = quality_control(raw_open[raw_open["in_region"]])
     summary = summarise(used[used["variable"] == "npp"])
     assert summary.set_index(["source", "formation"])["n"].to_dict() == {
         ("Michaletz 2014", "Forest"): 186,

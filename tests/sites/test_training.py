@@ -7,8 +7,8 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.config import load_config
-from helpers.data.cube import NPP_PREDICTORS, RS_PREDICTORS
+from helpers.config import RS_PREDICTORS, load_config
+from helpers.data.cube import NPP_PREDICTORS
 from helpers.errors import DataError
 from helpers.sites.training import choose_rs, from_settings, predictors, resample, resample_sites, training_table
 
@@ -32,17 +32,17 @@ def cube():
     made["temperature"] = made["elevation"] * 0 + xr.DataArray([1.0, 3.0], {"time": made["time"]})
     for name in set(RS_PREDICTORS) - set(PREDICTORS):
         made[name] = made["elevation"] * 0 + 1.0
-    made["plateau"] = made["longitude"] < made["latitude"] * 0 + 91.5
+    made["in_region"] = made["longitude"] < made["latitude"] * 0 + 91.5
     made["cell_area"] = made["elevation"] * 0 + 9000.0
     return made
 
 
 @pytest.fixture
 def used():
-    def record(site, longitude, latitude, value, on_plateau, variable="npp"):
+    def record(site, longitude, latitude, value, in_region, variable="npp"):
         texts = dict.fromkeys(["quality", "vegetation", "source", "reference"], "")
         place = {"site": site, "longitude": longitude, "latitude": latitude, "year": 2000.0, "value": value}
-        flags = {"in_china": True, "on_plateau": on_plateau, "possible_duplicate": False}
+        flags = {"in_surroundings": True, "in_region": in_region, "possible_duplicate": False}
         return {"variable": variable, "unit": "g C m-2 yr-1", "treatment": "none"} | place | texts | flags
 
     return pd.DataFrame(
@@ -70,7 +70,7 @@ def test_a_predictor_can_be_left_out(cube, used):
     assert "lai" not in joined(cube, used, left_out="lai")[0]
 
 
-@pytest.mark.parametrize(("domain", "n"), [("plateau", 3), ("china", 4)])
+@pytest.mark.parametrize(("domain", "n"), [("region", 3), ("surroundings", 4)])
 def test_domain_decides_which_sites_train(cube, used, domain, n):
     assert len(joined(cube, used, training_domain=domain)[0]) == n
 
@@ -133,7 +133,7 @@ def test_the_papers_rule_takes_every_record_of_rs(rs_records):
 
 def test_only_records_inside_the_boundary_are_on_the_plateau_if_so_chosen(rs_records):
     chosen = choose_rs(rs_records, "boundary")
-    assert chosen.loc[chosen["on_plateau"] & (chosen["variable"] == "rs"), "value"].tolist() == [1.0, 3.0]
+    assert chosen.loc[chosen["in_region"] & (chosen["variable"] == "rs"), "value"].tolist() == [1.0, 3.0]
 
 
 def test_records_of_less_than_half_a_year_or_of_unknown_length_can_be_left_out(rs_records):
@@ -144,11 +144,11 @@ def test_records_of_less_than_half_a_year_or_of_unknown_length_can_be_left_out(r
 @pytest.mark.parametrize(
     ("rule", "domain", "left", "trained"),
     [
-        ("paper", "plateau", 3, 3),
-        ("boundary", "plateau", 2, 2),
-        ("boundary", "china", 3, 3),
-        ("coverage", "plateau", 2, 2),
-        ("coverage", "china", 2, 2),
+        ("paper", "region", 3, 3),
+        ("boundary", "region", 2, 2),
+        ("boundary", "surroundings", 3, 3),
+        ("coverage", "region", 2, 2),
+        ("coverage", "surroundings", 2, 2),
     ],
 )
 def test_the_rule_for_rs_is_followed_and_counted(cube, rs_records, rule, domain, left, trained):

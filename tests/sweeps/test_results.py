@@ -25,8 +25,8 @@ from helpers.sweeps.results import NEP
 def swept(effect=lambda domain, line, trees: 0.0, further=()) -> pd.DataFrame:
     """A cross of three choices with an NEP of ``effect``, and further rows that the axes do not cross."""
     rows = []
-    for domain, line, trees in itertools.product(["plateau", "china"], ["paper", "records"], [500, 50]):
-        base = (domain, line, trees) == ("plateau", "paper", 500)
+    for domain, line, trees in itertools.product(["region", "surroundings"], ["paper", "records"], [500, 50]):
+        base = (domain, line, trees) == ("region", "paper", 500)
         name = "base" if base else f"{domain}-{line}-{trees}"
         values = {"training_domain": domain, "rs_rh_line": line, "n_trees": trees, "seed": 1, "left_out": "none"}
         rows.append(
@@ -36,7 +36,7 @@ def swept(effect=lambda domain, line, trees: 0.0, further=()) -> pd.DataFrame:
 
 
 def additive(domain, line, trees):
-    return 10.0 + 30 * (domain == "china") - 40 * (line == "records")
+    return 10.0 + 30 * (domain == "surroundings") - 40 * (line == "records")
 
 
 def test_a_sweep_that_was_not_run_has_no_rows_and_names_the_command(tmp_path, monkeypatch):
@@ -83,8 +83,8 @@ def test_the_share_of_sinks_counts_what_is_above_zero():
 def test_crossed_choices_have_a_row_a_value_and_others_one_for_all_changes():
     table = swept(additive, further=[{"cell": "a", "left_out": "lai"}, {"cell": "b", "left_out": "soc"}])
     chosen = sweep_results.choice_table(table)
-    assert ("training_domain", "china") in chosen and ("left_out", "changed") in chosen
-    assert chosen["left_out", "changed"].sum() == 2 and chosen["training_domain", "china"].sum() == 4
+    assert ("training_domain", "surroundings") in chosen and ("left_out", "changed") in chosen
+    assert chosen["left_out", "changed"].sum() == 2 and chosen["training_domain", "surroundings"].sum() == 4
     assert (chosen["rs_rh_line"].sum(axis=1) == 1).all()
 
 
@@ -103,7 +103,7 @@ def test_effects_that_add_up_leave_nothing_to_pairs():
 
 def test_what_two_choices_do_only_together_is_their_pairs():
     def together(domain, line, trees):
-        return 1.0 if (domain == "china") == (line == "records") else -1.0
+        return 1.0 if (domain == "surroundings") == (line == "records") else -1.0
 
     shares = sweep_results.variance_shares(swept(together)).set_index("term")["share"]
     assert shares["training_domain x rs_rh_line"] == pytest.approx(1.0)

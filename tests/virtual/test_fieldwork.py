@@ -77,14 +77,14 @@ def test_planted_faults_of_places_are_what_they_say(variable: str) -> None:
     table, faults = observations[variable], faults[faults["variable"] == variable]
     rows = {kind: table.loc[faults.loc[faults["kind"] == kind, "row"]] for kind in PLACES}
     moved, again = rows["misplaced"], rows["republication"]
-    assert moved["on_plateau"].all() and contains(plateau_outline(), moved["longitude"], moved["latitude"]).all()
+    assert moved["in_region"].all() and contains(plateau_outline(), moved["longitude"], moved["latitude"]).all()
     first = table.drop_duplicates("site").set_index("site")
     for copies, suffix in ((moved, "M"), (again, "R")):
         donors = first.loc[copies["site"].str.removesuffix(suffix)]
         assert (copies["own_elevation"].to_numpy() == donors["own_elevation"].to_numpy()).all()
         apart = np.abs(copies[["longitude", "latitude"]].to_numpy() - donors[["longitude", "latitude"]].to_numpy())
         assert apart.max() <= 0.51 if suffix == "R" else apart.max(axis=1).min() > 0.1
-    assert not donors["on_plateau"].all() and donors["on_plateau"].any()
+    assert not donors["in_region"].all() and donors["in_region"].any()
 
 
 def test_what_an_honest_plot_says_of_its_place_differs_somewhat_from_it() -> None:
@@ -94,10 +94,10 @@ def test_what_an_honest_plot_says_of_its_place_differs_somewhat_from_it() -> Non
 
 
 @every_design
-@pytest.mark.parametrize(("variable", "on_plateau", "elsewhere"), [("npp", 394, 3 * 394), ("rs", 62, 5 * 62)])
-def test_the_stated_number_of_records_is_left(design: str, variable: str, on_plateau: int, elsewhere: int) -> None:
-    counts = used_of(design, variable)["on_plateau"].value_counts()
-    assert counts.to_dict() == {True: on_plateau, False: elsewhere}
+@pytest.mark.parametrize(("variable", "in_region", "elsewhere"), [("npp", 394, 3 * 394), ("rs", 62, 5 * 62)])
+def test_the_stated_number_of_records_is_left(design: str, variable: str, in_region: int, elsewhere: int) -> None:
+    counts = used_of(design, variable)["in_region"].value_counts()
+    assert counts.to_dict() == {True: in_region, False: elsewhere}
 
 
 @both_variables
@@ -114,7 +114,7 @@ def test_tables_are_in_the_schema_and_plots_where_they_say(design: str, variable
     SCHEMA.validate(observed(sampling_design=design)[0][variable])
     used = used_of(design, variable)
     inside = contains(plateau_outline(), used["longitude"], used["latitude"])
-    np.testing.assert_array_equal(inside, used["on_plateau"])
+    np.testing.assert_array_equal(inside, used["in_region"])
     cover = geography().land_cover_at(used["longitude"], used["latitude"])
     assert WATER not in cover
     assert used["vegetation"].tolist() == [IGBP_CLASSES[number] for number in cover]
@@ -129,13 +129,13 @@ def test_two_plots_never_share_a_place(design: str) -> None:
 def test_few_sites_and_a_single_year_will_do() -> None:
     observations, faults = observed(**FEW)
     honest = observations["rs"].drop(faults.loc[faults["variable"] == "rs", "row"])
-    assert honest["on_plateau"].sum() == 10 and len(quality_control(honest)[0]) == len(honest)
+    assert honest["in_region"].sum() == 10 and len(quality_control(honest)[0]) == len(honest)
 
 
 def sites_of(design: str) -> pd.DataFrame:
     """Return the sites of NPP on the plateau."""
     used = used_of(design, "npp")
-    return used[used["on_plateau"]].drop_duplicates("site")
+    return used[used["in_region"]].drop_duplicates("site")
 
 
 def nearest_neighbour(sites: pd.DataFrame) -> float:

@@ -92,7 +92,7 @@ def test_a_product_is_constant_within_its_own_coarser_cells(name: str) -> None:
 
 def test_only_the_modis_like_product_has_gaps_and_they_are_barren_land_in_the_north_west() -> None:
     cube = fields_of().cube
-    land = cube["plateau"].to_numpy() & (cube["land_cover"].to_numpy() != WATER)
+    land = cube["in_region"].to_numpy() & (cube["land_cover"].to_numpy() != WATER)
     gaps = {name: land & np.isnan(mean_of_years(field)) for name, field in fields_of().products.items()}
     assert {name for name, gap in gaps.items() if gap.any()} == {"npp_modis"}
     gap = gaps["npp_modis"]

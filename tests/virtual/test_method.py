@@ -35,7 +35,7 @@ def map_error(seed: int, design: str, n_sites: int) -> float:
     used = field_work("npp", True, n_sites, design, YEARS, seed)
     table, _ = training_table(settings, "npp", cube, used)
     forest = from_settings(settings, "npp", 60, settings.seed).fit(table, table["value"])
-    error = predict(forest, cube, cube["plateau"], threads=1)["prediction"] - truth
+    error = predict(forest, cube, cube["in_region"], threads=1)["prediction"] - truth
     return float(np.sqrt((error.mean("time") ** 2).weighted(cube["cell_area"]).mean()))
 
 
@@ -51,7 +51,7 @@ def rs_errors(seed: int) -> list[float]:
         kept, _ = places.leave_out(used, flow, places.check_records(used, cube, settings), settings)
         table, _ = training_table(settings, "rs", cube, kept)
         forest = from_settings(settings, "rs", 60, seed).fit(table, np.log(table["value"]))
-        rs = np.exp(predict(forest, cube, cube["plateau"], threads=1)["prediction"])
+        rs = np.exp(predict(forest, cube, cube["in_region"], threads=1)["prediction"])
         errors.append(float((rs - truth).mean("time").weighted(cube["cell_area"]).mean()))
     return errors
 
@@ -65,9 +65,9 @@ def test_the_true_fields_through_the_chain_give_their_area_weighted_sum(quantity
     """The sum is done here without the chain: what any estimate from this world is to be held against."""
     cube, truth, _ = fields_of()
     field, area = truth[quantity].to_numpy(), cube["cell_area"].to_numpy()
-    area = np.where(cube["plateau"] & np.isfinite(field).all(axis=0), area, 0.0)
+    area = np.where(cube["in_region"] & np.isfinite(field).all(axis=0), area, 0.0)
     total = (np.nan_to_num(field) * area).sum() / len(YEARS) * 1e-6  # 1 g m-2 over 1 km2 is 1e6 g = 1e-6 Tg
-    found = budgets.budget(truth[quantity].where(cube["plateau"]), cube["cell_area"])
+    found = budgets.budget(truth[quantity].where(cube["in_region"]), cube["cell_area"])
     assert found["total_TgC_yr"] == pytest.approx(total, rel=1e-9)
     assert found["valid_area_Mkm2"] == pytest.approx(area.sum() * 1e-6, rel=1e-9)
     assert found["mean_gC_m2_yr"] == pytest.approx(total / area.sum() * 1e6, rel=1e-9)

@@ -67,7 +67,7 @@ def check_equal(found: xr.Dataset, expected: xr.Dataset) -> None:
 def test_nothing_is_in_memory_and_single_precision_will_do(part: str, tiled: world.Fields) -> None:
     for name, field in getattr(tiled, part).data_vars.items():
         assert field.chunks is not None, name
-        assert field.dtype == {"plateau": bool, "cell_area": np.float64}.get(name, np.float32)
+        assert field.dtype == {"in_region": bool, "cell_area": np.float64}.get(name, np.float32)
 
 
 @pytest.mark.parametrize("part", ["cube", "truth", "products"])
@@ -130,7 +130,7 @@ def test_tiles_leave_the_threads_of_matrix_products_as_they_were(grid: xr.Datase
 
 
 def test_the_plateau_by_elevation_is_made_in_tiles_too(tiled: world.Fields, whole: world.Fields) -> None:
-    lazy, expected = (cube.replace_plateau(fields.cube, "above_3000m")["plateau"] for fields in (tiled, whole))
+    lazy, expected = (cube.replace_region(fields.cube, "above_3000m")["in_region"] for fields in (tiled, whole))
     assert lazy.chunksizes == TILES
     assert 0 < int(expected.sum()) < expected.size
     np.testing.assert_array_equal(lazy, expected)

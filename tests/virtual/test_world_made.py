@@ -42,7 +42,7 @@ def test_another_seed_gives_other_fluxes() -> None:
     assert np.nanstd(np.log(ratio)) > 0.2
 
 
-@pytest.mark.parametrize("name", ["elevation", "land_cover", "plateau"])
+@pytest.mark.parametrize("name", ["elevation", "land_cover", "in_region"])
 def test_the_ground_does_not_depend_on_the_seed(name: str) -> None:
     np.testing.assert_array_equal(fields_of(**OTHER).cube[name], fields_of().cube[name])
 
@@ -85,7 +85,7 @@ def test_a_box_beyond_the_geography_is_refused_before_anything_is_made(
 def test_the_cube_keeps_the_physical_bounds_and_the_contract() -> None:
     made = fields_of().cube
     cube.check_bounds(made)
-    assert {*cube.RS_PREDICTORS, "plateau", "cell_area"} == set(made.data_vars)
+    assert {*cube.RS_PREDICTORS, "in_region", "cell_area"} == set(made.data_vars)
     assert all(made[name].dtype == np.float32 for name in cube.RS_PREDICTORS)
     assert made["time"].dt.year.to_numpy().tolist() == list(YEARS)
     assert made["lai"].dims == ("time", "latitude", "longitude")

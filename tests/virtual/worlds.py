@@ -40,7 +40,7 @@ def observed(**changes: object) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
 
 def plateau_mean(field: np.ndarray, fields: world.Fields, where: np.ndarray | None = None) -> float:
     """Return the area-weighted mean over the cells of the plateau that have a value."""
-    keep = fields.cube["plateau"].to_numpy() & np.isfinite(field)
+    keep = fields.cube["in_region"].to_numpy() & np.isfinite(field)
     keep = keep if where is None else keep & where
     return float(np.average(field[keep], weights=fields.cube["cell_area"].to_numpy()[keep]))
 

@@ -7,12 +7,12 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from helpers.data.cube import RS_PREDICTORS
+from helpers.data.cube import covariates
 from helpers.errors import DataError
 from mapforest.folds import block_labels
 
-#: Years of a yearly cube that each cell is taken with. They are evenly spread, and rotate from cell to cell, so that all
-#: years count alike: five fixed years for all cells would move the virtual plateau's mean NPP by 3 g C m-2 yr-1.
+#: Years of a yearly cube that each cell is taken with. They are evenly spread, and rotate from cell to cell, so that
+#: all years count alike: a few fixed years for all cells would move the virtual plateau's mean NPP by 3 g C m-2 yr-1.
 N_YEARS = 5
 
 #: IGBP classes of water (0, 17) and of snow and ice (15): no NPP, and no soil to respire.
@@ -22,26 +22,26 @@ WATER_AND_ICE = (0, 15, 17)
 def budget_cells(cube: xr.Dataset, places: pd.DataFrame, usable: ArrayLike, block_km: float) -> pd.DataFrame:
     """Return the cells that both forests predict, in their years, with the area that each row stands for.
 
-    The cube has ``plateau``, ``cell_area`` [km2] and all of :data:`helpers.data.cube.RS_PREDICTORS`, NPP's among them.
+    The cube has ``in_region``, ``cell_area`` [km2] and the covariates of both forests.
     A cell must have them all, so that NPP, Rh and NEP refer to one area; where none has, a DataError is raised.
     ``places``, ``latitude`` and ``longitude``, are the n cells whose applicability was judged, and ``usable``, shape
     (n,), is true where they are in the area of applicability. Cells that were not judged are outside. ``block_km`` is
-    the edge of a region.
+    the edge of a block.
 
     Returns
     -------
     pandas.DataFrame
-        One row per cell and year, at most :data:`N_YEARS` of each cell: ``latitude``, ``longitude``, the predictors; ``predicted_area`` [km2], the cell's
-        area divided by its number of rows; ``area`` [km2], the same without water and ice
-        (:data:`WATER_AND_ICE`); ``filled_area`` [km2], which also shares out, over the valid cells of a land-cover
-        class, the area of its cells without a covariate; ``region``, the block of the plateau; ``inside``, whether the
-        cell is in the area of applicability.
+        One row per cell and year, at most :data:`N_YEARS` of each cell: ``latitude``, ``longitude``, the
+        predictors; ``predicted_area`` [km2], the cell's area divided by its number of rows; ``area`` [km2], the
+        same without water and ice (:data:`WATER_AND_ICE`); ``filled_area`` [km2], which also shares out, over
+        the valid cells of a land-cover class, the area of its cells without a covariate; ``block``, its number;
+        ``inside``, whether the cell is in the area of applicability.
     """
-    place, columns = ["latitude", "longitude"], [*RS_PREDICTORS, "cell_area"]
-    table = cube[columns].where(cube["plateau"]).to_dataframe().reset_index()
+    place, columns = ["latitude", "longitude"], [*covariates(cube), "cell_area"]
+    table = cube[columns].where(cube["in_region"]).to_dataframe().reset_index()
     table = _in_turn(table[[*place, *columns]].dropna(ignore_index=True), place)
     if table.empty:
-        raise DataError("no cell of the plateau has all predictors: check the covariates and the mask")
+        raise DataError("no cell of the region has all covariates: check the covariates and the mask")
     predicted_area = table["cell_area"] / table.groupby(place)["cell_area"].transform("size")
     area = predicted_area.where(~table["land_cover"].isin(WATER_AND_ICE), 0.0)
     share = _land_area(cube) / predicted_area.groupby(table["land_cover"]).sum()
@@ -51,7 +51,7 @@ def budget_cells(cube: xr.Dataset, places: pd.DataFrame, usable: ArrayLike, bloc
         area=area,
         # Water and ice have no share of the land: they stay at zero.
         filled_area=area * table["land_cover"].map(share).fillna(0.0),
-        region=block_labels(table["longitude"], table["latitude"], block_km),
+        block=block_labels(table["longitude"], table["latitude"], block_km),
         inside=judged.reindex(pd.MultiIndex.from_frame(table[place]), fill_value=False).to_numpy(),
     )
 
@@ -83,6 +83,6 @@ def missing_cells(cube: xr.Dataset, cells: pd.DataFrame) -> pd.DataFrame:
 
 def _land_area(cube: xr.Dataset) -> pd.Series:
     """Return the plateau's area by land-cover class, km2, without water and ice."""
-    cover = cube["land_cover"].where(cube["plateau"]).to_numpy().ravel()
+    cover = cube["land_cover"].where(cube["in_region"]).to_numpy().ravel()
     area = pd.Series(cube["cell_area"].to_numpy().ravel()).groupby(cover).sum()
     return area.drop(labels=[name for name in WATER_AND_ICE if name in area.index])

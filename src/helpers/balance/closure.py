@@ -130,7 +130,7 @@ def side_by_side(laws: pd.DataFrame) -> pd.DataFrame:
 def _of_gpp(npp: xr.DataArray, cube: xr.Dataset, gpp_total: float) -> list[Law]:
     """Compare the NPP of the plateau with a published GPP, over the same area."""
     found = budget(npp, cube["cell_area"])
-    whole = float(cube["cell_area"].where(cube["plateau"]).sum()) / 1e6
+    whole = float(cube["cell_area"].where(cube["in_region"]).sum()) / 1e6
     gpp, total = gpp_total * found["valid_area_Mkm2"] / whole, found["total_TgC_yr"]
     published = "Zhao et al. 2025, 19 towers and maps, spread evenly over the plateau"
     return [

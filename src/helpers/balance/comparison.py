@@ -70,7 +70,7 @@ def table_at_sites(quantity: str, products: xr.Dataset, forest: xr.DataArray, tr
     count. The forest stands as ``random_forest``, read off its map as in the paper, and as
     ``random_forest_out_of_bag``.
     """
-    sites = training[training["on_plateau"]]
+    sites = training[training["in_region"]]
     names = _product_names(products, quantity)
     maps = xr.Dataset({name: products[f"{quantity}_{name}"] for name in names} | {"random_forest": forest})
     found = sample(maps, sites, list(maps))
@@ -117,11 +117,11 @@ def modis_check(cube: xr.Dataset, site_years: pd.DataFrame) -> pd.DataFrame:
     """Return ``npp_modis`` beside yearly MOD17A3 NPP, means of the years, at the sites that lie in the cube.
 
     The site years are those of :func:`helpers.data.readers.read_modis_npp_sites`. The result has a row for each site
-    with both values: ``longitude``, ``latitude``, ``mod17a3`` and ``npp_modis`` [g C m-2 yr-1], ``on_plateau``.
+    with both values: ``longitude``, ``latitude``, ``mod17a3`` and ``npp_modis`` [g C m-2 yr-1], ``in_region``.
     """
     inside = in_box(bounds(cube), site_years["longitude"], site_years["latitude"])
     sites = site_years[inside].groupby(["longitude", "latitude"], as_index=False)["npp"].mean()
-    found = sample(cube.assign(on_plateau=cube["plateau"]), sites, ["npp_modis", "on_plateau"])
+    found = sample(cube.assign(in_region=cube["in_region"]), sites, ["npp_modis", "in_region"])
     return sites.rename(columns={"npp": "mod17a3"}).join(found).dropna(ignore_index=True)
 
 

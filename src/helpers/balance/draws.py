@@ -9,10 +9,10 @@ source            what a draw varies
 ``forest``        the seed of both forests
 ``form``          the kind of model: one of a family stands in for each forest, its map over that of ours, with a
                   probability that its held-back error decides
-``regional``      both maps: each region of the plateau gets a lognormal factor of mean 1, as wide as the held-back
+``regional``      both maps: each block of the region gets a lognormal factor of mean 1, as wide as the held-back
                   errors of whole blocks differ from one another
 ``line``          the share of Rs that is Rh, fitted again to sites drawn with replacement
-``line_scatter``  the share of Rs that is Rh, by region, as far as regions scatter about it
+``line_scatter``  the share of Rs that is Rh, by block, as far as blocks scatter about it
 ``smearing``      the factors that bring both logarithms back: their residuals are drawn with the blocks of ``sites``
 ================  ======================================================================================================
 
@@ -47,7 +47,7 @@ SOURCES = ("sites", "forest", "form", "regional", "line", "line_scatter", "smear
 #: What the column ``varied`` says of a draw with all sources, and of the estimate itself.
 ALL, ESTIMATE = "all", "none"
 #: Parts of the plateau: all predicted cells, and those inside and outside of the area of applicability.
-PARTS = ("plateau", "inside", "outside")
+PARTS = ("region", "inside", "outside")
 #: Fluxes by the names that columns begin with, and the names that tables show.
 QUANTITIES = {"npp": "NPP", "rs": "Rs", "rh": "Rh", "nep": "NEP"}
 #: Columns of :func:`helpers.balance.cells.budget_cells` that a scenario may sum over.
@@ -118,7 +118,7 @@ class Chain:
     paper: tuple[Grown, Grown]  #: The paper's forests, of NPP and of ln Rs.
     pairs: pd.DataFrame  #: Sites with ``rs`` and ``rh``, their ``site`` and place.
     cells: pd.DataFrame  #: Rows of :func:`helpers.balance.cells.budget_cells`.
-    block_km: float  #: Edge of the blocks of sites, and of the plateau's regions.
+    block_km: float  #: Edge of the blocks of sites, and of those of the map.
     families: tuple[Family, Family]  #: Of NPP and of Rs, at the cells.
 
     @property
@@ -277,26 +277,26 @@ def draw_budgets(
 
 @dataclass(frozen=True, eq=False)
 class _Zones:
-    """Pieces of the plateau within which all cells are treated alike in every draw: a region, inside or outside."""
+    """Pieces of the region within which all cells are treated alike in every draw: a block, inside or outside."""
 
     label: NDArray[np.int64]  # of each row
     weight: NDArray[np.float64]  # (3, rows): AREAS [km2]
     area: NDArray[np.float64]  # (3, zones)
-    region: NDArray[np.int64]  # of each zone
+    block: NDArray[np.int64]  # of each zone
     inside: NDArray[np.bool_]  # of each zone
 
     @classmethod
     def of(cls, cells: pd.DataFrame) -> _Zones:
         """Return the zones of the rows of :attr:`Chain.cells`."""
-        region = cells["region"].to_numpy()
-        pieces, label = np.unique(2 * region + cells["inside"].to_numpy(bool), return_inverse=True)
+        block = cells["block"].to_numpy()
+        pieces, label = np.unique(2 * block + cells["inside"].to_numpy(bool), return_inverse=True)
         weight = cells[list(AREAS)].to_numpy().T
         area = np.array([np.bincount(label, each, len(pieces)) for each in weight])
         return cls(label, weight, area, pieces // 2, pieces % 2 == 1)
 
     def sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the area-weighted sums of values, shape (3 areas, zones)."""
-        return np.array([np.bincount(self.label, weight * values, len(self.region)) for weight in self.weight])
+        return np.array([np.bincount(self.label, weight * values, len(self.block)) for weight in self.weight])
 
 
 @dataclass(frozen=True, eq=False)
@@ -304,7 +304,7 @@ class _AfterForests:
     """What draws take from the chain after its forests are grown, the same for all draws."""
 
     forms: tuple[NDArray[np.float64], NDArray[np.float64]]  # (members, areas, zones): a member's sums over our own
-    line_spread: float  # of the share Rh / Rs between regions
+    line_spread: float  # of the share Rh / Rs between blocks
 
     @classmethod
     def of(cls, chain: Chain, zones: _Zones, base: NDArray[np.float64]) -> _AfterForests:
@@ -324,7 +324,7 @@ class _Drawn:
 
     npp_factor: NDArray[np.float64]  # by area and zone
     rs_factor: NDArray[np.float64]  # by area and zone
-    share_error: NDArray[np.float64]  # by region, Rh per Rs
+    share_error: NDArray[np.float64]  # by block, Rh per Rs
     share: carbon.Line
     npp_smearing: float
     rs_smearing: float
@@ -352,15 +352,15 @@ def _refit(chain: Chain, zones: _Zones, varied: Sequence[str], draw: int, seed: 
 
 def _drawn(chain: Chain, zones: _Zones, after: _AfterForests, varied: Sequence[str], draw: int, seed: int) -> _Drawn:
     """Draw what follows the forests: factors of both maps, the share of Rh and its error, the smearing factors."""
-    n_regions = int(zones.region.max()) + 1
+    n_blocks = int(zones.block.max()) + 1
     factors, smearing = [], []
     for number, one in enumerate((chain.npp, chain.rs)):
         # A source that is not varied has a spread of zero: its factors are exactly 1, its errors exactly 0.
         spread = one.regional_sd if "regional" in varied else 0.0
         # exp(s z) has the mean exp(s^2 / 2) for a standard normal z. Without the second term every draw of both maps
         # would be too high on average, and a wide error would look like a sink or a source.
-        normal = _rng(seed, draw, "regional", number).standard_normal(n_regions)
-        factor = np.exp(spread * normal - spread**2 / 2)[zones.region]
+        normal = _rng(seed, draw, "regional", number).standard_normal(n_blocks)
+        factor = np.exp(spread * normal - spread**2 / 2)[zones.block]
         if "form" in varied and len(after.forms[number]):
             weights = chain.families[number].weights
             form = _rng(seed, draw, "form", number).choice(len(weights), p=weights)
@@ -373,7 +373,7 @@ def _drawn(chain: Chain, zones: _Zones, after: _AfterForests, varied: Sequence[s
     scatter = after.line_spread if "line_scatter" in varied else 0.0
     return _Drawn(
         *factors,
-        share_error=scatter * _rng(seed, draw, "line_scatter").standard_normal(n_regions),
+        share_error=scatter * _rng(seed, draw, "line_scatter").standard_normal(n_blocks),
         share=_share(chain.pairs, _rng(seed, draw, "line") if "line" in varied else None),
         npp_smearing=smearing[0],
         rs_smearing=smearing[1],
@@ -393,7 +393,7 @@ def _balance(
     rs = drawn.rs_factor[weight] * rs_smearing * rs_sums
     line = drawn.share if assumption.own_share else carbon.PAPER_LINE
     # The values are sums over a zone, flux x area: the intercept, a flux, counts once for each km2.
-    rh = (line.slope + drawn.share_error[zones.region]) * rs + line.intercept * area
+    rh = (line.slope + drawn.share_error[zones.block]) * rs + line.intercept * area
     rows = []
     for part, chosen in zip(PARTS, (np.ones_like(zones.inside), zones.inside, ~zones.inside), strict=True):
         total = area[chosen].sum()
@@ -411,7 +411,7 @@ def _share(pairs: pd.DataFrame, rng: np.random.Generator | None) -> carbon.Line:
 
 
 def _line_spread(chain: Chain) -> float:
-    """Return how much the share Rh / Rs of a region differs from that of all, standard deviation."""
+    """Return how much the share Rh / Rs of a block differs from that of all, standard deviation."""
     share = chain.pairs["rh"] / chain.pairs["rs"]
     block = block_labels(chain.pairs["longitude"], chain.pairs["latitude"], chain.block_km)
     return between_block_sd(share - share.mean(), block)

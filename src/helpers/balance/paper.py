@@ -136,7 +136,7 @@ def our_claims(
     found = budgets.set_index(["quantity", "product"])
     line = fits.set_index("line").loc["site_means"]
     ours = {
-        "area": cube["cell_area"].where(cube["plateau"]).sum() / 1e6,
+        "area": cube["cell_area"].where(cube["in_region"]).sum() / 1e6,
         "rs_rh_slope": line["slope"],
         "rs_rh_intercept": line["intercept_gC_m2_yr"],
         "rs_rh_r2": line["r2"],

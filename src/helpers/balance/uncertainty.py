@@ -61,7 +61,7 @@ def beside_published(budget: pd.DataFrame, published: pd.DataFrame) -> pd.DataFr
     ``low`` and ``high``. A published range has no value of its own; its middle stands there.
     """
     rows = []
-    plateau = budget[budget["part"] == "plateau"].set_index(["scenario", "quantity"])
+    plateau = budget[budget["part"] == "region"].set_index(["scenario", "quantity"])
     for scenario, name in (("main", "this run"), ("as_paper", "the paper's chain, this run")):
         for flux, columns in (
             ("NEP", ["total_TgC_yr", "total_low_TgC_yr", "total_high_TgC_yr"]),
@@ -83,7 +83,7 @@ def variance_sources(drawn: pd.DataFrame) -> pd.DataFrame:
     ``nep_variance_share``, the variance of NEP divided by that with all sources. The shares need not add up to one:
     sources act together, and variances from few draws are rough (50 draws: a standard deviation within about a tenth).
     """
-    chosen = drawn[(drawn["scenario"] == "main") & (drawn["part"] == "plateau") & (drawn["varied"] != ESTIMATE)]
+    chosen = drawn[(drawn["scenario"] == "main") & (drawn["part"] == "region") & (drawn["varied"] != ESTIMATE)]
     columns = [f"{name}_gC_m2_yr" for name in ("npp", "rh", "nep")]
     groups = chosen.groupby("varied")
     variance = groups[columns].var(ddof=1).reindex([*SOURCES, ALL])

@@ -27,8 +27,8 @@ def covariates(cube: xr.Dataset) -> list[str]:
 def check_bounds(cube: xr.Dataset) -> None:
     """Refuse a cube with a covariate outside its plausible range, which tells of a mistake in units.
 
-    The range is that in :data:`helpers.data.variables.VARIABLES`, or the layer's own ``valid_min`` and ``valid_max``. The
-    DataError names the variable, the range found and expected, and the first cell that is outside.
+    The range is that in :data:`helpers.data.variables.VARIABLES`, or the layer's own ``valid_min`` and ``valid_max``.
+    The DataError names the variable, the range found and expected, and the first cell that is outside.
     """
     for name in covariates(cube):
         field, values = cube[name], cube[name].values

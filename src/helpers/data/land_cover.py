@@ -46,7 +46,7 @@ def class_shares(cube: xr.Dataset) -> pd.DataFrame:
     The cube has ``land_cover``, ``plateau`` and ``cell_area`` [km2]. The columns are ``land_cover`` (class),
     ``meaning``, ``area_Mkm2`` and ``share`` (of the plateau's area that has a class, 1).
     """
-    classes = cube["land_cover"].where(cube["plateau"]).to_numpy().ravel()
+    classes = cube["land_cover"].where(cube["in_region"]).to_numpy().ravel()
     area = pd.Series(cube["cell_area"].to_numpy().ravel()).groupby(classes).sum().sort_values(ascending=False) / 1e6
     table = area.rename_axis("land_cover").reset_index(name="area_Mkm2").astype({"land_cover": int})
     table.insert(1, "meaning", table["land_cover"].map(IGBP_CLASSES))

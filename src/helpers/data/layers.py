@@ -1,4 +1,4 @@
-"""The layers of a real world on the target grid: products of the catalogue, what is derived from them, your own maps."""
+"""The layers of a real world on the target grid: products, what is derived from them, and maps of your own."""
 
 from __future__ import annotations
 
@@ -96,7 +96,9 @@ def _opened(path: Path, layer: Layer, what: str, stack: ExitStack) -> xr.DataArr
     maps = [str(one) for one, values in found.data_vars.items() if values.ndim >= 2]
     chosen = layer.variable or (maps[0] if len(maps) == 1 else "")
     if chosen not in maps:
-        raise DataError(f"{what}: variable is {layer.variable!r}; expected one of {', '.join(maps) or 'its maps: none'}")
+        raise DataError(
+            f"{what}: variable is {layer.variable!r}; expected one of {', '.join(maps) or 'its maps: none'}"
+        )
     return found[chosen].rio.write_crs(found.rio.crs) if found.rio.crs else found[chosen]
 
 

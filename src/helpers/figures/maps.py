@@ -24,7 +24,7 @@ from helpers.names import FLUX_UNITS, class_name, source_to_sink, with_units
 @style.styled
 def flux_map(field: xr.DataArray, boundary: BaseGeometry, name: str) -> Figure:
     """Draw one flux over the plateau: sequential colours, or for NEP diverging ones, brown source and green sink."""
-    shown = panels.on_plateau(field, boundary)
+    shown = panels.within(field, boundary)
     scale, label = _flux_scale(name, [shown])
     figure = style.blank(4.4)
     axes = panels.draw_map(figure, GridSpec(1, 1, figure)[0], shown, boundary, scale, title=name)
@@ -45,7 +45,7 @@ def compare_maps(fields: Mapping[str, xr.DataArray], boundary: BaseGeometry, nam
     """
     if len(fields) < 2:
         raise ValueError(f"maps of {name}: expected two or more to compare; there are: {', '.join(fields) or 'none'}")
-    maps = {key: panels.on_plateau(field, boundary) for key, field in panels.shared_grid(fields).items()}
+    maps = {key: panels.within(field, boundary) for key, field in panels.shared_grid(fields).items()}
     figure = style.blank(0.4 + 2.35 * len(maps))
     _first_and_others(figure, maps, boundary, name)
     return figure
@@ -61,7 +61,7 @@ def error_against_truth(
     different grids, or no cell has both an estimate and a truth.
     """
     given = panels.shared_grid({"estimate": estimate, "truth": truth, "land cover": land_cover})
-    maps = {key: panels.on_plateau(field, boundary) for key, field in given.items()}
+    maps = {key: panels.within(field, boundary) for key, field in given.items()}
     cover = maps.pop("land cover")
     figure = style.blank(8.6)
     upper, lower = figure.subfigures(2, 1, height_ratios=[2, 1.35])

@@ -66,7 +66,7 @@ def every_kth_cell(field: xr.DataArray | xr.Dataset) -> xr.DataArray | xr.Datase
     return field.isel(latitude=middle, longitude=middle).compute()
 
 
-def on_plateau(field: xr.DataArray, boundary: BaseGeometry) -> xr.DataArray:
+def within(field: xr.DataArray, boundary: BaseGeometry) -> xr.DataArray:
     """Return a map cut to the outline's box, by :func:`every_kth_cell`, NaN where a cell's centre is outside.
 
     The coordinate ``inside`` is True where a cell's centre lies within the outline; where none does, a ValueError is
@@ -99,7 +99,7 @@ def draw_map(
 ) -> GeoAxes:
     """Draw a field within the outline at a place of a grid of panels; cells of the plateau without a value are grey.
 
-    The field comes from :func:`on_plateau`. Panels at the left edge of the grid name the parallels, those at its lower
+    The field comes from :func:`in_region`. Panels at the left edge of the grid name the parallels, those at its lower
     edge the meridians. The last mesh of the panel holds the cells, in the order of the field's rows and columns.
     """
     axes = figure.add_subplot(place, projection=PLATEAU_CRS)

@@ -30,9 +30,9 @@ def sites_versus_map(samples: pd.DataFrame, cube: xr.Dataset, names: Sequence[st
     if "land_cover" in names:
         raise ValueError("sites_versus_map: land_cover is a category; draw it with land_cover_balance")
     style.require_columns(samples, list(names), "sites_versus_map")
-    style.require_variables(cube, [*names, "plateau", "cell_area"], "sites_versus_map")
-    cube = every_kth_cell(cube[[*names, "plateau", "cell_area"]])
-    area = flat(cube["cell_area"]).where(flat(cube["plateau"])).values.ravel()
+    style.require_variables(cube, [*names, "in_region", "cell_area"], "sites_versus_map")
+    cube = every_kth_cell(cube[[*names, "in_region", "cell_area"]])
+    area = flat(cube["cell_area"]).where(flat(cube["in_region"])).values.ravel()
     figure, grid = style.panel_grid(0.5 + 1.95 * -(-len(names) // 2), names, 2)
     for axes, name in zip(grid, names, strict=True):
         share = _distributions(axes, samples[name].to_numpy(float), flat(cube[name]).values.ravel(), area)
@@ -89,7 +89,7 @@ def land_cover_balance(table: pd.DataFrame, sites: str) -> Figure:
     The table is that of :func:`helpers.data.land_cover.land_cover_balance`, in the order of the bars. A ValueError is
     raised if the shares do not add up to 1, or IGBP has no such class.
     """
-    shares = {"site_share": sites, "map_share": "plateau"}
+    shares = {"site_share": sites, "map_share": "in_region"}
     style.require_columns(table, ["land_cover", *shares], "land_cover_balance")
     sums = table[list(shares)].sum()
     if (sums.sub(1).abs() > 0.005).any():

@@ -17,7 +17,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch, Patch
 from shapely.geometry.base import BaseGeometry
 
-from helpers.data.cube import NPP_PREDICTORS, RS_PREDICTORS
+from helpers.config import RS_PREDICTORS
+from helpers.data.cube import NPP_PREDICTORS
 from helpers.figures import panels, style
 from helpers.names import class_name, predictor_name, with_units
 
@@ -97,7 +98,7 @@ def fig1_study_area(
     style.require_variables(cube, ["land_cover", "elevation"], "figure 1")
     figure = style.blank(7.2)
     grid = GridSpec(2, 2, figure, width_ratios=[3, 1.25])
-    cover, elevation = (panels.on_plateau(cube[name], boundary) for name in ("land_cover", "elevation"))
+    cover, elevation = (panels.within(cube[name], boundary) for name in ("land_cover", "elevation"))
     axes = panels.draw_map(figure, grid[0, 0], cover, boundary, _classes(), "a", "land cover and sites")
     for table, marker in sites.values():
         axes.scatter(table["longitude"], table["latitude"], transform=panels.LONLAT, zorder=5, **marker)
@@ -125,7 +126,7 @@ def covariates(cube: xr.Dataset, boundary: BaseGeometry, names: Sequence[str]) -
     style.require_variables(cube, names, "predictor maps")
     rows = -(-len(names) // 2)
     figure = style.blank(2.05 * rows + 1.0)
-    shown = {name: panels.on_plateau(cube[name], boundary) for name in names}
+    shown = {name: panels.within(cube[name], boundary) for name in names}
     places = zip(GridSpec(rows, 2, figure), style.letters(len(names)), shown.items(), strict=False)
     for place, letter, (name, field) in places:
         colours = _PREDICTOR_MAPS.get(name, "cmc.batlow")

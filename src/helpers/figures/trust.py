@@ -58,7 +58,7 @@ def applicability_map(dissimilarity: Mapping[str, xr.DataArray], use: xr.DataArr
     one of them has no site of, and missing where nothing is predicted. Maps on different grids raise a ValueError.
     """
     maps = panels.shared_grid({**dissimilarity, "use": use})
-    shown = {name: panels.on_plateau(field, boundary) for name, field in maps.items()}
+    shown = {name: panels.within(field, boundary) for name, field in maps.items()}
     categories = shown.pop("use")
     figure = style.blank(5.0)
     grid = GridSpec(2, 2, figure)
@@ -93,7 +93,7 @@ def error_maps(fields: Mapping[str, tuple[xr.DataArray, str]], boundary: BaseGeo
     shown = []
     places = zip(GridSpec(rows, 2, figure), style.letters(len(fields)), fields.items(), strict=False)
     for place, letter, (title, (field, unit)) in places:
-        cut = panels.on_plateau(field, boundary)
+        cut = panels.within(field, boundary)
         scale = style.sequential([cut], "cmc.lajolla_r")
         axes = panels.draw_map(figure, place, cut, boundary, scale, letter, title)
         panels.colour_bar(axes, scale, panels.unit_label(unit), shrink=0.75, pad=0.02)

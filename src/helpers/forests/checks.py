@@ -228,7 +228,7 @@ def interval_limits(
     limits = xr.Dataset()
     for name, forest in grown.items():
         interval = intervals.interval_map(
-            forest, cube, cube["plateau"], interval_ends(settings), margin[target(settings, name).label, MATCHED]
+            forest, cube, cube["in_region"], interval_ends(settings), margin[target(settings, name).label, MATCHED]
         )
         limits = limits.merge(interval.rename(lower=f"{name}_lower", upper=f"{name}_upper"))
     return limits

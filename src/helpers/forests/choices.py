@@ -19,7 +19,7 @@ from helpers.sites import training
 from mapforest.folds import knndm
 
 _GAINS = {"r2_explained": "gain", "r2_low": "gain_low", "r2_high": "gain_high"}
-DOMAINS, AGGREGATIONS = ("plateau", "china"), ("rows", "site_mean")
+DOMAINS, AGGREGATIONS = ("region", "surroundings"), ("rows", "site_mean")
 
 
 class TrainedOn(RegressorMixin, BaseEstimator):
@@ -64,7 +64,7 @@ def training_choices(
     for choice in dict.fromkeys([own, *product(DOMAINS, AGGREGATIONS)]):
         changed = settings.model_copy(update={"training_domain": choice[0], aggregation: choice[1], "threads": 1})
         tables[choice] = training.training_table(changed, name, cube, used)[0]
-    sites = tables["china", "site_mean"]
+    sites = tables["surroundings", "site_mean"]
     places = (part[axis] for part in (sites, cells) for axis in ("longitude", "latitude"))
     fold = knndm(*places, settings.n_folds, settings.seed).fold
 
@@ -75,7 +75,7 @@ def training_choices(
         )
 
     models = {choice: maker(rows) for choice, rows in tables.items()}
-    here = {"plateau": sites["on_plateau"]}
+    here = {"region": sites["in_region"]}
     scores = families.scored(models, sites, fold, here, settings.seed, settings.threads, baseline=own)
     maps = families.maps(models, sites, cells, settings.seed)
     better = scores[scores["r2_low"] > 0]

@@ -156,7 +156,7 @@ def members(settings: Settings, name: str, n_trees: int) -> dict[str, ModelFacto
         columns = make_column_transformer((make_pipeline(line, StandardScaler()), numbers), (one_hot, classes))
         return make_pipeline(columns, RidgeCV(np.logspace(-2, 4, 13)))
 
-    family: dict[str, ModelFactory] = {BASELINE: lambda _: Scaled(where="on_plateau")}
+    family: dict[str, ModelFactory] = {BASELINE: lambda _: Scaled(where="in_region")}
     if name == "npp":
         family[PAPER] = forest
     family[OURS] = lambda seed: OnLogs(forest(seed), seed=seed)

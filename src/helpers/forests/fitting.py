@@ -62,7 +62,7 @@ def site_balance(cube: xr.Dataset, table: pd.DataFrame) -> pd.DataFrame:
     The result is that of :func:`helpers.data.land_cover.land_cover_balance`.
     """
     at_sites = sample(cube, table, ["land_cover"])["land_cover"]
-    return land_cover_balance(at_sites, cube["land_cover"].where(cube["plateau"]), cube["cell_area"])
+    return land_cover_balance(at_sites, cube["land_cover"].where(cube["in_region"]), cube["cell_area"])
 
 
 def grow(settings: Settings, name: str, table: pd.DataFrame) -> tuple[RandomForest, pd.DataFrame]:
@@ -93,7 +93,7 @@ def validate(settings: Settings, name: str, table: pd.DataFrame, cube: xr.Datase
     """
     what = target(settings, name)
     sampled = thinned(cube)
-    cells = map_table(sampled, training.predictors(settings, name), sampled["plateau"])
+    cells = map_table(sampled, training.predictors(settings, name), sampled["in_region"])
     places = (table["longitude"], table["latitude"], cells["longitude"], cells["latitude"])
     predictions = validation.validate(
         validation_forests(settings, name),
@@ -134,7 +134,7 @@ def applicable_cells(
     importance = forest.importance.set_index("predictor")["importance"]
     folds_of_map = fold_numbers(predictions, "knndm", settings.seed)
     space = applicability.training_space(table, importance, folds_of_map, forest.categorical)
-    return applicability.applicable_cells(space, cube, cube["plateau"], settings.threads)
+    return applicability.applicable_cells(space, cube, cube["in_region"], settings.threads)
 
 
 def influential_records(
@@ -161,7 +161,7 @@ def influential_records(
         place = np.add.outer(np.arange(sampled.sizes["latitude"]), np.arange(sampled.sizes["longitude"]))
         years = xr.DataArray(place % sampled.sizes["time"], dims=("latitude", "longitude"))
         sampled = sampled.isel(time=years)
-    cells = map_table(sampled, ["cell_area", *forest.predictors], sampled["plateau"])
+    cells = map_table(sampled, ["cell_area", *forest.predictors], sampled["in_region"])
 
     found = influence(forest, table, cells, cells["cell_area"], groups, _back(settings, name, table))
     classes = sample(cube, table, ["land_cover"])["land_cover"]
@@ -195,7 +195,7 @@ def influential_records(
 
 def area_share(cells: xr.DataArray, cube: xr.Dataset) -> float:
     """Return the share of the plateau's area, from 0 to 1, that some of its cells (a map of bool) cover."""
-    return float(cube["cell_area"].where(cells).sum() / cube["cell_area"].where(cube["plateau"]).sum())
+    return float(cube["cell_area"].where(cells).sum() / cube["cell_area"].where(cube["in_region"]).sum())
 
 
 def as_flux(settings: Settings, name: str, predicted: xr.DataArray, table: pd.DataFrame) -> xr.DataArray:

@@ -28,9 +28,9 @@ def execute(
     """Execute a notebook by papermill into ``runs/<run>/notebooks/``, and return the path of the executed copy.
 
     The parameters, those of the configuration or its ``overrides``, are validated before the kernel starts. The
-    executed copy appears under the notebook's name only when every cell ran. Cells tagged ``truth``, ``yearly`` or
-    ``open-world`` are left out where the world has no known truth, no single years, or is simulated; those tagged
-    ``sweep`` where the sweep was not run; and those with a tag of ``without``.
+    executed copy appears under the notebook's name only when every cell ran. Cells with a tag of
+    :func:`helpers.runs.steps.foreign_tags` are left out, those tagged ``sweep`` where the sweep was not run, and those
+    with a tag of ``without``.
 
     ConfigError is raised if a parameter is not valid, RunError if there is no such notebook, or a cell fails.
     """
@@ -49,7 +49,7 @@ def execute(
     for old in (executed, failed):
         old.unlink(missing_ok=True)
     template = nbformat.read(source, as_version=4)
-    left_out = {*without, *foreign_tags(settings.world)}
+    left_out = {*without, *foreign_tags(settings)}
     if not (runs_folder() / "sweeps" / settings.sweep / "results.parquet").is_file():
         left_out.add("sweep")
     template.cells = [cell for cell in template.cells if left_out.isdisjoint(cell.metadata.get("tags", []))]

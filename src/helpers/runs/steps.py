@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from helpers.config import Settings
+
 WORLDS_WITH_TRUTH = frozenset({"virtual"})
-#: Cells with these tags belong to some worlds only; elsewhere they are left out before a notebook is executed.
-WORLDS_OF_TAG = {"truth": WORLDS_WITH_TRUTH, "yearly": frozenset({"virtual"}), "open-world": frozenset({"open"})}
 
 EXECUTION_PARAMETERS = ("config", "run", "threads", "block_cells")
 
@@ -27,19 +27,34 @@ STEPS: dict[str, Step] = {
     "01_data_preparation": Step(
         needs=(),
         parameters=(
-            *("world", "seed", "west", "south", "east", "north", "resolution", "first_year", "last_year"),
-            *("plateau_mask", "soc_depth", "extra_observations", "sampling_design", "npp_sites", "rs_sites"),
+            *("world", "region", "predictors", "products", "observations", "npp_modis_at_sites", "seed"),
+            *("west", "south", "east", "north", "resolution", "first_year", "last_year"),
+            *("region_mask", "soc_depth", "extra_observations", "sampling_design", "npp_sites", "rs_sites"),
             *("site_checks", "place_elevation_m", "place_temperature_k", "place_precipitation_ratio"),
             *("republication_share", "republication_degrees"),
         ),
     ),
     "02_npp_random_forest": Step(
         needs=("01_data_preparation",),
-        parameters=("npp_aggregation", "npp_mtry", "npp_scale", "back_transformation", *_FOREST_PARAMETERS),
+        parameters=(
+            "npp_predictors",
+            "npp_aggregation",
+            "npp_mtry",
+            "npp_scale",
+            "back_transformation",
+            *_FOREST_PARAMETERS,
+        ),
     ),
     "03_rs_random_forest": Step(
         needs=("01_data_preparation",),
-        parameters=("rs_filter", "rs_aggregation", "rs_mtry", "back_transformation", *_FOREST_PARAMETERS),
+        parameters=(
+            "rs_predictors",
+            "rs_filter",
+            "rs_aggregation",
+            "rs_mtry",
+            "back_transformation",
+            *_FOREST_PARAMETERS,
+        ),
     ),
     "04_rh_and_nep": Step(
         needs=("02_npp_random_forest", "03_rs_random_forest"),
@@ -68,6 +83,12 @@ def deciding_parameters(notebook: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*upstream, *step.parameters]))
 
 
-def foreign_tags(world: str) -> frozenset[str]:
-    """Return the tags of cells that belong to other worlds only, and are left out in this one."""
-    return frozenset(tag for tag, worlds in WORLDS_OF_TAG.items() if world not in worlds)
+def foreign_tags(settings: Settings) -> frozenset[str]:
+    """Return the tags of cells that say nothing about this run's world, and are left out before a notebook is executed.
+
+    ``truth`` and ``yearly`` are for a simulated world, ``real-world`` for one that is not, ``paper`` for the paper's
+    plateau alone.
+    """
+    simulated = settings.world in WORLDS_WITH_TRUTH
+    tags = {"real-world"} if simulated else {"truth", "yearly"}
+    return frozenset(tags if settings.region.of_paper else tags | {"paper"})

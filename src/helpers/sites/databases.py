@@ -3,7 +3,7 @@
 Each reader returns every record of the region and of its surroundings, in the columns of
 :data:`helpers.sites.schema.SCHEMA`. None is left out here: that is done, and counted, by
 :func:`helpers.sites.quality.quality_control`. Columns beyond the schema: ``record`` and ``note``, what the database
-itself says; ``inside_boundary`` and ``high_in_box``, the two ways to belong to the region; ``belowground_share`` of NPP;
+itself says; ``inside_boundary`` and ``high_in_box``, two ways to belong to the region; ``belowground_share`` of NPP;
 ``annual_coverage`` (SRDB), the part of the year that was measured; ``own_elevation`` [m], ``own_temperature`` [degC],
 ``own_precipitation`` [mm yr-1] and ``country``, what the author says of the place (:mod:`helpers.sites.places`).
 """
@@ -76,7 +76,7 @@ def read_srdb(path: str | Path, places: Places) -> pd.DataFrame:
         common.assign(variable="npp", value=production, quality=problem, belowground_share=share),
     ]
     table = pd.concat([_placed(table, srdb["Elevation"], places) for table in tables], ignore_index=True)
-    table["on_plateau"] |= table["high_in_box"]
+    table["in_region"] |= table["high_in_box"]
     return _of_region_or_surroundings(table[table["value"].notna()])
 
 
@@ -168,7 +168,7 @@ def read_peng(path: str | Path, places: Places) -> pd.DataFrame:
         }
     )
     table = _placed(table, rows["z"], places)
-    table["on_plateau"] |= table["high_in_box"]
+    table["in_region"] |= table["high_in_box"]
     return _of_region_or_surroundings(table)
 
 
@@ -193,8 +193,8 @@ def _srdb_pairs(path: Path, places: Places) -> pd.DataFrame:
     pairs = _srdb_common(srdb).assign(variable="rs_rh", rs=srdb["Rs_annual"], rh=srdb["Rh_annual"])
     pairs["site"] = _site_names(pairs["longitude"], pairs["latitude"], pairs["record"])
     pairs["quality"] = srdb["Quality_flag"]
-    pairs["in_china"] = places.around(pairs["longitude"], pairs["latitude"], pairs["country"])
-    return pairs[pairs["in_china"] & pairs["rs"].notna() & pairs["rh"].notna()].reset_index(drop=True)
+    pairs["in_surroundings"] = places.around(pairs["longitude"], pairs["latitude"], pairs["country"])
+    return pairs[pairs["in_surroundings"] & pairs["rs"].notna() & pairs["rh"].notna()].reset_index(drop=True)
 
 
 def pair_site_means(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -254,14 +254,14 @@ def _placed(table: pd.DataFrame, elevation: pd.Series, places: Places) -> pd.Dat
         site=_site_names(longitude, latitude, table["record"]),
         inside_boundary=inside,
         high_in_box=places.is_high(longitude, latitude, elevation).to_numpy(bool),
-        on_plateau=inside,
-        in_china=places.around(longitude, latitude, table["country"]),
+        in_region=inside,
+        in_surroundings=places.around(longitude, latitude, table["country"]),
     )
 
 
 def _of_region_or_surroundings(table: pd.DataFrame) -> pd.DataFrame:
     """Leave out records of the rest of the world."""
-    return table[table["in_china"] | table["on_plateau"]].reset_index(drop=True)
+    return table[table["in_surroundings"] | table["in_region"]].reset_index(drop=True)
 
 
 def _read_columns(path: str | Path, numbers: Sequence[str], texts: Sequence[str], what: str) -> pd.DataFrame:

@@ -38,8 +38,8 @@ def join(observations: pd.DataFrame, pairs: pd.DataFrame, own: Sequence[OwnTable
     all tables, the world's included. One name at two places is two sites: the later one is called after its table, too.
     Two names at one place are two sites; a note tells, since one name would join them.
 
-    Records of Rs and Rh in the surroundings of one site, year, treatment and quality are a pair, of their means. A year that is
-    not known is no one's.
+    Records of Rs and Rh in the surroundings of one site, year, treatment and quality are a pair, of their means. A year
+    that is not known is no one's.
 
     A DataError is raised if a table is named twice, or if the values of a flux can only be in another unit: all lie
     beyond those of the world's records that pass quality control, and their medians differ by more than
@@ -148,7 +148,7 @@ def _own_pairs(records: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     every_rh = records[records["variable"] == "rh"]
     if every_rh.empty:
         return every_rh, []
-    usable = records[records["year"].notna() & records["in_china"]]
+    usable = records[records["year"].notna() & records["in_surroundings"]]
     rs, rh = (usable[usable["variable"] == variable] for variable in ("rs", "rh"))
     means = {name: table.groupby(_PAIR)["value"].mean() for name, table in (("rs", rs), ("rh", rh))}
     pairs = pd.DataFrame(means).dropna().reset_index()
@@ -158,5 +158,5 @@ def _own_pairs(records: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     pairs = pairs.merge(about, on=_PAIR).merge(coverage.reset_index(), on=_PAIR)
     used = len(rh.merge(pairs[_PAIR], on=_PAIR))
     note = f"rh of your tables: {used} of {len(every_rh)} records join the pairs of Rs and Rh ({len(pairs)} pairs)"
-    others = "; the others have no rs of the same site, year, treatment and quality in the surroundings, and are only counted"
+    others = "; the others have no rs there of the same site, year, treatment and quality, and are only counted"
     return pairs, [note + (others if used < len(every_rh) else "")]

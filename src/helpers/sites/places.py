@@ -112,7 +112,7 @@ def check_records(records: pd.DataFrame, cube: xr.Dataset, settings: Settings) -
     places = check_places(records, cube, settings)
     again = republications(records, places["conflicts"], settings)
     reasons = np.select([places["conflicts"] >= CONFLICTS_THAT_EXCLUDE, again != ""], list(_REASONS), "")
-    shown = ["variable", "longitude", "latitude", "value", "on_plateau", *(f"own_{name}" for name in OWN), "country"]
+    shown = ["variable", "longitude", "latitude", "value", "in_region", *(f"own_{name}" for name in OWN), "country"]
     table = records.reindex(columns=shown).join(places).assign(republication_of=again, left_out=reasons)
     table.insert(0, "record", record_names(records))
     return table

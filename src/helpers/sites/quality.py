@@ -16,6 +16,8 @@ from helpers.errors import DataError
 from helpers.sites.databases import PAIR_COVERAGE
 from helpers.sites.schema import BOUNDS, SCHEMA
 
+#: West, south, east and north, degrees.
+Box = tuple[float, float, float, float]
 #: Above this below-ground share of NPP, root biomass was probably taken for root production.
 MAX_BELOWGROUND_SHARE = 0.9
 #: Two records may be one measurement if their values differ by at most this part.
@@ -73,8 +75,6 @@ def _root_biomass(table: pd.DataFrame) -> pd.Series:
     return table.get("belowground_share", pd.Series(np.nan, table.index)) > MAX_BELOWGROUND_SHARE
 
 
-#: West, south, east and north, degrees.
-Box = tuple[float, float, float, float]
 #: Name, what is left out, and why.
 _Rule = tuple[str, Callable[[pd.DataFrame], pd.Series], str]
 
@@ -133,10 +133,11 @@ def _rules_of_place(box: Box) -> tuple[_Rule, ...]:
 def quality_control(raw: pd.DataFrame, box: Box) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Leave out what cannot be used, rule by rule, and count it.
 
-    The rules, in this order: coordinates missing; latitude and longitude exchanged; outside of
-    the grid, whose west, south, east and north are the `box`; no value; value not positive; value above :data:`helpers.sites.schema.BOUNDS` (a
-    wrong unit, most likely); manipulated; flagged; below-ground share above :data:`MAX_BELOWGROUND_SHARE`, if the table
-    has it; repeated, by :func:`find_duplicates` among what is left or by the table's own ``possible_duplicate``.
+    The rules, in this order: coordinates missing; latitude and longitude exchanged; outside of the grid, whose
+    west, south, east and north are the `box`; no value; value not positive; value above
+    :data:`helpers.sites.schema.BOUNDS` (a wrong unit, most likely); manipulated; flagged; below-ground share above
+    :data:`MAX_BELOWGROUND_SHARE`, if the table has it; repeated, by :func:`find_duplicates` among what is left or
+    by the table's own ``possible_duplicate``.
 
     A value in a wrong unit that stays within the bounds is not found: 100 times too large an NPP of 25 g C m-2 yr-1 is
     2500. A table that is not in the :data:`helpers.sites.schema.SCHEMA` raises a ``pandera.errors.SchemaError``.
@@ -193,7 +194,7 @@ def aggregate(observations: pd.DataFrame, how: Literal["rows", "site_mean", "sit
         "year": _common_year,
         "value": how.removeprefix("site_"),
         **dict.fromkeys(["unit", "treatment", "quality", "vegetation", "source", "reference"], _joined),
-        **dict.fromkeys(["in_china", "on_plateau", "possible_duplicate"], "any"),
+        **dict.fromkeys(["in_surroundings", "in_region", "possible_duplicate"], "any"),
     }
     groups = observations.groupby(["variable", "site"], sort=False)
     table = groups.agg(rules).assign(n_records=groups.size()).reset_index()
@@ -213,10 +214,10 @@ def _common_year(years: pd.Series) -> float:
 def summarise(observations: pd.DataFrame) -> pd.DataFrame:
     """Count records and sites by variable, source and formation (the vegetation up to its colon).
 
-    The columns are ``variable``, ``source``, ``formation``, ``n``, ``sites``, ``n_china``, ``n_plateau``,
-    ``sites_plateau`` and ``mean_plateau_gC_m2_yr``.
+    The columns are ``variable``, ``source``, ``formation``, ``n``, ``sites``, ``n_surroundings``, ``n_region``,
+    ``sites_region`` and ``mean_region_gC_m2_yr``.
     """
-    plateau = observations["on_plateau"]
+    plateau = observations["in_region"]
     table = observations.assign(
         formation=observations["vegetation"].str.split(":").str[0].replace("", "not stated"),
         plateau_site=observations["site"].where(plateau),
@@ -226,8 +227,8 @@ def summarise(observations: pd.DataFrame) -> pd.DataFrame:
     return groups.agg(
         n=("site", "size"),
         sites=("site", "nunique"),
-        n_china=("in_china", "sum"),
-        n_plateau=("on_plateau", "sum"),
-        sites_plateau=("plateau_site", "nunique"),
-        mean_plateau_gC_m2_yr=("plateau_value", "mean"),
+        n_surroundings=("in_surroundings", "sum"),
+        n_region=("in_region", "sum"),
+        sites_region=("plateau_site", "nunique"),
+        mean_region_gC_m2_yr=("plateau_value", "mean"),
     ).reset_index()

@@ -28,7 +28,10 @@ from helpers.sites.units import HONEST_FACTOR, TYPICAL, fitting_units
 from helpers.sites.words import UNMANIPULATED, WITHOUT_FLAG, in_our_words, is_unclear, without_missing
 
 #: Columns that a table of your own may leave out.
-_OPTIONAL = (*("in_china", "on_plateau"), *("treatment", "quality", "vegetation", "reference", "possible_duplicate"))
+_OPTIONAL = (
+    *("in_surroundings", "in_region"),
+    *("treatment", "quality", "vegetation", "reference", "possible_duplicate"),
+)
 #: Texts that may be added.
 _TEXTS = ("country", "record", "note")
 #: Numbers that may be added, and the range of what is possible.
@@ -61,8 +64,10 @@ def read_databases(keys: Sequence[str], places: Places) -> pd.DataFrame:
     """
     for key in keys:
         if not catalog.entry_of(key).reader.startswith("sites.databases."):
-            raise DataError(f"observations: {key!r} is no site database of data/catalog.yml; a table of your own goes in "
-                            "extra_observations")
+            raise DataError(
+                f"observations: {key!r} is no site database of data/catalog.yml; a table of your own goes in "
+                "extra_observations"
+            )
     tables = [catalog.reader(key)(*catalog.fetch(key).values(), places) for key in keys]
     raw = SCHEMA.validate(pd.concat(tables, ignore_index=True))
     raw["possible_duplicate"] |= find_duplicates(raw)
@@ -74,7 +79,7 @@ def read_table(path: str | Path, places: Places) -> OwnTable:
 
     Values must be in g C m-2 yr-1 already, and the column ``unit`` must say so. May be left out: ``treatment``,
     ``quality``, ``vegetation``, ``reference``, ``possible_duplicate``. The places tell what lies in the
-    region and in its surroundings; ``on_plateau`` and ``in_china`` may be typed, to be compared. Within
+    region and in its surroundings; ``in_region`` and ``in_surroundings`` may be typed, to be compared. Within
     :data:`helpers.sites.places.BORDER_DEGREES` of the border of a country its outline may be coarse: there the typed
     one stays. Records outside of the grid are told, and left out by quality control.
     May be added: what the author says of the place, for :mod:`helpers.sites.places`, ``own_elevation`` [m],
@@ -124,7 +129,7 @@ def _typed(text: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     for name in ("longitude", "latitude", "year", "value", *(name for name in _RANGES if name in text)):
         table[name] = pd.to_numeric(text[name], errors="coerce").astype(float)
         problems += _tell(text, name, table[name].isna() & (text[name] != ""), "a number, its decimals after a point")
-    for name in ("in_china", "on_plateau", "possible_duplicate"):
+    for name in ("in_surroundings", "in_region", "possible_duplicate"):
         lower = text[name].str.lower()
         table[name] = lower == "true"
         problems += _tell(text, name, ~lower.isin(["true", "false", ""]), "true or false, or empty")
@@ -215,8 +220,8 @@ def _outlines(table: pd.DataFrame, places: Places) -> list[tuple[str, np.ndarray
     place = table["longitude"].to_numpy(), table["latitude"].to_numpy()
     far = shapely.distance(shapely.points(*place), places.surroundings.boundary) > BORDER_DEGREES
     return [
-        ("on_plateau", places.inside(*place), np.ones(len(table), bool)),
-        ("in_china", region.contains(places.surroundings, *place), far | (not places.country)),
+        ("in_region", places.inside(*place), np.ones(len(table), bool)),
+        ("in_surroundings", region.contains(places.surroundings, *place), far | (not places.country)),
     ]
 
 

@@ -41,7 +41,7 @@ def choose_rs(used: pd.DataFrame, rule: str) -> pd.DataFrame:
     if rule == "coverage":
         return used[~is_rs | (used[needed] >= PAIR_COVERAGE)]
     known = is_rs & used[needed].notna()
-    return used.assign(on_plateau=used["on_plateau"].where(~known, used[needed].eq(True)))
+    return used.assign(in_region=used["in_region"].where(~known, used[needed].eq(True)))
 
 
 def resample(groups: ArrayLike, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -86,7 +86,7 @@ def training_table(
         Columns ``variable``, ``step``, ``n``, ``excluded`` and ``reason``, as the flow of quality control.
     """
     domain, aggregation = settings.training_domain, getattr(settings, f"{variable}_aggregation")
-    flag = "in_china" if domain == "china" else "on_plateau"
+    flag = "in_surroundings" if domain == "surroundings" else "in_region"
     passed = used[used["variable"] == variable]
     chosen = choose_rs(passed, settings.rs_filter) if variable == "rs" else passed
     inside = chosen[chosen[flag]]
@@ -113,7 +113,7 @@ def training_table(
     if len(table) < 2:
         raise DataError(
             f"{variable}: {len(table)} rows left to train on:\n{flow.to_string(index=False)}\n"
-            "choose training_domain: china, or add observations with extra_observations"
+            "choose training_domain: surroundings, or add observations with extra_observations"
         )
     if settings.site_resample:
         drawn = resample_sites(table, settings.site_resample)

@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from helpers.config import Settings, load_config, nearest_name, own_tables, project_root, read_yaml, resolve
+from helpers.config import Settings, load_config, nearest_name, own_files, project_root, read_yaml, resolve
 from helpers.errors import ConfigError
 from helpers.runs import dependencies
 from helpers.runs.files import digest, runs_folder
@@ -298,12 +298,12 @@ def _capped(cells: dict[str, dict[str, Any]], cap: int | None) -> dict[str, dict
 
 def _stages(settings: Settings, given: Mapping[str, Any]) -> list[Stage]:
     """Return the stages of a cell, in the order of the notebooks."""
-    observations = [digest(path) for path in own_tables(settings)]
+    observations = [digest(path) for path in own_files(settings)]
     stages: list[Stage] = []
     for notebook in NOTEBOOKS:
         earlier = [stage for stage in stages if stage.notebook in _chain(notebook)]
-        decisive = {key: getattr(settings, key) for key in deciding_parameters(notebook)}
-        code = code_digest(notebook, settings.world)
+        decisive = settings.model_dump(include=set(deciding_parameters(notebook)))
+        code = code_digest(notebook, foreign_tags(settings))
         named = [notebook, decisive, observations, [*(stage.code for stage in earlier), code]]
         counting = {*deciding_parameters(notebook), *EXECUTION_PARAMETERS}
         parameters = {key: value for key, value in given.items() if key in counting}
@@ -314,11 +314,13 @@ def _stages(settings: Settings, given: Mapping[str, Any]) -> list[Stage]:
 
 
 @cache
-def code_digest(notebook: str, world: str) -> str:
-    """Return the digest of what a stage of a notebook executes in a world: an edit of it makes new stages."""
+def code_digest(notebook: str, foreign: frozenset[str]) -> str:
+    """Return the digest of what a stage of a notebook executes, less its cells with foreign tags.
+
+    An edit of it makes new stages.
+    """
     root = project_root()
-    left_out = NOT_IN_SWEEPS | foreign_tags(world)
-    return dependencies.code_digest(root / "notebooks" / f"{notebook}.ipynb", root, left_out)
+    return dependencies.code_digest(root / "notebooks" / f"{notebook}.ipynb", root, NOT_IN_SWEEPS | foreign)
 
 
 def _digest(text: str) -> str:

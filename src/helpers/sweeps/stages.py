@@ -34,6 +34,7 @@ from helpers.errors import ConfigError, RunError
 from helpers.runs import warm
 from helpers.runs.execute import execute
 from helpers.runs.files import child_environment, remove, runs_folder, shown, written_whole
+from helpers.runs.steps import foreign_tags
 from helpers.sweeps.collect import Ended, collect, ended_stages, stage_folder, status
 from helpers.sweeps.plan import (
     FINAL,
@@ -104,8 +105,8 @@ def execute_stage(plan_file: Path, notebook: str, digest: str) -> dict[str, Any]
 
 def _refuse_edited_code(stage: dict[str, Any], config: str) -> None:
     """Raise if what a stage executes was edited since the sweep was planned: it would be kept under a wrong name."""
-    world = load_config(config, stage["parameters"]).world
-    if code_digest(stage["notebook"], world) != stage["code"]:
+    foreign = foreign_tags(load_config(config, stage["parameters"]))
+    if code_digest(stage["notebook"], foreign) != stage["code"]:
         raise ConfigError(f"the code of {stage['notebook']} was edited while the sweep ran: start the sweep again")
 
 

@@ -19,8 +19,7 @@ from scipy.interpolate import RegularGridInterpolator
 from scipy.special import expit
 
 from helpers.data.land_cover import IGBP_CLASSES, WATER
-from helpers.virtual.geography import REGION
-from helpers.virtual.geography import KM_PER_DEGREE, geography
+from helpers.virtual.geography import KM_PER_DEGREE, REGION, geography
 from helpers.virtual.laws import COVER_LAWS, LAWS
 from helpers.virtual.noise import gaussian_field
 

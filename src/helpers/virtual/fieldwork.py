@@ -11,10 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from helpers.data.land_cover import IGBP_CLASSES, WATER
 from helpers.data.region import contains
-from helpers.virtual.geography import REGION
 from helpers.virtual.climate import mean_precipitation, mean_temperature
 from helpers.virtual.fluxes import fluxes
-from helpers.virtual.geography import KM_PER_DEGREE, geography, plateau_outline
+from helpers.virtual.geography import KM_PER_DEGREE, REGION, geography, plateau_outline
 from helpers.virtual.noise import generator
 
 Design = Literal["clustered", "uniform", "stratified"]
@@ -45,7 +44,7 @@ _EASTWARD = 4.0
 
 
 def field_work(
-    variable: Literal["npp", "rs"], on_plateau: bool, n_records: int, design: Design, years: ArrayLike, seed: int
+    variable: Literal["npp", "rs"], in_region: bool, n_records: int, design: Design, years: ArrayLike, seed: int
 ) -> pd.DataFrame:
     """Return the records of good quality of one campaign, on the plateau or on the rest of the land of the box.
 
@@ -60,14 +59,14 @@ def field_work(
     the eastern to the western edge.
 
     The table is in the schema of :mod:`helpers.sites.schema`, plus, for Rs, the column ``rh``: Rh measured at the same
-    plot and year. ``in_china`` is True for all land of the box: the virtual world has no borders. What a plot says of
-    its own place (``own_elevation`` [m], ``own_temperature`` [degC], ``own_precipitation`` [mm yr-1]) is that of the
+    plot and year. ``in_surroundings`` is True for all land of the box: the virtual world has no borders. What a plot
+    says of its own place (``own_elevation`` [m], ``own_temperature`` [degC], ``own_precipitation`` [mm yr-1]) is that of the
     point with an error: 100 m, 0.7 K, 10 %. Half of SRDB's records differ less than this from their cells.
     """
     years = np.atleast_1d(years)
-    rng = generator(seed, f"records of {variable}", int(on_plateau))
+    rng = generator(seed, f"records of {variable}", int(in_region))
     visits = _visits(n_records, years.size, rng)
-    longitude, latitude = _choose_places(visits.size, on_plateau, design, rng)
+    longitude, latitude = _choose_places(visits.size, in_region, design, rng)
     truth = fluxes(longitude, latitude, years, seed)
     place = np.repeat(np.arange(visits.size), visits)
     step = np.concatenate([np.sort(rng.choice(years.size, n, replace=False)) for n in visits])
@@ -75,7 +74,7 @@ def field_work(
     true = {name: getattr(truth, name)[step, place] * plot for name in (variable, "rh")}
     seen = {name: values * _lognormal(_MEASUREMENT_SD[name], n_records, rng) for name, values in true.items()}
     names = np.array(["", *IGBP_CLASSES.values()])
-    where = "P" if on_plateau else "C"
+    where = "P" if in_region else "C"
     table = pd.DataFrame(
         {
             "variable": variable,
@@ -90,8 +89,8 @@ def field_work(
             "vegetation": names[geography().land_cover_at(longitude, latitude)][place],
             "source": "virtual",
             "reference": [f"virtual study {where}{number // 5 + 1}" for number in place],
-            "in_china": True,
-            "on_plateau": on_plateau,
+            "in_surroundings": True,
+            "in_region": in_region,
             "possible_duplicate": False,
             **{name: values[place] for name, values in _own_values(variable, longitude, latitude, where, seed).items()},
         }
@@ -168,10 +167,10 @@ def _own_values(
 
 
 def _choose_places(
-    number: int, on_plateau: bool, design: Design, rng: np.random.Generator
+    number: int, in_region: bool, design: Design, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return longitude and latitude [degrees] of plots, by a design of :func:`field_work`."""
-    longitude, latitude = _pool(max(_POOL, 4 * number), on_plateau, rng)
+    longitude, latitude = _pool(max(_POOL, 4 * number), in_region, rng)
     if design == "stratified":
         chosen = _stratified(longitude, latitude, number, rng)
     else:
@@ -193,10 +192,10 @@ def _lognormal(sd: float, size: int, rng: np.random.Generator) -> NDArray[np.flo
     return np.exp(sd * rng.standard_normal(size) - sd**2 / 2)
 
 
-def _pool(size: int, on_plateau: bool, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _pool(size: int, in_region: bool, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return distinct lattice points, uniform by area, on land without ice, inside or outside the plateau."""
     outline = plateau_outline()
-    west, south, east, north = outline.bounds if on_plateau else REGION
+    west, south, east, north = outline.bounds if in_region else REGION
     points = np.empty((0, 2), int)
     while len(points) < size:
         longitude = rng.uniform(west + _LATTICE, east - _LATTICE, 2 * size)
@@ -205,7 +204,7 @@ def _pool(size: int, on_plateau: bool, rng: np.random.Generator) -> tuple[NDArra
         points = np.concatenate([points, np.round(steps).astype(int)])
         longitude, latitude = _coordinates(points)
         ground = ~np.isin(geography().land_cover_at(longitude, latitude), (WATER, _SNOW))
-        points = points[ground & (contains(outline, longitude, latitude) == on_plateau)]
+        points = points[ground & (contains(outline, longitude, latitude) == in_region)]
         first = np.unique(points[:, 0] * 100_000 + points[:, 1], return_index=True)[1]
         points = points[np.sort(first)]
     longitude, latitude = _coordinates(points[:size])
@@ -259,8 +258,8 @@ def _donors(kind: str, good: pd.DataFrame, number: int, rng: np.random.Generator
     suitable = good["value"] > (1.1 * _LIMIT[good["variable"].iloc[0]] / 100 if kind == "unit_error" else 0)
     if kind == "misplaced":
         warm_and_wet = (good["own_temperature"] > _WARM) & (good["own_precipitation"] > _WET)
-        return rng.choice(good.index[warm_and_wet & ~good["on_plateau"]], number, replace=False)
-    groups = [good.index[suitable & (good["on_plateau"] == side)] for side in (True, False)]
+        return rng.choice(good.index[warm_and_wet & ~good["in_region"]], number, replace=False)
+    groups = [good.index[suitable & (good["in_region"] == side)] for side in (True, False)]
     picked = [rng.choice(group, min(number // 2, len(group)), replace=False) for group in groups]
     return np.concatenate(picked)
 
@@ -281,7 +280,7 @@ def _spoil(kind: str, rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFr
         longitude, latitude = _pool(len(rows), True, rng)
         measured = (value * _lognormal(_MEASUREMENT_SD["rs"], len(rows), rng)).round(2)
         moved = rows.assign(longitude=longitude[: len(rows)], latitude=latitude[: len(rows)], value=measured)
-        return moved.assign(site=rows["site"] + "M", reference="virtual study with a slip", on_plateau=True)
+        return moved.assign(site=rows["site"] + "M", reference="virtual study with a slip", in_region=True)
     if kind == "republication":
         return _reprinted(rows, rng)
     return rows.assign(value=100 * value)
@@ -295,4 +294,4 @@ def _reprinted(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     latitude = (rows["latitude"] + shift[1]).clip(south, north).round(2)
     value = rows["value"] * rng.uniform(0.9991, 1.0009, len(rows))
     moved = rows.assign(longitude=longitude, latitude=latitude, value=value, site=rows["site"] + "R")
-    return moved.assign(reference="virtual reprint", on_plateau=contains(plateau_outline(), longitude, latitude))
+    return moved.assign(reference="virtual reprint", in_region=contains(plateau_outline(), longitude, latitude))

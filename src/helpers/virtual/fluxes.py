@@ -16,7 +16,6 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, ndtr
 
 from helpers.data.land_cover import WATER
-from helpers.virtual.geography import REGION
 from helpers.virtual.climate import (
     Climate,
     climate,
@@ -27,7 +26,7 @@ from helpers.virtual.climate import (
     mean_precipitation,
     soil_carbon,
 )
-from helpers.virtual.geography import geography
+from helpers.virtual.geography import REGION, geography
 from helpers.virtual.laws import LAWS
 from helpers.virtual.noise import gaussian_field
 

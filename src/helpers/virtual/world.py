@@ -17,8 +17,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from helpers.config import Settings
-from helpers.data.cube import RS_PREDICTORS
+from helpers.config import RS_PREDICTORS, Settings
 from helpers.data.grid import cell_area, target_grid
 from helpers.data.land_cover import IGBP_FLAGS
 from helpers.data.region import mask_from_polygon
