@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from helpers.config import RS_PREDICTORS
-from helpers.data.cube import NPP_PREDICTORS
+from helpers.config import NPP_PREDICTORS
 from helpers.forests import checks, fitting
 from mapforest import applicability, intervals
 from mapforest.cells import map_table

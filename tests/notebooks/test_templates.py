@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -110,6 +111,15 @@ def test_functions_are_defined_in_the_package_not_in_notebooks(path):
 def test_a_notebook_opens_its_own_run_and_closes_it(path):
     text = "\n".join(code(path))
     assert f'start("{path.stem}", globals())' in text and text.rstrip().endswith("book_run.finish()")
+
+
+def test_notes_on_files_of_your_own_are_shown_right_after_the_world_is_opened():
+    cells = code(ROOT / "notebooks" / "01_data_preparation.ipynb")
+    (opened,) = [i for i, source in enumerate(cells) if "open_world(settings)" in source]
+    shown: list[str] = []
+    for notes in ((), ("a.csv: a note",)):
+        exec(cells[opened + 1], {"here": SimpleNamespace(notes=notes), "print": shown.append})
+    assert shown == ["- a.csv: a note"]
 
 
 def markdown(path: Path) -> str:

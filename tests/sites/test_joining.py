@@ -78,6 +78,24 @@ def test_an_honest_median_is_not_asked_about(ratio):
     assert unit_notes(value=np.array([0.9, 1.0, 1.1]) * 390 * ratio, vegetation="Grassland") == []
 
 
+@pytest.mark.parametrize(
+    ("ratio", "asked"), [(44 / 12 * 1.08, True), (44 / 12 * 1.13, False), (4.9, False), (5.1, True), (0.19, True)]
+)
+def test_a_median_is_asked_about_near_a_unit_or_far_from_the_usual(ratio, asked):
+    values = np.array([1.0, 1.0, 1.0]) * 390 * ratio
+    values[0] = 390  # within the world's, so that the table is not refused
+    assert bool(unit_notes(value=values, vegetation="Grassland")) == asked
+
+
+@pytest.mark.parametrize(("number", "asked"), [(9, False), (10, True)])
+def test_a_formation_of_few_records_is_not_compared_alone(number, asked):
+    observations = world().query("variable == 'npp'")
+    observations["vegetation"] = ["Herbs"] * number + ["Forest"] * (40 - number)
+    usual = observations["value"].iloc[:number].median()
+    joined = join(observations, NO_PAIRS, [table("mine", 3, value=usual / 0.45, vegetation="Herbs")])
+    assert any("check units?" in note for note in joined.notes) == asked
+
+
 def test_of_two_records_or_of_manipulated_ones_no_unit_is_asked():
     assert join(world(), NO_PAIRS, [table("mine", 2, value=[1180.0, 1180.0])]).notes == ("mine.csv: read",)
     assert unit_notes(value=1180.0, treatment="warmed") == []

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.config import RS_PREDICTORS, load_config
-from helpers.data.cube import NPP_PREDICTORS
+from helpers.config import NPP_PREDICTORS
 from helpers.errors import DataError
 from helpers.sites.training import choose_rs, from_settings, predictors, resample, resample_sites, training_table
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from helpers.config import RS_PREDICTORS
 from helpers.costs import CostLine, of_factor
-from helpers.data.cube import NPP_PREDICTORS
+from helpers.config import NPP_PREDICTORS
 from helpers.figures.style import INK, OURS, QUIET, SECOND, blank, name_rows, panel_grid, require_columns, styled
 
 _COST = ["wall_seconds", "fastest", "slowest", "cpu_seconds"]

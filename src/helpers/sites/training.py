@@ -85,14 +85,8 @@ def training_table(
     flow : pandas.DataFrame
         Columns ``variable``, ``step``, ``n``, ``excluded`` and ``reason``, as the flow of quality control.
     """
-    domain, aggregation = settings.training_domain, getattr(settings, f"{variable}_aggregation")
-    flag = "in_surroundings" if domain == "surroundings" else "in_region"
-    passed = used[used["variable"] == variable]
-    chosen = choose_rs(passed, settings.rs_filter) if variable == "rs" else passed
-    inside = chosen[chosen[flag]]
-    # The rule of the boundary takes records from the plateau, so it leaves out those that only then lie off it.
-    left = len(passed) - int(passed[flag].sum()) + len(inside) if len(chosen) == len(passed) else len(chosen)
-    rule = [(variable, f"rs_filter: {settings.rs_filter}", left, len(passed) - left, _RS_RULES[settings.rs_filter])]
+    aggregation = getattr(settings, f"{variable}_aggregation")
+    inside, steps = _of_domain(settings, variable, used[used["variable"] == variable])
     rows = quality.aggregate(inside, aggregation)
     sampled = covariates.sample(cube, rows)[list(predictors(settings, variable))]
     complete = sampled.notna().all(axis=1)
@@ -100,9 +94,7 @@ def training_table(
     reason = ", ".join(f"{name} missing in {n}" for name, n in lacking[lacking > 0].items()) or "none missing"
     flow = pd.DataFrame(
         [
-            (variable, "after quality control", len(passed), 0, ""),
-            *(rule if variable == "rs" else []),
-            (variable, f"training domain: {domain}", len(inside), left - len(inside), f"outside {domain}"),
+            *steps,
             (variable, f"aggregation: {aggregation}", len(rows), len(inside) - len(rows), "merged into their site"),
             (variable, "covariates at the site", int(complete.sum()), int((~complete).sum()), reason),
         ],
@@ -121,6 +113,22 @@ def training_table(
         row = (variable, step, len(drawn), len(table) - len(drawn), "bootstrap")
         return drawn, pd.concat([flow, pd.DataFrame([row], columns=flow.columns)], ignore_index=True)
     return table, flow
+
+
+def _of_domain(settings: Settings, variable: str, passed: pd.DataFrame) -> tuple[pd.DataFrame, list[tuple]]:
+    """Return the records of one flux that the rule for Rs and the domain take, with their rows of the flow table."""
+    domain, rule = settings.training_domain, settings.rs_filter
+    flag = "in_surroundings" if domain == "surroundings" else "in_region"
+    steps = [(variable, "after quality control", len(passed), 0, "")]
+    chosen, left = passed, len(passed)
+    if variable == "rs":
+        chosen = choose_rs(passed, rule)
+        # The rule of the boundary keeps every record, and takes some from the region: there it leaves these out.
+        left = len(chosen) - int((passed.loc[chosen.index, flag] & ~chosen[flag]).sum())
+        steps.append((variable, f"rs_filter: {rule}", left, len(passed) - left, _RS_RULES[rule]))
+    inside = chosen[chosen[flag]]
+    steps.append((variable, f"training domain: {domain}", len(inside), left - len(inside), f"outside {domain}"))
+    return inside, steps
 
 
 def predictors(settings: Settings, variable: str) -> tuple[str, ...]:

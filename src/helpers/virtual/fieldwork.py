@@ -60,8 +60,8 @@ def field_work(
 
     The table is in the schema of :mod:`helpers.sites.schema`, plus, for Rs, the column ``rh``: Rh measured at the same
     plot and year. ``in_surroundings`` is True for all land of the box: the virtual world has no borders. What a plot
-    says of its own place (``own_elevation`` [m], ``own_temperature`` [degC], ``own_precipitation`` [mm yr-1]) is that of the
-    point with an error: 100 m, 0.7 K, 10 %. Half of SRDB's records differ less than this from their cells.
+    says of its own place (``own_elevation`` [m], ``own_temperature`` [degC], ``own_precipitation`` [mm yr-1]) is that
+    of the point with an error: 100 m, 0.7 K, 10 %. Half of SRDB's records differ less than this from their cells.
     """
     years = np.atleast_1d(years)
     rng = generator(seed, f"records of {variable}", int(in_region))
