@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -10,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -107,3 +112,66 @@ def test_a_workflow_may_read_and_hands_no_expression_to_the_shell(path):
 def test_one_action_has_one_version():
     uses = {line for path in WORKFLOWS for line in re.findall(r"uses: *(.+)", path.read_text(encoding="utf-8"))}
     assert len({line.split("@")[0] for line in uses}) == len(uses)
+
+
+BINDER = ROOT / ".binder"
+
+
+def test_binder_installs_the_lock_and_then_this_checkout():
+    (line,) = (BINDER / "requirements.txt").read_text().split("\n", 1)[:1]
+    option, path = line.split()
+    assert option == "-r" and (BINDER / path).resolve() == ROOT / "requirements.lock"
+    script = (BINDER / "postBuild").read_text()
+    assert script.startswith("#!/usr/bin/env bash\n") and "--no-deps --no-build-isolation --editable .\n" in script
+
+
+def test_binder_has_a_python_that_the_book_takes():
+    version = re.fullmatch(r"python-(3\.\d+)\n", (BINDER / "runtime.txt").read_text())[1]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert SpecifierSet(project["requires-python"]).contains(version)
+
+
+def cell_of_colab() -> list[str]:
+    """Return the lines of the cell that running.md gives for Colab."""
+    page = (ROOT / "book" / "running.md").read_text(encoding="utf-8")
+    (cell,) = re.findall(r"```python\n(!git clone .+?)```", page, flags=re.DOTALL)
+    return cell.splitlines()
+
+
+def test_colab_installs_the_clone_itself_and_works_in_its_notebooks():
+    """Not with --editable: a kernel that runs does not see a package that is installed as a link."""
+    clone, install, change = cell_of_colab()
+    folder = clone.split()[-1]
+    assert install == f"%pip install --quiet {folder}" and change == f"%cd {folder}/notebooks"
+
+
+def test_colab_opens_a_notebook_that_is_there_and_its_commands_name_others():
+    page = (ROOT / "book" / "running.md").read_text(encoding="utf-8")
+    part = page[page.index("**Colab.**") : page.index("**A package")]
+    named = re.findall(r"notebooks/\w+\.ipynb", part)
+    assert len(named) == 2 and [name for name in named if not (ROOT / name).is_file()] == []
+
+
+def test_the_wheel_has_both_packages_and_what_they_read_of_their_own():
+    """All else is read from a checkout, by :func:`helpers.config.project_root`."""
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert wheel["packages"] == ["src/helpers", "src/mapforest"] and (ROOT / "src/mapforest/README.md").is_file()
+    own = {path.name for path in (ROOT / "src").rglob("*.py") if "__file__" in path.read_text(encoding="utf-8")}
+    assert own == {"config.py", "files.py", "readers.py"}  # the checkout, the packages' folder, a file of pvlib
+
+
+def test_without_a_checkout_what_needs_one_says_so(tmp_path):
+    """Both packages as they are installed: beside nothing."""
+    for name in ("helpers", "mapforest"):
+        shutil.copytree(ROOT / "src" / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    code = "import helpers, mapforest.forest; from helpers.config import load_config; load_config('open')"
+    variables = {key: value for key, value in os.environ.items() if key != "QTP_BOOK_ROOT"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=variables | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "ConfigError: no folder with config/ and notebooks/ above the working directory" in done.stderr

@@ -277,7 +277,8 @@ def project_root() -> Path:
             if (folder / "config").is_dir() and (folder / "notebooks").is_dir():
                 return folder
     raise ConfigError(
-        "no folder with config/ and notebooks/ above the working directory: run from a checkout of the book"
+        "no folder with config/ and notebooks/ above the working directory: run from a checkout of the book, or name "
+        "one in the variable QTP_BOOK_ROOT"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 from pathlib import Path
 
@@ -138,7 +139,10 @@ def test_a_failing_cell_stops_with_its_error_and_the_executed_copy(checkout, cap
 
 @pytest.fixture
 def executed(checkout, monkeypatch) -> list[str]:
-    """The output of each cell of a notebook, executed where another kernel is called python3."""
+    """The output of each cell of a notebook, executed where another kernel is called python3, and TMPDIR is long."""
+    temporary = checkout / ("d" * 100)
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     spec = checkout / "kernels" / "kernels" / "python3" / "kernel.json"
     spec.parent.mkdir(parents=True)
     spec.write_text(json.dumps({"argv": ["false"], "display_name": "other", "language": "python"}))

@@ -13,8 +13,7 @@ from drawn import BOUNDARY, legend_texts, meshes, panels, small_cube
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_rgba
 
-from helpers.config import RS_PREDICTORS
-from helpers.config import NPP_PREDICTORS
+from helpers.config import NPP_PREDICTORS, RS_PREDICTORS
 from helpers.figures.study import covariates, fig1_study_area, fig2_flow
 from helpers.figures.style import LAND_COVER
 

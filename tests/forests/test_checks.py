@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.config import RS_PREDICTORS
-from helpers.config import NPP_PREDICTORS
+from helpers.config import NPP_PREDICTORS, RS_PREDICTORS
+from helpers.errors import DataError
 from helpers.forests import checks, fitting
 from mapforest import applicability, intervals
 from mapforest.cells import map_table
@@ -40,6 +40,48 @@ def test_a_forest_is_the_one_that_its_notebook_grew(settings, table, forests):
 def test_held_back_pairs_stand_in_the_order_of_the_table(table, forests):
     np.testing.assert_array_equal(forests["npp"].matched["observed"], table["value"])
     assert forests["rs"].label == "ln Rs"
+
+
+def only_matched(scored, name):
+    """Return predictions and scores as a run with ``validation_schemes`` fast leaves them."""
+    return [
+        part[~part["scheme"].isin(["random", "site", "region"]) & ~part["scheme"].str.startswith("block")]
+        for part in scored[name]
+    ]
+
+
+def test_a_forest_of_a_fast_run_has_the_folds_that_there_are(settings, table, scored, forests, cells):
+    predictions, scores = only_matched(scored, "npp")
+    fast = checks.grown_again(settings, "npp", table, predictions)
+    assert list(fast.folds) == ["knndm"]
+    shown, spaces = checks.applicability_by_scheme({"npp": fast}, cells, scores, threads=1)
+    assert shown["scheme"].tolist() == ["knndm", "knndm"] and shown["usable_share"].notna().all()
+    every, _ = checks.applicability_by_scheme({"npp": forests["npp"]}, cells, scored["npp"][1], threads=1)
+    assert spaces["npp"].threshold == every.set_index("scheme").loc["knndm", "threshold"].iloc[0]
+
+
+def test_random_folds_are_told_in_words_with_units_or_as_not_tried(settings, table, scored, forests, cells):
+    predictions, scores = only_matched(scored, "npp")
+    fast = checks.grown_again(settings, "npp", table, predictions)
+    distances = {"NPP": checks.distances(forests["npp"], cells)}
+    summary = checks.distance_summary(distances)
+    assert set(checks.random_folds_in_words(fast, scores, summary).values()) == {"not tried"}
+    words = checks.random_folds_in_words(forests["npp"], scored["npp"][1], summary)
+    row = scored["npp"][1].query("scheme == 'random' and metric == 'r2_explained'").iloc[0]
+    near = distances["NPP"].query("kind == 'random folds'")["distance_km"].median()
+    assert (words["r2"], words["km"]) == (f"{row['value']:.2f}", f"{near:.0f} km")
+    assert float(words["w_km"]) == round(summary.query("kind == 'random folds'")["wasserstein_km"].iloc[0])
+
+
+def test_a_level_that_too_few_rows_vouch_for_is_refused_before_a_forest_grows(settings, table, scored):
+    predictions, _ = scored["rs"]
+    fold = fitting.fold_numbers(predictions, "knndm", settings.seed)
+    rows = len(fold) - np.bincount(fold).max()
+    most = np.floor(1000 * rows / (rows + 1)) / 1000
+    checks.grown_again(settings.model_copy(update={"interval_level": most}), "rs", table, predictions)
+    too_high = settings.model_copy(update={"interval_level": most + 0.002})
+    with pytest.raises(DataError, match=f"interval_level is .* {rows} of 60 rows of ln Rs .* choose at most {most:g}"):
+        checks.grown_again(too_high, "rs", table, predictions)
 
 
 def test_the_summary_gives_the_median_of_each_kind_of_distance(forests, cells):

@@ -139,6 +139,34 @@ def test_a_failing_notebook_stops_those_after_it_and_shows_its_error(checkout):
     assert [path.name for path in folder.iterdir()] == ["01_data_preparation.failed.ipynb"]
 
 
+NEVER_YET = 4_000_000_000  # seconds: in the year 2096
+
+
+@pytest.mark.parametrize("late", ["own.csv", "notebooks/01_data_preparation.ipynb"])
+def test_a_file_of_ones_own_may_lie_at_home_and_be_dated_in_the_future(checkout, late):
+    """The fixture's home is the checkout. Snakemake takes a result that is older than its input for a fault."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x = 1")])
+    notebook.metadata = nbformat.read(checkout / "notebooks" / "01_data_preparation.ipynb", as_version=4).metadata
+    nbformat.write(notebook, checkout / "notebooks" / "01_data_preparation.ipynb")
+    (checkout / "own.csv").write_text("variable\n")
+    (checkout / "config" / "mine.yml").write_text(
+        "world: virtual\nresolution: 0.5\nextra_observations: ['~/own.csv']\n"
+    )
+    os.utime(checkout / late, (NEVER_YET, NEVER_YET))
+    goal = str(checkout / "runs" / "mine" / "notebooks" / "01_data_preparation.ipynb")
+    made = snakemake(checkout, goal=goal, config="mine")
+    assert made.returncode == 0 and Path(goal).is_file(), made.stderr
+    assert "Nothing to be done" in snakemake(checkout, goal=goal, config="mine").stderr
+    (checkout / "own.csv").write_text("variable,site\n")
+    assert "rule notebook_01_data_preparation:" in snakemake(checkout, "--dry-run", goal=goal, config="mine").stdout
+    shutil.rmtree(checkout / "runs" / "mine")
+
+
+def test_an_own_table_that_is_not_there_is_named_as_it_was_given(checkout):
+    done = snakemake(checkout, extra_observations="['~/gone.csv']")
+    assert done.returncode != 0 and f"'~/gone.csv': no file {checkout / 'gone.csv'}" in done.stderr
+
+
 def test_nothing_is_written_to_the_home_folder_but_the_cache(checkout):
     """The fixture's home is the checkout."""
     hidden = {path.name for path in checkout.iterdir() if path.name.startswith(".")}

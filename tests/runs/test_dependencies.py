@@ -166,3 +166,12 @@ def test_every_data_file_decides_some_notebook(users):
     root = project_root()
     data = [path for path in (root / "data").rglob("*") if path.suffix in dependencies.DATA_SUFFIXES]
     assert data and [path.name for path in data if not users[path.relative_to(root).as_posix()]] == []
+
+
+@pytest.mark.parametrize("name", ["data/catalog.yml", "src/helpers/carbon.py", "notebook"])
+def test_a_file_that_is_not_in_utf8_is_named(checkout, name):
+    path = notebook(checkout, "from helpers import carbon\ncarbon.nep('catalog.yml', 1)")
+    broken = path if name == "notebook" else checkout / name
+    broken.write_bytes("# près\n".encode("latin-1"))
+    with pytest.raises(RunError, match=f"{broken.name}: not in UTF-8"):
+        dependencies.code_digest(path, checkout)

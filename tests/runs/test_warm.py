@@ -43,7 +43,10 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> list[subprocess.Completed
         "sys.exit(7)\n"
     )
     command = [sys.executable, "-m", "helpers.runs.warm", sys.executable, str(folder / "calls.py")]
-    whole = subprocess.run(command, env=child_environment(PYTHONPATH=_path(folder)), capture_output=True, text=True)
+    longest = folder / ("d" * 100)  # of temporary files: no socket could have its address there
+    longest.mkdir()
+    environment = child_environment(PYTHONPATH=_path(folder), TMPDIR=str(longest))
+    whole = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert whole.returncode == 7, whole.stderr
     import pickle
 

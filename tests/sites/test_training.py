@@ -7,8 +7,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.config import RS_PREDICTORS, load_config
-from helpers.config import NPP_PREDICTORS
+from helpers.config import NPP_PREDICTORS, RS_PREDICTORS, load_config
 from helpers.errors import DataError
 from helpers.sites.training import choose_rs, from_settings, predictors, resample, resample_sites, training_table
 

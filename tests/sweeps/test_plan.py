@@ -292,3 +292,22 @@ def test_an_edited_table_of_the_readers_own_makes_new_stages(planned, tmp_path):
 
     assert stages_with("one") == stages_with("one")
     assert not stages_with("one") & stages_with("another")
+
+
+@pytest.mark.parametrize(
+    "content", ["config: virtual # près\n".encode("latin-1"), "config: virtual\n".encode("utf-16")]
+)
+def test_a_sweep_that_is_not_in_utf8_is_named(content, tmp_path):
+    (tmp_path / "mine.yml").write_bytes(content)
+    with pytest.raises(ConfigError, match=r"mine\.yml: not in UTF-8, at line 1"):
+        read_sweep(tmp_path / "mine.yml")
+
+
+def test_a_sweeps_own_table_may_lie_in_the_home_folder(planned, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "own.csv").write_text("one\n")
+    base = {"extra_observations": ["~/own.csv"]}
+    before = planned(base=base, cells=[{"n_trees": 50}]).cells[0].stages[FINAL]
+    (tmp_path / "own.csv").write_text("two\n")
+    assert planned(base=base, cells=[{"n_trees": 50}]).cells[0].stages[FINAL] != before

@@ -96,9 +96,7 @@ def _opened(path: Path, layer: Layer, what: str, stack: ExitStack) -> xr.DataArr
     maps = [str(one) for one, values in found.data_vars.items() if values.ndim >= 2]
     chosen = layer.variable or (maps[0] if len(maps) == 1 else "")
     if chosen not in maps:
-        raise DataError(
-            f"{what}: variable is {layer.variable!r}; expected one of {', '.join(maps) or 'none'}"
-        )
+        raise DataError(f"{what}: variable is {layer.variable!r}; expected one of {', '.join(maps) or 'none'}")
     return found[chosen].rio.write_crs(found.rio.crs) if found.rio.crs else found[chosen]
 
 

@@ -7,9 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from helpers.config import RS_PREDICTORS
+from helpers.config import NPP_PREDICTORS, RS_PREDICTORS
 from helpers.costs import CostLine, of_factor
-from helpers.config import NPP_PREDICTORS
 from helpers.figures.style import INK, OURS, QUIET, SECOND, blank, name_rows, panel_grid, require_columns, styled
 
 _COST = ["wall_seconds", "fastest", "slowest", "cpu_seconds"]

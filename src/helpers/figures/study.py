@@ -17,8 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch, Patch
 from shapely.geometry.base import BaseGeometry
 
-from helpers.config import RS_PREDICTORS
-from helpers.config import NPP_PREDICTORS
+from helpers.config import NPP_PREDICTORS, RS_PREDICTORS
 from helpers.figures import panels, style
 from helpers.names import class_name, predictor_name, with_units
 

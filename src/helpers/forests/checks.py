@@ -17,6 +17,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from helpers.config import Settings
+from helpers.errors import DataError
 from helpers.forests.fitting import Target, fold_numbers, target, validation_forests
 from helpers.names import scheme_name
 from helpers.sites import training
@@ -58,8 +59,10 @@ def grown_again(settings: Settings, name: str, table: pd.DataFrame, predictions:
     """Grow a forest as its notebook did, and take up the folds that the notebook scored it with.
 
     The training table comes from :func:`helpers.forests.fitting.grow`, the predictions come from
-    :func:`helpers.forests.fitting.validate`.
+    :func:`helpers.forests.fitting.validate`. Where too few rows are outside of a fold to vouch for ``interval_level``,
+    a DataError is raised, before anything is grown.
     """
+    _refuse_high_level(settings, name, fold_numbers(predictions, "knndm", settings.seed))
     model = training.from_settings(settings, name, settings.n_trees, settings.seed)
     what = target(settings, name)
     model.fit(table, table[what.column])
@@ -67,6 +70,17 @@ def grown_again(settings: Settings, name: str, table: pd.DataFrame, predictions:
     scored = set(predictions["scheme"])  # with validation_schemes fast, of these the distance-matched folds alone
     by_scheme = {scheme: fold_numbers(predictions, scheme, settings.seed) for scheme in SCHEMES if scheme in scored}
     return Grown(name, what, table, model, matched.sort_values("row"), by_scheme)
+
+
+def _refuse_high_level(settings: Settings, name: str, fold: NDArray[np.int64]) -> None:
+    """Raise if the intervals of a fold could not be recalibrated by the rows of the others."""
+    rows = len(fold) - int(np.bincount(fold).max())
+    if np.ceil((rows + 1) * settings.interval_level) > rows:
+        most = np.floor(1000 * rows / (rows + 1)) / 1000
+        raise DataError(
+            f"interval_level is {settings.interval_level}, and with one fold held back {rows} of {len(fold)} rows of "
+            f"{target(settings, name).label} are left to vouch for it: choose at most {most:g}, or add sites"
+        )
 
 
 def distances(forest: Grown, cells: pd.DataFrame) -> pd.DataFrame:
