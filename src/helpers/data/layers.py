@@ -13,7 +13,10 @@ from rasterio.enums import Resampling
 from rasterio.errors import RasterioIOError
 
 from helpers.config import Layer, from_root
-from helpers.data import catalog
+from helpers.data import (
+    catalog,
+    derived,  # noqa: F401  (the catalogue names its functions; an edit of one makes notebook 01 stale)
+)
 from helpers.data.grid import resample_nearest
 from helpers.data.readers import open_source
 from helpers.data.variables import VARIABLES, Variable, described

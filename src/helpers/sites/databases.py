@@ -142,10 +142,10 @@ def read_peng(path: str | Path, places: Places) -> pd.DataFrame:
     """Read total NPP of forest and grassland from the compilation of Peng et al. 2023, which is in carbon already.
 
     The file is ``NPP_dataset.csv``; what else is needed or refused is as for :func:`read_srdb`, also the rule of what
-    lies on the plateau, since elevations are the authors' own. Most of its rows stand in the other tables, too: quality
-    control finds those that agree. No country is named, so that of the coordinates counts
-    (:func:`helpers.data.region.china`). A period of several years may be a stand-in for one that is not known, so only
-    a single year is taken. As in the table of Sun, a site's name that ends in ``_FI`` is that of a treated plot.
+    lies in the region, since elevations are the authors' own. Most of its rows stand in the other tables, too: quality
+    control finds those that agree. No country is named, so that of the coordinates counts. A period of several years
+    may be a stand-in for one that is not known, so only a single year is taken. As in the table of Sun, a site's name
+    that ends in ``_FI`` is that of a treated plot.
     """
     rows = _read_columns(path, _PENG_NUMBERS, _PENG_TEXTS, "Peng et al. 2023, NPP_dataset.csv")
     table = pd.DataFrame(
