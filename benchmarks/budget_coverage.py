@@ -78,7 +78,7 @@ def chain_of(settings: Settings, world: World) -> draws.Chain:
         scores = families.scored(family, table, fold, {"region": table["in_region"]}, settings.seed)
         maps = families.maps(family, table, summed, settings.seed)
         weights = scores.set_index("member")["weight"].reindex(maps)
-        of_draws[name] = draws.Family(np.array(list(maps.values())), weights.to_numpy())
+        of_draws[name] = draws.Family(np.array(list(maps.values())), weights.to_numpy(), tuple(maps))
     return draws.chain_of(settings, ours, tables, pair_site_means(pairs), summed, of_draws)
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from helpers.balance.draws import SOURCES
-from helpers.balance.uncertainty import beside_published, budget_intervals, variance_sources
+from helpers.balance.uncertainty import beside_published, budget_intervals, sink_by_form, variance_sources
 from helpers.errors import DataError
 
 
@@ -131,3 +131,28 @@ def test_published_estimates_stand_below_ours_each_in_the_unit_of_its_flux():
     assert table["value"].tolist() == [100.0, 1040.0, 125.0, 147.0, 20.0]
     assert table["low"].tolist() == pytest.approx([12.5, 1005.0, 12.5, 147.0, 10.0])
     assert table["high"].tolist() == pytest.approx([237.5, 1095.0, 237.5, 147.0, 30.0])
+
+
+def test_the_answer_of_each_model_and_without_it_is_counted_by_hand():
+    """Five draws, two sinks: both have the Rs of the climate model, and one of them the NPP of the ridge."""
+    five = drawn([10.0, 20.0, -30.0, -40.0, -50.0]).assign(
+        npp_form=["ridge", "forest", "forest", "forest", "ridge"],
+        rs_form=["climate", "climate", "forest", "forest", "forest"],
+    )
+    others = [five.assign(scenario="naive"), five.assign(part="inside"), five.assign(varied="form")]
+    members = [
+        ("NPP", "forest", 0.7),
+        ("NPP", "ridge", 0.3),
+        ("Rs", "climate", 0.1),
+        ("Rs", "forest", 0.8),
+        ("Rs", "tree", 0.1),
+    ]
+    families = pd.DataFrame(members, columns=["flux", "member", "weight"]).assign(where="region", r2_explained=0.2)
+    elsewhere = families.assign(where="cold steppe", weight=1.0)
+    baseline = pd.DataFrame([("Rs", "mean", 0.0, "region", 0.0)], columns=families.columns)
+    found = sink_by_form(pd.concat([five, *others]), pd.concat([families, elsewhere, baseline]))
+    counted = found.set_index(["flux", "member"])[["n_draws", "sink_share", "nep_mean_gC_m2_yr", "sink_share_without"]]
+    assert counted.loc["NPP", "forest"].tolist() == pytest.approx([3, 1 / 3, -50 / 3, 0.5])
+    assert counted.loc["Rs", "climate"].tolist() == pytest.approx([2, 1, 15, 0])
+    assert counted.loc["Rs", "tree"].tolist() == pytest.approx([0, np.nan, np.nan, 0.4], nan_ok=True)
+    assert found["weight"].tolist() == [0.7, 0.3, 0.1, 0.8, 0.1]

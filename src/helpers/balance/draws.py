@@ -107,6 +107,7 @@ class Family:
 
     maps: NDArray[np.float64]  #: shape (members, cells): g C m-2 yr-1.
     weights: NDArray[np.float64]  #: shape (members,): The probability that a draw takes a member.
+    names: tuple[str, ...]  #: The members.
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,7 +248,8 @@ def draw_budgets(
 
     A row is a draw, scenario and part of the plateau: ``varied`` (``none``, ``all`` or a source), ``draw``,
     ``scenario``, ``part`` (:data:`PARTS`), ``area_Mkm2``, and the means ``npp_gC_m2_yr``, ``rs_gC_m2_yr``,
-    ``rh_gC_m2_yr`` and ``nep_gC_m2_yr``. ``none`` is the estimate itself. A part without a cell has no rows. Sources
+    ``rh_gC_m2_yr`` and ``nep_gC_m2_yr``; ``npp_form`` and ``rs_form``, the members of the families that stand in, empty
+    where the form is not varied. ``none`` is the estimate itself. A part without a cell has no rows. Sources
     alone are drawn under the main scenario only.
     """
     if n_draws < 4:
@@ -271,7 +273,8 @@ def draw_budgets(
         for scenario, assumption in SCENARIOS.items():
             if name in (ESTIMATE, ALL) or scenario == "main":
                 parts = _balance(fluxes, zones, drawn, assumption)
-                rows += [{"varied": name, "draw": draw, "scenario": scenario} | part for part in parts]
+                said = {"varied": name, "draw": draw, "scenario": scenario}
+                rows += [said | part | {"npp_form": drawn.forms[0], "rs_form": drawn.forms[1]} for part in parts]
     return pd.DataFrame(rows)
 
 
@@ -328,6 +331,7 @@ class _Drawn:
     share: carbon.Line
     npp_smearing: float
     rs_smearing: float
+    forms: tuple[str, str]  # the members that stand in for the forests of NPP and Rs
 
 
 def _sums(chain: Chain, zones: _Zones, models: Sequence[RandomForest]) -> NDArray[np.float64]:
@@ -353,7 +357,7 @@ def _refit(chain: Chain, zones: _Zones, varied: Sequence[str], draw: int, seed: 
 def _drawn(chain: Chain, zones: _Zones, after: _AfterForests, varied: Sequence[str], draw: int, seed: int) -> _Drawn:
     """Draw what follows the forests: factors of both maps, the share of Rh and its error, the smearing factors."""
     n_blocks = int(zones.block.max()) + 1
-    factors, smearing = [], []
+    factors, smearing, forms = [], [], []
     for number, one in enumerate((chain.npp, chain.rs)):
         # A source that is not varied has a spread of zero: its factors are exactly 1, its errors exactly 0.
         spread = one.regional_sd if "regional" in varied else 0.0
@@ -365,7 +369,9 @@ def _drawn(chain: Chain, zones: _Zones, after: _AfterForests, varied: Sequence[s
             weights = chain.families[number].weights
             form = _rng(seed, draw, "form", number).choice(len(weights), p=weights)
             factors.append(factor * after.forms[number][form])
+            forms.append(chain.families[number].names[form])
         else:
+            forms.append("")
             factors.append(np.broadcast_to(factor, zones.area.shape))
         # These residuals are those of the rows that this draw's forest is grown on, in _refit.
         rows = _rows(one, draw, seed, number) if "smearing" in varied else slice(None)
@@ -377,6 +383,7 @@ def _drawn(chain: Chain, zones: _Zones, after: _AfterForests, varied: Sequence[s
         share=_share(chain.pairs, _rng(seed, draw, "line") if "line" in varied else None),
         npp_smearing=smearing[0],
         rs_smearing=smearing[1],
+        forms=(forms[0], forms[1]),
     )
 
 

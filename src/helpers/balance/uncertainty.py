@@ -96,6 +96,26 @@ def variance_sources(drawn: pd.DataFrame) -> pd.DataFrame:
     return table.rename_axis("source").reset_index()
 
 
+def sink_by_form(drawn: pd.DataFrame, families: pd.DataFrame) -> pd.DataFrame:
+    """Return how the draws with each model of NPP, and with each of Rs, answer whether the region is a sink.
+
+    The families are the table of :func:`helpers.forests.families.scored` with ``flux`` (NPP or Rs). The columns are
+    ``flux``, ``member``, ``weight`` and ``r2_explained`` (of the region's held-back sites), ``n_draws``,
+    ``sink_share`` (of these draws, NaN without one), ``nep_mean_gC_m2_yr``, and ``sink_share_without``, that of all
+    draws but these: what the answer would be if the model were not believed.
+    """
+    chosen = drawn[(drawn["varied"] == ALL) & (drawn["scenario"] == "main") & (drawn["part"] == "region")]
+    judged = families[(families["where"] == "region") & (families["weight"] > 0)]
+    rows = []
+    for row in judged.itertuples():
+        own = chosen[f"{row.flux.lower()}_form"] == row.member
+        nep, rest = chosen.loc[own, "nep_gC_m2_yr"], chosen.loc[~own, "nep_gC_m2_yr"]
+        found = (len(nep), (nep > 0).mean(), nep.mean(), (rest > 0).mean())
+        rows.append((row.flux, row.member, row.weight, row.r2_explained, *found))
+    columns = ["flux", "member", "weight", "r2_explained", "n_draws"]
+    return pd.DataFrame(rows, columns=[*columns, "sink_share", "nep_mean_gC_m2_yr", "sink_share_without"])
+
+
 def total_draws(drawn: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
     """Return the drawn totals of NEP by part of the plateau [Tg C yr-1], all sources varied, main scenario."""
     chosen = drawn[(drawn["varied"] == ALL) & (drawn["scenario"] == "main")]
