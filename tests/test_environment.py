@@ -134,7 +134,7 @@ def test_binder_has_a_python_that_the_book_takes():
 def cell_of_colab() -> list[str]:
     """Return the lines of the cell that running.md gives for Colab."""
     page = (ROOT / "book" / "running.md").read_text(encoding="utf-8")
-    (cell,) = re.findall(r"```python\n(!git clone .+?)```", page, flags=re.DOTALL)
+    (cell,) = re.findall(r"```text\n(!git clone .+?)```", page, flags=re.DOTALL)
     return cell.splitlines()
 
 

@@ -62,7 +62,7 @@ def compared(used: pd.DataFrame, settings=SETTINGS) -> tuple[pd.DataFrame, pd.Da
 def test_sites_elsewhere_that_follow_another_law_are_not_taken():
     choices, table = compared(observed(240, east=0.1))
     of_domain = choices.groupby("training_domain")["rmse_gC_m2_yr"].min()
-    assert of_domain["surroundings"] > of_domain["in_region"]
+    assert of_domain["surroundings"] > of_domain["region"]
     assert table["in_region"].all()
     assert choices.loc[choices["chosen"], "training_domain"].tolist() == ["in_region"]
 
@@ -104,6 +104,32 @@ def test_all_choices_are_judged_at_each_site_of_the_plateau_once():
     assert (choices["n"] == sites).all()
     rows = choices.set_index(["training_domain", "aggregation"])["n_rows"]
     assert rows["region", "rows"] == 2 * used["in_region"].sum() and rows["region", "site_mean"] == sites
+
+
+def crowded() -> pd.DataFrame:
+    """Records of which those of the plateau lie in one corner, at two sites: one fold holds them all."""
+    used = observed(160, east=1.0)
+    here = used["in_region"].to_numpy()
+    corner = used.assign(
+        longitude=used["longitude"].mask(here, LONGITUDE[0]),
+        latitude=used["latitude"].mask(here, LATITUDE[0] - (np.arange(len(used)) % 2)),
+    )
+    return corner.assign(site=corner["longitude"].astype(str) + "-" + corner["latitude"].astype(str))
+
+
+def test_a_choice_whose_rows_one_fold_holds_is_listed_without_a_score_and_not_chosen():
+    choices, table = compared(crowded(), SETTINGS.model_copy(update={"training_domain": "surroundings"}))
+    plateau = choices["training_domain"] == "region"
+    assert choices.loc[plateau, ["n", "rmse_gC_m2_yr", "gain"]].isna().all(axis=None)
+    assert choices.loc[~plateau, ["n", "rmse_gC_m2_yr", "gain"]].notna().all(axis=None)
+    assert choices["map_mean_gC_m2_yr"].notna().all() and not choices.loc[plateau, "chosen"].any()
+    assert not table["in_region"].all()
+
+
+def test_where_the_runs_own_choice_cannot_be_judged_it_stays():
+    choices, table = compared(crowded())
+    assert choices["gain"].isna().all() and choices["chosen"].equals(choices["of_the_run"])
+    assert table["in_region"].all() and len(table) == choices.loc[choices["chosen"], "n_rows"].item()
 
 
 def test_a_model_sees_its_own_rows_of_the_sites_that_are_not_held_back():
