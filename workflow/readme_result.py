@@ -17,6 +17,7 @@ from helpers.balance.verdict import rounded, verdict
 from helpers.config import load_config, project_root
 from helpers.names import source_name
 from helpers.runs.files import runs_folder, written_whole
+from helpers.sweeps.results import read_results
 
 BEGIN, END = "<!-- result:begin -->", "<!-- result:end -->"
 PICTURE = Path("book/_static/nep_open.png")
@@ -102,7 +103,7 @@ def _of_one_place(flux: str, influence: pd.DataFrame) -> str:
 
 def _of_the_sweep(sweep: pd.DataFrame | None) -> list[str]:
     """Return what the paths through other choices say; nothing without a sweep."""
-    if sweep is None:
+    if sweep is None or sweep.empty:
         return []
     done = sweep[sweep["status"] == "done"]
     sink = done["nep_total_TgC_yr"] > 0
@@ -141,8 +142,7 @@ def main() -> int:
     if missing:
         print(f"missing: {', '.join(missing)}; run `make run CONFIG=open` first", file=sys.stderr)
         return 1
-    swept = runs_folder() / "sweeps" / "full-open" / "results.csv"
-    sweep = pd.read_csv(swept) if swept.is_file() else None
+    sweep = read_results("full-open")
     block = result_block(**{name: pd.read_csv(path) for name, path in tables.items()}, sweep=sweep)
     readme = root / "README.md"
     with written_whole(readme) as partial:

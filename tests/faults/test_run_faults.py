@@ -181,7 +181,7 @@ def test_cells_are_left_out_by_their_tags_and_without_a_sweep(checkout, monkeypa
 
 def test_cells_of_a_sweep_are_executed_where_its_results_are(checkout, monkeypatch):
     monkeypatch.setenv("QTP_RUNS_DIR", str(checkout / "runs"))
-    results = checkout / "runs" / "sweeps" / "mine" / "results.parquet"
+    results = checkout / "runs" / "sweeps" / "mine" / "results.csv"
     results.parent.mkdir(parents=True)
     results.touch()
     path = write_notebook(checkout / "notebooks" / "09_tags.ipynb", ("raise ValueError('swept')", "sweep"))

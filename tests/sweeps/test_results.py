@@ -51,8 +51,25 @@ def test_a_sweep_that_was_not_run_has_no_rows_and_names_the_command(tmp_path, mo
 def test_results_are_found_by_the_name_of_their_sweep(tmp_path, monkeypatch):
     monkeypatch.setenv("QTP_RUNS_DIR", str(tmp_path))
     (tmp_path / "sweeps" / "mine").mkdir(parents=True)
-    swept().to_parquet(tmp_path / "sweeps" / "mine" / "results.parquet")
+    swept().to_csv(tmp_path / "sweeps" / "mine" / "results.csv", index=False)
     assert len(sweep_results.read_results("mine")) == 8
+
+
+def test_a_sweep_that_was_not_run_here_may_come_with_the_book(tmp_path, monkeypatch):
+    """Its head says how it was made; the same sweep, run here, goes before it."""
+    monkeypatch.setenv("QTP_RUNS_DIR", str(tmp_path / "runs"))
+    monkeypatch.setenv("QTP_BOOK_ROOT", str(tmp_path))
+    shipped = tmp_path / "data" / "sweeps" / "mine.csv"
+    shipped.parent.mkdir(parents=True)
+    shipped.write_text("# made 2026-11-27\n# at commit 1234567\n" + swept().to_csv(index=False))
+    results = sweep_results.read_results("mine")
+    assert len(results) == 8 and results.attrs["made"] == "made 2026-11-27; at commit 1234567"
+    assert "comes with the book (made 2026-11-27; at commit 1234567)" in sweep_results.headline(results, "mine")
+    own = tmp_path / "runs" / "sweeps" / "mine" / "results.csv"
+    own.parent.mkdir(parents=True)
+    swept().head(3).to_csv(own, index=False)
+    results = sweep_results.read_results("mine")
+    assert len(results) == 3 and "comes with the book" not in sweep_results.headline(results, "mine")
 
 
 def test_the_headline_counts_what_is_done_failed_and_missing():

@@ -17,7 +17,7 @@ import yaml
 
 from helpers.config import Settings, load_config
 from helpers.errors import ConfigError, RunError
-from helpers.runs.files import child_environment, runs_folder, shown, socket_folder, written_whole
+from helpers.runs.files import child_environment, runs_folder, shown, socket_folder, sweep_results, written_whole
 from helpers.runs.steps import EXECUTION_PARAMETERS, STEPS, deciding_parameters, foreign_tags
 from helpers.runs.warm import spare_kernel
 
@@ -50,7 +50,7 @@ def execute(
         old.unlink(missing_ok=True)
     template = nbformat.read(source, as_version=4)
     left_out = {*without, *foreign_tags(settings)}
-    if not (runs_folder() / "sweeps" / settings.sweep / "results.parquet").is_file():
+    if sweep_results(settings.sweep) is None:
         left_out.add("sweep")
     template.cells = [cell for cell in template.cells if left_out.isdisjoint(cell.metadata.get("tags", []))]
     with written_whole(executed) as partial, _logged(log):

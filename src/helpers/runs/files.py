@@ -24,6 +24,13 @@ def runs_folder() -> Path:
     return Path(named).expanduser().resolve() if named else project_root() / "runs"
 
 
+def sweep_results(sweep: str) -> Path | None:
+    """Return the table of a sweep: of one that was run here, else the one that comes with the book, else ``None``."""
+    shipped = project_root() / "data" / "sweeps" / f"{sweep}.csv"
+    tables = (runs_folder() / "sweeps" / sweep / "results.csv", shipped)
+    return next((path for path in tables if sweep and path.is_file()), None)
+
+
 def child_environment(**own: str) -> dict[str, str]:
     """Return the environment of a child process that may work in another folder: paths in it are absolute.
 

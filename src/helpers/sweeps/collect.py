@@ -37,7 +37,7 @@ def ended_stages(root: Path, keys: Iterable[tuple[str, str]]) -> Ended:
 
 
 def collect(planned: Plan) -> pd.DataFrame:
-    """Write the table of a sweep's results, as Parquet and as CSV, and return it.
+    """Write the table of a sweep's results, a CSV file, and return it.
 
     There is a row per cell, in the order of the plan: ``cell``, ``crossed`` (a combination of the axes), ``status``
     (``done``, ``failed``, ``not run``) and ``error``; all parameters that decide a cell; ``npp_mean_gC_m2_yr``,
@@ -50,13 +50,10 @@ def collect(planned: Plan) -> pd.DataFrame:
     root = sweep_folder(planned.sweep.name)
     ended = ended_stages(root, planned.stages)
     table = pd.DataFrame([_row(root, cell, ended) for cell in planned.cells])
-    table["extra_observations"] = table["extra_observations"].map("; ".join)
     text = table.to_csv(index=False)
     csv = root / "results.csv"
     # The same table is not written again: notebook 07 is executed again when its file changes.
     if not csv.is_file() or csv.read_text(encoding="utf-8") != text:
-        with written_whole(root / "results.parquet") as partial:
-            table.to_parquet(partial, index=False)
         with written_whole(csv) as partial:
             partial.write_text(text, encoding="utf-8")
     return table
@@ -67,12 +64,20 @@ def _row(root: Path, cell: Cell, ended: Ended) -> dict[str, Any]:
     statuses = [ended[key] for key in cell.stages.items() if key in ended]
     final = ended.get((FINAL, cell.stages[FINAL]), {"status": "not run", "error": ""})
     row = {"cell": cell.name, "crossed": cell.crossed, "status": final["status"], "error": final["error"]}
-    row |= {key: getattr(cell.settings, key) for key in deciding_parameters(FINAL)}
+    decisive = cell.settings.model_dump(mode="json", include=set(deciding_parameters(FINAL)))
+    row |= {key: _in_a_cell(decisive[key]) for key in deciding_parameters(FINAL)}
     if final["status"] == "done":
         row |= _numbers(stage_folder(root, FINAL, cell.stages[FINAL]) / "tables")
     memory = [s["peak_memory_bytes"] for s in statuses if s["peak_memory_bytes"]]
     row["wall_seconds"] = round(sum(s["wall_seconds"] for s in statuses), 2)
     return row | {"peak_memory_bytes": max(memory, default=None)}
+
+
+def _in_a_cell(value: Any) -> Any:
+    """Return a parameter as it stands in a table: several names parted by semicolons, tables of names as JSON."""
+    if isinstance(value, list):
+        return "; ".join(map(str, value))
+    return json.dumps(value, sort_keys=True) if isinstance(value, dict) else value
 
 
 def _numbers(tables: Path) -> dict[str, float]:

@@ -15,22 +15,30 @@ from statsmodels.stats.anova import anova_lm
 
 from helpers.config import Settings
 from helpers.errors import RunError
-from helpers.runs.files import runs_folder
+from helpers.runs.files import sweep_results
 
 #: The outcome that the choices are judged by.
 NEP = "nep_mean_gC_m2_yr"
 
 
 def read_results(sweep: str) -> pd.DataFrame:
-    """Return the table of a sweep of ``config/sweeps/``; it has no rows where the sweep was not run."""
-    path = runs_folder() / "sweeps" / sweep / "results.parquet"
-    if not sweep or not path.is_file():
+    """Return the table of a sweep of ``config/sweeps/``, of one run here or that which comes with the book.
+
+    It has no rows where there is neither. Its attribute ``made`` says how that of the book was made.
+    """
+    path = sweep_results(sweep)
+    if path is None:
         return pd.DataFrame({"cell": [], "status": []})
-    return pd.read_parquet(path)
+    head = [line[1:].strip() for line in path.read_text(encoding="utf-8").splitlines()[:5] if line.startswith("#")]
+    table = pd.read_csv(path, skiprows=len(head), keep_default_na=False, na_values=[""])
+    texts = table.select_dtypes(exclude="number").columns
+    table[texts] = table[texts].fillna("")
+    table.attrs["made"] = "; ".join(head)
+    return table
 
 
 def headline(results: pd.DataFrame, sweep: str) -> str:
-    """Return how many cells of how many there are, as Markdown, or the command that runs them."""
+    """Return how many cells of how many there are, as Markdown, where they come from, or the command that runs them."""
     command = f"`make sweep SWEEP=config/sweeps/{sweep or 'ci'}.yml`"
     if results.empty:
         return f"**This sweep was not run.** {command} runs it; then `make book` shows its results here."
@@ -42,6 +50,8 @@ def headline(results: pd.DataFrame, sweep: str) -> str:
         text += f" {len(failed)} failed: {named}{' and others' if len(failed) > 3 else ''}."
     if counts.get("not run", 0):
         text += f" {counts['not run']} were not run yet: {command} goes on."
+    if results.attrs.get("made"):
+        text += f" The table comes with the book ({results.attrs['made']}); {command} makes it anew."
     return text
 
 

@@ -6,7 +6,7 @@ A sweep's folder, ``runs/sweeps/<sweep>/``::
     stages/<notebook>/<digest>/            a run's folder of one notebook; what it needs is linked from earlier stages
     stages/<notebook>/<digest>/status.json how it ended; it appears last
     cells/<name>                           link to the cell's last stage: the whole run of that cell
-    results.parquet, results.csv           one row per cell
+    results.csv                            one row per cell
 
 The digest of a stage is made of the parameters that decide it and of the code that it executes. So a changed axis or
 an edited helper makes new stages, and everything else stays. ``python -m helpers.sweeps.stages --help`` lists the
