@@ -11,6 +11,7 @@ from shapely.geometry.base import BaseGeometry
 from helpers.config import Settings, from_root
 from helpers.data import cube, grid, region
 from helpers.data.readers import open_source
+from helpers.errors import DataError
 from helpers.sites import databases, joining, tables
 from helpers.virtual import world
 from helpers.virtual.geography import plateau_outline
@@ -40,8 +41,8 @@ class World:
 def open_world(settings: Settings) -> World:
     """Open the world that the settings describe, simulated or real, with the user's own observations added.
 
-    A DataError is raised if a file cannot be had, the grid cuts the region, or a table of ``extra_observations`` is not
-    in the schema.
+    A DataError is raised if a file cannot be had, the grid cuts the region, a table of ``extra_observations`` is not
+    in the schema, or no record has both Rs and Rh.
     """
     simulated = settings.world == "virtual"
     drawn = region.Boundary(plateau_outline(), ()) if simulated else region.outline(settings.region)
@@ -50,6 +51,11 @@ def open_world(settings: Settings) -> World:
     own = [tables.read_table(from_root(path), places) for path in settings.extra_observations]
     opened = (_virtual if simulated else _real)(settings, places)
     joined = joining.join(opened.observations, opened.rs_rh_pairs, own, places.grid)
+    if joined.pairs.empty:
+        raise DataError(
+            "no record of both Rs and Rh, which the line from one to the other needs: add srdb to observations, or rs "
+            "and rh of the same site and year to a table of extra_observations"
+        )
     return replace(
         opened,
         cube=cube.replace_region(opened.cube, settings.region_mask, drawn.geometry.bounds),

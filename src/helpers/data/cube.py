@@ -146,15 +146,18 @@ def open_products(settings: Settings, cube: xr.Dataset) -> xr.Dataset:
     """Return the products that a real world is compared with, on the cube's grid [g C m-2 yr-1].
 
     They are variables ``<flux>_<name>``, by ``products`` of the settings. A source that is a covariate of the cube is
-    taken from there, as its mean over the years.
+    taken from there, as its mean over the years. A DataError is raised as of :func:`check_bounds`.
     """
     fields = {}
     for flux in FLUXES:
         for name, source in settings.products.get(flux, {}).items():
             own = isinstance(source, str) and source in cube
-            found = cube[source].mean("time") if own else open_layer(flux, source, cube)
-            fields[f"{flux}_{name}"] = found.rename(f"{flux}_{name}")
-    return xr.Dataset(fields)
+            found = cube[source] if own else open_layer(flux, source, cube)
+            flat = found.mean("time") if "time" in found.dims else found
+            fields[f"{flux}_{name}"] = flat.rename(f"{flux}_{name}")
+    products = xr.Dataset(fields)
+    check_bounds(products)
+    return products
 
 
 def _filled(source: object, settings: Settings) -> object:

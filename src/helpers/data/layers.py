@@ -62,12 +62,12 @@ def _own(name: str, layer: Layer, grid: xr.Dataset) -> xr.DataArray:
     if layer.unit != known.units:
         raise DataError(f"{what}: its unit is {layer.unit!r}, expected {known.units!r}: convert its values")
     with ExitStack() as stack:
-        field = _plain(_opened(path, layer, what, stack), what).load()
+        field = _plain(_opened(path, layer, what, stack), what).load().rename(what)
     field = field.where(np.isfinite(field))
     field = resample_nearest(field, grid) if field.rio.crs == "EPSG:4326" else _reprojected(field, grid)
     if field.isnull().all():
         raise DataError(f"{what}: no value on the target grid; does it cover the region?")
-    if layer.kind == "classes" and (field % 1 != 0).where(field.notnull()).any():
+    if layer.kind == "classes" and (field.notnull() & (field % 1 != 0)).any():
         raise DataError(f"{what}: kind is classes, but there are numbers that are not whole; expected continuous?")
     limits = {"valid_min": layer.low, "valid_max": layer.high}
     attributes = {"source": layer.file, **{key: value for key, value in limits.items() if value is not None}}

@@ -177,14 +177,13 @@ def rs_rh_pairs(keys: Sequence[str], places: Places) -> pd.DataFrame:
 
     The keys are those of the catalogue; of the databases SRDB V5 has pairs. None is left out here: that is done, and
     counted, by :func:`helpers.sites.quality.control_pairs`. There is one row per record, with ``rs`` and ``rh``
-    [g C m-2 yr-1] and otherwise the columns of :func:`read_srdb`; ``variable`` is ``rs_rh``.
+    [g C m-2 yr-1] and otherwise the columns of :func:`read_srdb`; ``variable`` is ``rs_rh``. Without such a database
+    the table is empty.
     """
     readers = {read_srdb: _srdb_pairs}
     with_pairs = [key for key in keys if catalog.reader(key) in readers]
-    if not with_pairs:
-        raise DataError("observations: none of the databases has records of both Rs and Rh; add srdb")
     tables = [readers[catalog.reader(key)](*catalog.fetch(key).values(), places) for key in with_pairs]
-    return pd.concat(tables, ignore_index=True)
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
 def _srdb_pairs(path: Path, places: Places) -> pd.DataFrame:

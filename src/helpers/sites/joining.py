@@ -56,9 +56,11 @@ def join(observations: pd.DataFrame, pairs: pd.DataFrame, own: Sequence[OwnTable
     notes += [note for table in own for note in _compared(table, passed)]
     named, told = _with_sites(own, observations)
     added, counted = _own_pairs(named)
+    if len(added) and len(pairs.columns):
+        added = pd.concat([pairs, added.reindex(columns=pairs.columns)], ignore_index=True)
     return Joined(
-        pd.concat([observations, named], ignore_index=True),
-        pd.concat([pairs, added.reindex(columns=pairs.columns)], ignore_index=True) if len(added) else pairs,
+        pd.concat([observations, named], ignore_index=True) if len(observations) else named,
+        added if len(added) else pairs,
         tuple([*notes, *told, *counted]),
     )
 

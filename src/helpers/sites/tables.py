@@ -60,7 +60,8 @@ def read_databases(keys: Sequence[str], places: Places) -> pd.DataFrame:
 
     The table is in the :data:`helpers.sites.schema.SCHEMA` and has every record of the region and of its surroundings,
     with ``possible_duplicate`` set: of records that agree the first stays, so the order of the keys counts. A key that
-    is no site database, or a file that is missing or not what it should be, raises a ``DataError``.
+    is no site database, or a file that is missing or not what it should be, raises a ``DataError``. Without keys the
+    table is empty: then all records are your own.
     """
     for key in keys:
         if not catalog.entry_of(key).reader.startswith("sites.databases."):
@@ -69,7 +70,7 @@ def read_databases(keys: Sequence[str], places: Places) -> pd.DataFrame:
                 "extra_observations"
             )
     tables = [catalog.reader(key)(*catalog.fetch(key).values(), places) for key in keys]
-    raw = SCHEMA.validate(pd.concat(tables, ignore_index=True))
+    raw = SCHEMA.validate(pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[*SCHEMA.columns]))
     raw["possible_duplicate"] |= find_duplicates(raw)
     return raw
 
