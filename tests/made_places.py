@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import shapely
 import yaml
 from shapely.geometry.base import BaseGeometry
 
-from helpers.config import load_config, project_root
+from helpers.config import load_config
 from helpers.data import region
 from helpers.virtual.geography import PAPER_BOX, REGION
 
 
 def real_values(**changes: Any) -> dict[str, Any]:
     """Return the parameters of ``config/open.yml`` but for the names of the file and of its sweep, some replaced."""
-    values = yaml.safe_load((project_root() / "config" / "open.yml").read_text(encoding="utf-8"))
+    file = Path(__file__).parents[1] / "config" / "open.yml"  # also where a test has a checkout of its own
+    values = yaml.safe_load(file.read_text(encoding="utf-8"))
     return {key: value for key, value in values.items() if key not in ("config", "sweep")} | changes
 
 

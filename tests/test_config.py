@@ -9,6 +9,7 @@ from made_places import real_values
 from helpers import config
 from helpers.config import load_config
 from helpers.errors import ConfigError
+from helpers.sites import training
 
 
 @pytest.mark.parametrize("name", config.config_names())
@@ -183,3 +184,150 @@ def test_a_configuration_in_the_home_folder_is_found(tmp_path, monkeypatch):
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     (tmp_path / "mine.yml").write_text(yaml.safe_dump(MINE))
     assert load_config("~/mine.yml").config == "mine"
+
+
+# --- a real world is a table -----------------------------------------------------------------------------------------
+
+OWN_MAP = {"file": "ndvi.tif", "unit": "1"}
+
+
+def real(**changes):
+    """Resolve the configuration ``open`` with some parameters replaced."""
+    return config.resolve({"config": "mine"} | real_values(**changes))
+
+
+def predictors(without=(), **more):
+    """Return the predictors of ``open``, without some and with others."""
+    given = real_values()["predictors"] | more
+    return {name: source for name, source in given.items() if name not in without}
+
+
+@pytest.mark.parametrize("name", config.NEEDED_LAYERS)
+def test_each_layer_that_the_code_asks_for_is_needed_also_where_no_forest_sees_it(name):
+    seen = [one for one in config.RS_PREDICTORS if one != name]
+    changes = {"npp_predictors": [one for one in seen if one != "soc"], "rs_predictors": seen}
+    with pytest.raises(ConfigError, match=f"predictors has no {name}; every world needs precipitation, temperature"):
+        real(predictors=predictors(without=[name]), **changes)
+    assert name in real(**changes).predictors
+
+
+def test_a_layer_that_is_not_needed_may_be_missing_if_no_forest_sees_it():
+    assert set(config.RS_PREDICTORS) - set(config.NEEDED_LAYERS) == {"srad", "lai", "npp_modis"}
+    seen = [name for name in config.NPP_PREDICTORS if name != "lai"]
+    settings = real(predictors=predictors(without=["lai"]), npp_predictors=seen, rs_predictors=seen)
+    assert "lai" not in settings.predictors
+
+
+REFUSED = {
+    "no boundary": ({"region": {"name": "Valley"}}, "region has no boundary; expected a key .* or a vector file"),
+    "idle": ({"predictors": predictors(ndvi=OWN_MAP)}, "predictors has ndvi, which neither npp_predictors nor rs_"),
+    "unknown": ({"npp_predictors": ["lia"]}, "npp_predictors has 'lia', which predictors lacks;.*did you mean 'lai'"),
+    "unknown of rs": ({"rs_predictors": ["lai", "ndvi"]}, "rs_predictors has 'ndvi', which predictors lacks"),
+    "twice": ({"npp_predictors": ["lai", "soc", "lai"]}, "npp_predictors names a predictor twice: lai, soc, lai"),
+    "none": ({"npp_predictors": []}, "npp_predictors: .*at least 1 item"),
+    "no records": ({"observations": []}, "observations is empty; expected site databases of data/catalog.yml"),
+    "no surroundings": (
+        {"region": {"name": "Valley", "boundary": "a.shp"}, "training_domain": "surroundings"},
+        "training_domain is 'surroundings', but region has none; expected 'region'",
+    ),
+    "flux": ({"products": {"gpp": {"a": "miami_npp"}}}, "products.gpp"),
+    "layer": ({"predictors": predictors(lai={"file": "a.tif"})}, r"predictors\.lai\.Layer\.unit: Field required"),
+    "kind": ({"predictors": predictors(lai=OWN_MAP | {"kind": "class"})}, r"predictors\.lai\.Layer\.kind: .*'classes'"),
+    "key": ({"predictors": predictors(lai=OWN_MAP | {"units": "1"})}, r"predictors\.lai\.Layer\.units: Extra inputs"),
+    "nameless": ({"region": {"name": "", "boundary": "a.shp"}}, r"region\.name: .*at least 1 character"),
+    "left out": ({"left_out": "ndvi"}, "left_out is 'ndvi'; expected none or one of precipitation, "),
+    "mtry": ({"npp_predictors": ["lai", "soc"], "npp_mtry": 3}, "npp_mtry is 3, but this forest has 2 predictors"),
+    "mtry of rs": ({"rs_predictors": ["lai", "soc"], "rs_mtry": 3}, "rs_mtry is 3, but this forest has 2 predictors"),
+}
+
+
+@pytest.mark.parametrize(("changes", "message"), REFUSED.values(), ids=REFUSED)
+def test_a_real_world_that_is_not_complete_is_refused(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        real(**changes)
+
+
+def test_what_was_refused_is_right_with_one_change():
+    """So that no message above comes from another fault."""
+    assert real(predictors=predictors(ndvi=OWN_MAP), rs_predictors=["ndvi", "lai"]).predictors["ndvi"].unit == "1"
+    assert real(observations=[], extra_observations=["own.csv"]).observations == []
+    valley = {"name": "Valley", "boundary": "a.shp", "surroundings": {"name": "Range", "boundary": "b.shp"}}
+    assert real(region=valley, training_domain="surroundings").region.surroundings.country == ""
+    assert real(npp_predictors=["lai", "soc"], npp_mtry=2).npp_mtry == 2
+    assert real(left_out="soc").left_out == "soc"
+
+
+def test_a_region_is_called_by_its_name_unless_told():
+    valley = {"name": "Valley", "boundary": "a.shp"}
+    assert (real(region=valley).region.called, real().region.called) == ("Valley", "the plateau")
+    assert not real(region=valley).region.of_paper and real().region.of_paper
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("predictors", {"lai": "lai_from_fapar"}),
+        ("products", {"npp": {"miami": "miami_npp"}}),
+        ("observations", ["srdb"]),
+        ("npp_modis_at_sites", "modis_npp_sites"),
+    ],
+)
+def test_what_a_virtual_world_makes_itself_is_refused_there(key, value):
+    with pytest.raises(ConfigError, match=f"{key}: a virtual world makes its own; expected world: real"):
+        load_config("virtual", {key: value})
+
+
+def test_a_virtual_world_has_the_papers_predictors_and_no_others():
+    assert load_config("virtual", {"npp_predictors": ["lai"]}).npp_predictors == ["lai"]
+    with pytest.raises(ConfigError, match="npp_predictors has 'ndvi', which predictors lacks; it has precipitation"):
+        load_config("virtual", {"npp_predictors": ["ndvi"]})
+
+
+def test_the_papers_mtry_follows_a_shorter_list_of_predictors():
+    three = {"rs_predictors": ["lai", "soc", "srad"], "predictors": predictors(without=["npp_modis"])}
+    settings = real(npp_predictors=["lai", "soc"], **three)
+    forests = [training.from_settings(settings, name, 10, 1) for name in ("npp", "rs")]
+    assert [(forest.mtry, forest.predictors) for forest in forests] == [
+        (2, ("lai", "soc")),
+        (3, ("lai", "soc", "srad")),
+    ]
+    typed = real(npp_predictors=["lai", "soc"], npp_mtry=1)
+    assert training.from_settings(typed, "npp", 10, 1).mtry == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "changes"),
+    [
+        ("extra_observations", {"extra_observations": ["gone.csv"]}),
+        ("predictors.lai", {"predictors": predictors(lai=OWN_MAP | {"file": "gone.tif"})}),
+        ("products.npp.mine", {"products": {"npp": {"mine": OWN_MAP | {"file": "gone.nc"}}}}),
+        ("region", {"region": {"name": "Valley", "boundary": "gone.shp"}}),
+        (
+            "region.surroundings",
+            {"region": {"name": "V", "boundary": "boundary", "surroundings": {"name": "R", "boundary": "gone.gpkg"}}},
+        ),
+    ],
+)
+def test_a_missing_file_is_told_with_its_key(key, changes, tmp_path, monkeypatch):
+    settings = real(**changes)
+    monkeypatch.setenv("QTP_BOOK_ROOT", str(tmp_path))
+    where = re.escape(str(tmp_path))
+    with pytest.raises(
+        ConfigError, match=rf"^{key}: 'gone\.\w+': no file {where}/gone\.\w+: expected an absolute path"
+    ):
+        config.own_files(settings)
+
+
+def test_keys_of_the_catalogue_are_no_files_of_your_own(tmp_path):
+    named = [tmp_path / name for name in ("own.csv", "lai.tif", "npp.zarr", "o.gpkg")]
+    for path in named:
+        path.touch()
+    table, lai, npp, outline = map(str, named)
+    settings = real(
+        extra_observations=[table],
+        predictors=predictors(lai=OWN_MAP | {"file": lai}),
+        products={"npp": {"mine": OWN_MAP | {"file": npp}, "miami": "miami_npp"}},
+        region={"name": "Valley", "boundary": outline, "surroundings": {"name": "R", "boundary": "china"}},
+    )
+    assert config.own_files(settings) == named
+    assert config.own_files(real()) == []

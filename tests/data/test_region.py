@@ -9,13 +9,15 @@ import pyogrio
 import pyproj
 import pytest
 import shapely
+from made_places import real_values
 from shapely.geometry.polygon import orient
 
-from helpers.config import load_config
-from helpers.data import grid, region
+from helpers.config import Outline, load_config, resolve
+from helpers.data import cube, grid, region
 from helpers.data.readers import open_source
 from helpers.errors import DataError
 from helpers.virtual.geography import PAPER_BOX, REGION
+from helpers.world import open_world
 
 
 def test_the_geography_of_the_virtual_world_is_the_default_grid_and_holds_the_papers_box() -> None:
@@ -239,3 +241,108 @@ def test_a_file_that_no_reader_can_read_is_named(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=rf"boundary .*{name}"):
         region.open_boundary(tmp_path / name)
+
+
+# --- what belongs to a region ----------------------------------------------------------------------------------------
+
+#: An L: its bounding box is 90 to 94 E and 30 to 34 N, and the north-eastern quarter of that lies outside.
+ANGLE = shapely.union_all([shapely.box(90, 30, 92, 34), shapely.box(90, 30, 94, 32)])
+
+
+def places(**described) -> region.Places:
+    """Return the places of a run whose region has the outline ANGLE."""
+    described = {"name": "Angle", "boundary": "angle.shp"} | described
+    return region.Places.of(resolve({"config": "mine"} | real_values(region=described)), ANGLE)
+
+
+def test_a_point_is_inside_by_the_outline_and_not_by_its_box():
+    inside = places(high_land_m=2500).inside([91.0, 93.0, 93.0, np.nan], [33.0, 33.0, 31.0, 31.0])
+    assert inside.tolist() == [True, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [(2500, [True, False, False, False, True]), (2400, [True, True, False, False, True]), (None, [False] * 5)],
+)
+def test_high_land_of_the_bounding_box_counts_from_its_limit_on_and_never_without_one(limit, expected):
+    records = pd.DataFrame(
+        {
+            "longitude": [93.0, 93.0, 93.0, 95.0, 94.0],
+            "latitude": [33.0, 33.0, 33.0, 33.0, 34.0],
+            "elevation": [2500.0, 2499.0, np.nan, 5000.0, 2500.0],
+        },
+        index=list("abcde"),
+    )
+    high = places(high_land_m=limit).is_high(records["longitude"], records["latitude"], records["elevation"])
+    assert high.tolist() == expected and high.index.tolist() == list("abcde")
+
+
+def surroundings(folder, **described):
+    path = saved(folder, shapely.box(80, 20, 100, 40), name="range.geojson")
+    return {"name": "Range", "boundary": str(path)} | described
+
+
+def test_surroundings_that_are_a_country_go_by_the_country_a_record_names_and_else_by_the_outline(tmp_path):
+    made = places(surroundings=surroundings(tmp_path, country="Nepal"))
+    here, there = (90.0, 30.0), (10.0, 50.0)
+    for place, country, expected in [
+        (here, "", True),
+        (there, "", False),
+        (here, "India", False),
+        (there, "Nepal", True),
+    ]:
+        assert made.around([place[0]], [place[1]], [country]).tolist() == [expected]
+
+
+def test_surroundings_that_are_no_country_go_by_the_outline_alone(tmp_path):
+    made = places(surroundings=surroundings(tmp_path))
+    assert made.around([90.0, 90.0, 10.0], [30.0, 30.0, 50.0], ["India", "", "Nepal"]).tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize(("country", "expected"), [("", [True, False]), ("Angleland", [False, True])])
+def test_without_surroundings_the_region_is_its_own(country, expected):
+    found = places(country=country).around([91.0, 99.0], [31.0, 31.0], ["India", "Angleland"])
+    assert found.tolist() == expected
+
+
+def test_the_grid_of_places_has_the_edges_of_its_cells():
+    values = real_values(region={"name": "Angle", "boundary": "a.shp"}, west=89.93, east=94.02, south=29.99, north=35)
+    made = region.Places.of(resolve({"config": "mine"} | values), ANGLE)
+    assert made.grid == pytest.approx((89.9, 29.9, 94.1, 35))
+
+
+@pytest.mark.parametrize(
+    "box", [(90.5, 30, 94, 34), (90, 30.5, 94, 34), (90, 30, 93.5, 34), (90, 30, 94, 33.5), (93, 30, 94, 34)]
+)
+def test_a_grid_that_cuts_the_outline_is_refused_with_both_boxes(box):
+    west, south, east, north = (f"{edge:.2f}" for edge in box)
+    told = (
+        "Angle lies from 90.00 to 94.00 E and 30.00 to 34.00 N, but the grid has "
+        f"{west} to {east} E and {south} to {north} N and would cut it; choose west, south, east and north beyond"
+    )
+    with pytest.raises(DataError, match=told):
+        region.refuse_cut(ANGLE, grid.target_grid(*box, 0.5), "Angle")
+
+
+@pytest.mark.parametrize("box", [(90, 30, 94, 34), (89, 29, 95, 35)])
+def test_a_grid_that_just_holds_the_outline_is_taken(box):
+    region.refuse_cut(ANGLE, grid.target_grid(*box, 0.5), "Angle")
+
+
+def test_an_outline_comes_from_a_file_of_your_own_or_from_the_catalogue(tmp_path, monkeypatch):
+    """A path without a folder begins at the checkout; a key has no suffix."""
+    monkeypatch.setenv("QTP_BOOK_ROOT", str(tmp_path))
+    path = saved(tmp_path, BOX, name="mine.gpkg")
+    assert region.outline(Outline(name="mine", boundary="mine.gpkg")).geometry.equals(BOX)
+    asked = []
+    monkeypatch.setattr(region.catalog, "fetch", lambda key: asked.append(key) or {"mine.gpkg": path})
+    assert region.outline(Outline(name="mine", boundary="mine")).geometry.equals(BOX) and asked == ["mine"]
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("edge", [{"west": 82, "east": 105, "south": 26, "north": 40}, {"west": 89}, {"east": 104}])
+def test_the_plateau_is_not_cut_by_a_small_grid(real_data, monkeypatch, edge):
+    """The outline is told before a layer is opened."""
+    monkeypatch.setattr(cube, "open_cube", lambda *_: pytest.fail("opened layers"))
+    with pytest.raises(DataError, match="Qinghai-Tibet Plateau lies from 73.50 to 104.67 E and 25.99 to 39.83 N, but"):
+        open_world(load_config("open", edge))

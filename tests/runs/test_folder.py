@@ -225,7 +225,7 @@ def test_the_checksum_of_a_dataset_follows_its_content(begin, cube):
         record = json.loads((book_run.folder / "provenance" / "01_data_preparation.json").read_text())
         return record["outputs"]["cube.zarr"]["sha256"]
 
-    assert digest(cube) == digest(cube) != digest(cube.assign(plateau=~cube["in_region"]))
+    assert digest(cube) == digest(cube) != digest(cube.assign(in_region=~cube["in_region"]))
 
 
 def test_provenance_of_an_unfinished_notebook_has_no_end(begin, cube):

@@ -231,6 +231,13 @@ def test_a_pair_was_measured_as_long_as_the_shorter_of_its_two(coverage, expecte
     assert len(control_pairs(pairs.assign(longitude=92.0, latitude=33.0))[0]) == 1
 
 
+def test_a_world_without_records_or_pairs_has_those_of_your_tables():
+    joined = join(records(0), pd.DataFrame(), [both()], GRID)
+    assert len(joined.observations) == 4 and joined.pairs["site"].tolist() == ["h0", "h1"]
+    used, _ = control_pairs(joined.pairs)
+    assert used[["rs", "rh"]].to_numpy().tolist() == [[800, 400], [900, 450]]
+
+
 def test_pairs_of_the_world_stay_as_they_are():
     pairs = pd.DataFrame({"site": ["w"], "variable": "rs_rh", "source": "db", "rs": [500.0], "rh": [300.0]})
     joined = join(world(), pairs, [both()], GRID).pairs

@@ -17,7 +17,7 @@ from helpers.errors import DataError
 from helpers.sites import databases, tables
 from helpers.sites.places import record_names
 from helpers.sites.quality import control_pairs, quality_control, summarise
-from helpers.sites.schema import LOWEST
+from helpers.sites.schema import LOWEST, SCHEMA
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,9 +39,10 @@ def test_a_product_that_is_no_database_is_refused_by_its_key():
         tables.read_databases(["elevation"], NOWHERE)
 
 
-def test_without_a_database_of_pairs_the_world_has_none():
-    with pytest.raises(DataError, match="none of the databases has records of both Rs and Rh; add srdb"):
-        databases.rs_rh_pairs(["sun2022", "peng2023"], NOWHERE)
+def test_without_a_database_there_are_no_records_and_without_one_of_pairs_no_pairs():
+    assert databases.rs_rh_pairs(["sun2022", "peng2023"], NOWHERE).empty
+    raw = tables.read_databases([], NOWHERE)
+    assert raw.empty and set(SCHEMA.columns) <= set(raw)
 
 
 def test_the_example_table_is_in_the_schema():
