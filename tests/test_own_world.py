@@ -204,6 +204,29 @@ def test_a_product_is_added_by_an_entry_of_the_catalogue_and_a_line_of_the_confi
     assert here.cube["soc"].attrs["source"] == "my_soil"
 
 
+@pytest.mark.parametrize(
+    ("part", "name", "source", "message"),
+    [
+        ("predictors", "soc", "my_model.npp", "soc: my_model.npp is in 'g m-2 yr-1', expected 'kg m-2'"),
+        ("npp", "theirs", "my_soil", "npp: my_soil is in 'kg m-2', expected 'g m-2 yr-1'; is it another quantity"),
+        ("npp", "theirs", "temperature", "npp: temperature is in 'degC', expected 'g m-2 yr-1'"),
+    ],
+)
+def test_another_quantity_is_no_predictor_or_product_of_that_name(
+    longer_catalogue, values, part, name, source, message
+):
+    changes = copy.deepcopy(values)
+    (changes["predictors"] if part == "predictors" else changes["products"][part])[name] = source
+    with pytest.raises(DataError, match=message):
+        open_world(config.resolve(changes))
+
+
+def test_a_predictor_of_your_own_name_may_be_in_any_unit(longer_catalogue, values):
+    changes = copy.deepcopy(values)
+    changes["predictors"]["ndvi"] = "my_soil"
+    np.testing.assert_allclose(open_world(config.resolve(changes)).cube["ndvi"], 6.6, rtol=1e-6)
+
+
 def test_a_key_that_the_catalogue_lacks_is_told_with_those_it_has(values):
     changes = copy.deepcopy(values)
     changes["predictors"]["soc"] = "my_soil"

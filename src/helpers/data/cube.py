@@ -130,7 +130,7 @@ def open_cube(settings: Settings, grid: xr.Dataset, in_region: xr.DataArray) -> 
     Every product is resampled to the nearest cell, as in the paper. A name may hold ``{soc_depth}``.
     """
     sources = {name: _filled(source, settings) for name, source in settings.predictors.items()}
-    layers = {name: open_layer(name, source, grid) for name, source in sources.items()}
+    layers = {name: _in_unit(name, open_layer(name, source, grid), source) for name, source in sources.items()}
     step = pd.DatetimeIndex(["2010-01-01"], name="time")
     dated = {
         name: layer.expand_dims(time=step) if isinstance(sources[name], str) and name not in _STATIC else layer
@@ -152,12 +152,20 @@ def open_products(settings: Settings, cube: xr.Dataset) -> xr.Dataset:
     for flux in FLUXES:
         for name, source in settings.products.get(flux, {}).items():
             own = isinstance(source, str) and source in cube
-            found = cube[source] if own else open_layer(flux, source, cube)
+            found = _in_unit(flux, cube[source] if own else open_layer(flux, source, cube), source)
             flat = found.mean("time") if "time" in found.dims else found
             fields[f"{flux}_{name}"] = flat.rename(f"{flux}_{name}")
     products = xr.Dataset(fields)
     check_bounds(products)
     return products
+
+
+def _in_unit(name: str, field: xr.DataArray, source: object) -> xr.DataArray:
+    """Return a layer; refuse one that is not in the unit of the variable that it is to be."""
+    unit = field.attrs.get("units")
+    if name in VARIABLES and unit != VARIABLES[name].units:
+        raise DataError(f"{name}: {source} is in {unit!r}, expected {VARIABLES[name].units!r}; is it another quantity?")
+    return field
 
 
 def _filled(source: object, settings: Settings) -> object:
