@@ -30,6 +30,8 @@ from mapforest.intervals import QuantileForest
 #: Schemes that distances and applicability are shown for, from the kindest to the strictest. The last draws the maps.
 SCHEMES = ("random", "site", "block_250_km", "knndm")
 MATCHED = "distance-matched folds"
+#: Records that an expected error is taken from.
+WINDOW = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -255,5 +257,7 @@ def expected_error(
 
     It is in the unit of the forest's target; the space is the forest's own, from :func:`applicability_by_scheme`.
     """
-    profile = applicability.error_profile(space.training_di, forest.matched["observed"], forest.matched["predicted"])
+    pairs = forest.matched
+    window = min(WINDOW, len(pairs))  # fewer records say nothing of how the error grows: all cells have their RMSE
+    profile = applicability.error_profile(space.training_di, pairs["observed"], pairs["predicted"], window)
     return cell_map(cells, applicability.expected_rmse(profile, dissimilarity), plateau)
