@@ -164,6 +164,6 @@ def test_where_records_fill_no_second_window_the_error_to_expect_is_that_of_all(
     pairs = forests["npp"].matched.iloc[:rows]
     few = replace(forests["npp"], matched=pairs)
     space = replace(spaces["npp"], training_di=spaces["npp"].training_di[:rows])
-    found = checks.expected_error(few, space, np.zeros(len(cells)), cells, cube["plateau"])
+    found = checks.expected_error(few, space, np.zeros(len(cells)), cells, cube["in_region"])
     rmse = np.sqrt(np.mean((pairs["observed"] - pairs["predicted"]) ** 2))
-    assert found.to_numpy()[cube["plateau"].to_numpy()] == pytest.approx(rmse)
+    assert found.to_numpy()[cube["in_region"].to_numpy()] == pytest.approx(rmse)

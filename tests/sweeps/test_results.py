@@ -184,7 +184,14 @@ def test_the_curve_names_sides_choices_reference_and_number_of_cells():
     table = swept(additive).set_index("cell")
     chosen = sweep_results.choice_table(swept(additive)).set_axis(table.index)
     shown = texts(specification_curve(table[NEP], chosen, "base", ("the paper", 68.06)))
-    for expected in ("sink", "source", "the paper: +68", "the paper's path", "training domain: surroundings", "8 cells"):
+    for expected in (
+        "sink",
+        "source",
+        "the paper: +68",
+        "the paper's path",
+        "training domain: surroundings",
+        "8 cells",
+    ):
         assert expected in shown
 
 
