@@ -1,7 +1,7 @@
 """Which sites train our estimate, and what one row of them is: the choice with the least error at held-back sites.
 
-The paper trains on the plateau's records alone. The sites of the rest of China are others, but they are many, and what
-is right for the map is a question that held-back sites of the plateau can answer.
+The paper trains on the plateau's records alone. The sites of a region's surroundings are others, but they are many,
+and what is right for the map is a question that held-back sites of the region can answer.
 """
 
 from __future__ import annotations
@@ -46,25 +46,26 @@ class TrainedOn(RegressorMixin, BaseEstimator):
 def training_choices(
     settings: Settings, name: str, cube: xr.Dataset, used: pd.DataFrame, cells: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Compare training domains and aggregations by their error at held-back sites of the plateau.
+    """Compare training domains and aggregations by their error at held-back sites of the region.
 
     Each choice trains the forest of logarithms. All choices are judged at the same sites, each site once, in the same
     folds, which are as far from the other sites as the cells are. The run's own choice stays unless another is surely
-    better. The arguments are those of :func:`helpers.sites.training.training_table`, and the cells those of
-    :func:`helpers.balance.cells.budget_cells`.
+    better. A region without surroundings has one domain. The arguments are those of
+    :func:`helpers.sites.training.training_table`, and the cells those of :func:`helpers.balance.cells.budget_cells`.
 
-    A row is a choice: ``training_domain``, ``aggregation``, ``n_rows``, ``n_sites``; ``n`` (sites of the plateau that
+    A row is a choice: ``training_domain``, ``aggregation``, ``n_rows``, ``n_sites``; ``n`` (sites of the region that
     are held back), ``rmse_gC_m2_yr``, ``bias_gC_m2_yr``; ``gain``, 1 less the ratio of its squared error to that of the
     run's own choice, and its 90 % interval over folds drawn with replacement (``gain_low``, ``gain_high``);
     ``map_mean_gC_m2_yr``; ``of_the_run`` and ``chosen`` (bool). The second result is the training table of the choice.
     """
     aggregation = f"{name}_aggregation"
     own = (settings.training_domain, getattr(settings, aggregation))
+    domains = DOMAINS if settings.region.surroundings else DOMAINS[:1]
     tables = {}
-    for choice in dict.fromkeys([own, *product(DOMAINS, AGGREGATIONS)]):
+    for choice in dict.fromkeys([own, *product(domains, AGGREGATIONS)]):
         changed = settings.model_copy(update={"training_domain": choice[0], aggregation: choice[1], "threads": 1})
         tables[choice] = training.training_table(changed, name, cube, used)[0]
-    sites = tables["surroundings", "site_mean"]
+    sites = tables[domains[-1], "site_mean"]
     places = (part[axis] for part in (sites, cells) for axis in ("longitude", "latitude"))
     fold = knndm(*places, settings.n_folds, settings.seed).fold
 
