@@ -1,8 +1,8 @@
 """How far to trust the two forests: distances to sites, importance elsewhere, applicability, intervals of single cells.
 
 Notebook 06 asks these questions of both forests; the interval of the budget is in :mod:`helpers.balance.uncertainty`.
-The table ``cells`` has the map's m cells with ``longitude``, ``latitude`` and their predictors; ``plateau`` is a map on
-the grid that they come from; ``dissimilarity`` is the index of each cell, shape (m,).
+The table ``cells`` has the map's m cells with ``longitude``, ``latitude`` and their predictors; ``in_region`` is a map
+on the grid that they come from; ``dissimilarity`` is the index of each cell, shape (m,).
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ def use_map(
     spaces: Mapping[str, TrainingSpace],
     dissimilarity: Mapping[str, NDArray[np.float64]],
     cells: pd.DataFrame,
-    plateau: xr.DataArray,
+    in_region: xr.DataArray,
 ) -> xr.DataArray:
     """Return a map of why cells may not be used: 0 they may, 1 unlike any site, 2 a land cover without a site.
 
@@ -200,7 +200,7 @@ def use_map(
     """
     beyond = np.logical_or.reduce([~applicability.inside(spaces[name], di) for name, di in dissimilarity.items()])
     unseen = np.logical_or.reduce([applicability.unseen_classes(space, cells) for space in spaces.values()])
-    return cell_map(cells, np.select([unseen, beyond], [2, 1], 0), plateau)
+    return cell_map(cells, np.select([unseen, beyond], [2, 1], 0), in_region)
 
 
 def check_intervals(settings: Settings, forest: Grown) -> tuple[pd.DataFrame, QuantileForest]:
@@ -251,7 +251,11 @@ def interval_limits(
 
 
 def expected_error(
-    forest: Grown, space: TrainingSpace, dissimilarity: NDArray[np.float64], cells: pd.DataFrame, plateau: xr.DataArray
+    forest: Grown,
+    space: TrainingSpace,
+    dissimilarity: NDArray[np.float64],
+    cells: pd.DataFrame,
+    in_region: xr.DataArray,
 ) -> xr.DataArray:
     """Return a map of the RMSE to expect at each cell's dissimilarity; missing beyond the largest that was tried.
 
@@ -260,4 +264,4 @@ def expected_error(
     pairs = forest.matched
     window = min(WINDOW, len(pairs))  # fewer records say nothing of how the error grows: all cells have their RMSE
     profile = applicability.error_profile(space.training_di, pairs["observed"], pairs["predicted"], window)
-    return cell_map(cells, applicability.expected_rmse(profile, dissimilarity), plateau)
+    return cell_map(cells, applicability.expected_rmse(profile, dissimilarity), in_region)
