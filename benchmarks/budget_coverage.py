@@ -28,6 +28,7 @@ from helpers.balance import draws
 from helpers.balance.cells import budget_cells
 from helpers.balance.uncertainty import budget_intervals
 from helpers.config import RS_PREDICTORS, Settings, load_config
+from helpers.data.grid import bounds
 from helpers.forests import choices, families, fitting
 from helpers.sites import places, quality, training
 from helpers.sites.databases import pair_site_means
@@ -57,7 +58,10 @@ def chain_of(settings: Settings, world: World) -> draws.Chain:
     """Run notebooks 01 to 04 on a world, and the choices of 06, as far as the interval needs them."""
     used, pairs = (
         places.leave_out(*controlled, places.check_records(controlled[0], world.cube, settings), settings)[0]
-        for controlled in (quality.quality_control(world.observations), quality.control_pairs(world.rs_rh_pairs))
+        for controlled in (
+            quality.quality_control(world.observations, bounds(world.cube)),
+            quality.control_pairs(world.rs_rh_pairs),
+        )
     )
     cells = map_table(world.cube, ["cell_area", *RS_PREDICTORS], world.cube["in_region"])
     tables, usable = {}, np.ones(len(cells), dtype=bool)

@@ -24,7 +24,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 @pytest.fixture(scope="session")
 def real_data() -> None:
-    """Skip, and say so, where the files of the open configuration are neither mirrored nor cached."""
+    """Skip, and say so, where the files of the configuration ``open`` are neither mirrored nor cached."""
     from helpers.data import catalog
 
     if not catalog.cached_or_mirrored():
@@ -63,7 +63,7 @@ def virtual_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def open_run(real_data: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same of the open world, on the real files."""
+    """The same of the real world."""
     return _once(tmp_path_factory, "open", lambda runs: _run_notebooks(runs, "open")) / "open"
 
 

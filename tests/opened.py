@@ -10,5 +10,5 @@ from helpers.world import World, open_world
 
 @functools.cache
 def real_world() -> World:
-    """Return the open world at 0.1 degree; ask for the fixture ``real_data`` first."""
+    """Return the real world at 0.1 degree; ask for the fixture ``real_data`` first."""
     return open_world(load_config("open", {"resolution": 0.1}))

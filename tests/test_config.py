@@ -4,6 +4,7 @@ import re
 
 import pytest
 import yaml
+from made_places import real_values
 
 from helpers import config
 from helpers.config import load_config
@@ -36,14 +37,14 @@ def test_none_leaves_the_files_value():
         ({"n_trees": "many"}, "n_trees: .*valid integer.*'many'"),
         ({"npp_mtry": 8}, "npp_mtry is 8, but this forest has 7 predictors"),
         ({"rs_mtry": 9}, "rs_mtry is 9, but this forest has 8 predictors"),
-        ({"world": "paper"}, "world: .*'virtual' or 'open'"),
+        ({"world": "paper"}, "world: .*'virtual' or 'real'"),
         ({"west": 120.0, "east": 100.0}, "west .120.0. lies beyond east .100.0."),
         ({"first_year": 2018, "last_year": 2000}, "first_year .2018. lies beyond last_year .2000."),
         ({"run": "../elsewhere"}, "run: .*plain name"),
         ({"sweep": "../elsewhere"}, "sweep: .*plain name"),
-        ({"left_out": "srda"}, "left_out: .*given: 'srda'.; did you mean 'srad'"),
-        ({"world": "virtual", "soc_depth": 100}, "soc_depth is 100, which only world: open has; expected 30"),
-        ({"world": "virtual", "rs_filter": "coverage"}, "rs_filter is 'coverage', which only world: open has"),
+        ({"left_out": "srda"}, "left_out is 'srda'; expected none or one of precip.*; did you mean 'srad'"),
+        ({"world": "virtual", "soc_depth": 100}, "soc_depth is 100, which only world: real has; expected 30"),
+        ({"world": "virtual", "rs_filter": "coverage"}, "rs_filter is 'coverage', which only world: real has"),
     ],
 )
 def test_values_that_cannot_be_are_refused(values, message):
@@ -53,7 +54,7 @@ def test_values_that_cannot_be_are_refused(values, message):
 
 def test_unknown_key_of_a_file_names_the_file(tmp_path):
     path = tmp_path / "mine.yml"
-    path.write_text("world: open\nresolution: 0.1\nnode_size: 3\n")
+    path.write_text("world: real\nresolution: 0.1\nnode_size: 3\n")
     with pytest.raises(ConfigError, match="mine.yml: unknown key 'node_size'; did you mean 'nodesize'"):
         load_config(path)
 
@@ -88,11 +89,11 @@ def injected(**values):
     return {"In": ["", 'config = "virtual"\nn_trees = None', cell], "config": "virtual", "n_trees": None} | values
 
 
-MINE = {"world": "open", "resolution": 0.5}
+MINE = real_values(resolution=0.5)
 
 
 @pytest.mark.parametrize(
-    "values", [MINE, MINE | {"n_trees": 7, "run": "trial"}, {"world": "open"}, {"world": "virtual"}], ids=str
+    "values", [MINE, MINE | {"n_trees": 7, "run": "trial"}, {"world": "real"}, {"world": "virtual"}]
 )
 def test_a_file_by_papermill_that_does_not_say_its_name_is_refused_and_asked_for_it(values):
     with pytest.raises(ConfigError, match=f"world is '{values['world']}'.*add a line 'config: NAME'.*there are: open"):
@@ -130,9 +131,9 @@ def test_the_name_of_a_configuration_is_no_parameter_that_can_be_replaced():
 
 
 NOT_UTF8 = [
-    ("# près d'ici\nworld: open\n".encode("latin-1"), 1),
-    (b"world: open\nresolution: 0.5\n# 5 \xb0 \n", 3),
-    ("world: open\n".encode("utf-16"), 1),
+    ("# près d'ici\nworld: real\n".encode("latin-1"), 1),
+    (b"world: real\nresolution: 0.5\n# 5 \xb0 \n", 3),
+    ("world: real\n".encode("utf-16"), 1),
 ]
 
 
@@ -147,7 +148,7 @@ def test_a_file_that_is_not_in_utf8_is_named_with_its_line(content, line, tmp_pa
 def test_utf8_with_its_mark_at_the_start_is_read(tmp_path):
     """As editors on Windows write it."""
     path = tmp_path / "mine.yml"
-    path.write_text("world: open # près d'ici\nresolution: 0.5\n", encoding="utf-8-sig")
+    path.write_text("world: virtual # près d'ici\nresolution: 0.5\n", encoding="utf-8-sig")
     assert load_config(path).resolution == 0.5
 
 
@@ -157,7 +158,7 @@ def test_a_folder_in_place_of_a_file_is_told(tmp_path):
 
 
 @pytest.mark.parametrize("given", ["~/own.csv", "data/own.csv", "/elsewhere/own.csv"])
-def test_paths_of_own_tables_begin_at_home_the_checkout_or_the_root(given, tmp_path, monkeypatch):
+def test_paths_of_own_files_begin_at_home_the_checkout_or_the_root(given, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
     monkeypatch.setenv("QTP_BOOK_ROOT", str(tmp_path / "check out"))
@@ -166,7 +167,7 @@ def test_paths_of_own_tables_begin_at_home_the_checkout_or_the_root(given, tmp_p
     (tmp_path / place).touch()
     given = given.replace("/elsewhere", str(tmp_path / "elsewhere"))
     settings = config.resolve({"config": "mine", "extra_observations": [given]} | MINE)
-    assert config.own_tables(settings) == [tmp_path / place]
+    assert config.own_files(settings) == [tmp_path / place]
 
 
 def test_an_own_table_that_is_not_there_is_named_as_given(tmp_path, monkeypatch):
@@ -174,7 +175,7 @@ def test_an_own_table_that_is_not_there_is_named_as_given(tmp_path, monkeypatch)
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     settings = config.resolve({"config": "mine", "extra_observations": ["~/gone.csv"]} | MINE)
     with pytest.raises(ConfigError, match=rf"extra_observations: '~/gone.csv': no file {re.escape(str(tmp_path))}"):
-        config.own_tables(settings)
+        config.own_files(settings)
 
 
 def test_a_configuration_in_the_home_folder_is_found(tmp_path, monkeypatch):

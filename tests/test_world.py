@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from opened import real_world
 
-from helpers.config import load_config, project_root
+from helpers.config import RS_PREDICTORS, load_config, project_root
 from helpers.data import cube
 from helpers.errors import DataError
 from helpers.virtual import world as virtual
@@ -19,7 +19,7 @@ def virtual_world() -> World:
 
 
 COMMON_NAMES = {
-    "cube": {*cube.RS_PREDICTORS, "in_region", "cell_area"},
+    "cube": {*RS_PREDICTORS, "in_region", "cell_area"},
     "products": {"npp", "rs"},
     "observations": {"npp", "rs"},
     "rs_rh_pairs": {"rs", "rh", "site"},
@@ -46,12 +46,12 @@ def test_virtual_world_has_its_truth_for_each_year(virtual_world):
 
 
 @pytest.mark.real_data
-def test_open_world_has_the_common_names(real_data):
+def test_real_world_has_the_common_names(real_data):
     assert missing_names(real_world()) == {}
 
 
 @pytest.mark.real_data
-def test_open_world_claims_no_truth(real_data):
+def test_real_world_claims_no_truth(real_data):
     assert real_world().truth is None
 
 
@@ -91,7 +91,7 @@ def test_a_box_beyond_the_virtual_world_is_refused_before_anyone_measures(monkey
         open_world(load_config("virtual", TINY | {"west": 60}))
 
 
-def test_the_plateau_of_a_world_follows_its_mask(virtual_world):
+def test_the_region_of_a_world_follows_its_mask(virtual_world):
     high = open_world(load_config("virtual", TINY | {"region_mask": "above_3000m"})).cube
     inside = high["in_region"]
     assert float(high["elevation"].where(inside).min()) >= 3000
@@ -99,9 +99,14 @@ def test_the_plateau_of_a_world_follows_its_mask(virtual_world):
 
 
 @pytest.mark.real_data
-def test_the_soil_of_the_open_world_is_as_deep_as_the_settings_say(real_data, monkeypatch):
-    asked, layers = [], real_world().cube
-    monkeypatch.setattr(cube, "open_cube", lambda grid, plateau, depth: asked.append(depth) or layers)
-    monkeypatch.setattr(cube, "open_products", lambda grid: {})
-    open_world(load_config("open", {"resolution": 1.0, "soc_depth": 100}))
-    assert asked == [100]
+def test_the_soil_of_the_real_world_is_as_deep_as_the_settings_say(real_data, monkeypatch):
+    asked = {}
+
+    def opened(name, source, target):
+        asked[name] = source
+        return real_world().cube[name].isel(time=0, missing_dims="ignore")
+
+    monkeypatch.setattr(cube, "open_layer", opened)
+    made = real_world().cube
+    deep = cube.open_cube(load_config("open", {"soc_depth": 100}), made, made["in_region"])
+    assert asked["soc"] == "soc_0_100cm" and set(asked) == set(RS_PREDICTORS) == set(cube.covariates(deep))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from made_places import real_values
 
 from helpers import costs
 from helpers.config import Settings, project_root, resolve
@@ -21,7 +22,7 @@ NAMES = ["01_data_preparation", "02_npp_random_forest"]
 
 @pytest.fixture
 def settings() -> Settings:
-    return resolve({"config": "open", "world": "open", "resolution": 0.1})
+    return resolve({"config": "open"} | real_values(resolution=0.1))
 
 
 @pytest.fixture
@@ -131,7 +132,7 @@ def test_the_merged_provenance_lies_in_the_run_folder(checkout, settings):
     assert json.loads((checkout / "runs/open/provenance.json").read_text()) == merged
 
 
-@pytest.mark.parametrize(("world", "simulated"), [("virtual", True), ("open", False)])
+@pytest.mark.parametrize(("world", "simulated"), [("virtual", True), ("real", False)])
 def test_only_a_simulated_world_has_the_banner(settings, world, simulated):
     provenance = record(settings.model_copy(update={"world": world})) | {"run": "open"}
     assert ("Simulated" in book.resolved_config({}, provenance)["html"].get("announcement", "")) == simulated
@@ -150,7 +151,7 @@ def test_the_text_for_an_image_moves_to_where_it_is_rendered():
 
 def test_the_command_ends_with_the_message_not_a_traceback(checkout, capsys):
     (checkout / "config").mkdir()
-    (checkout / "config" / "open.yml").write_text("world: open\nresolution: 0.5\n")
+    (checkout / "config" / "open.yml").write_text(yaml.safe_dump(real_values(resolution=0.5)))
     assert book.main(["--config", "open"]) == 1
     assert "ran with resolution" in capsys.readouterr().err
 

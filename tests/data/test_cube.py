@@ -8,10 +8,12 @@ import pytest
 import xarray as xr
 from opened import real_world
 
+from helpers.config import RS_PREDICTORS
 from helpers.data import catalog, cube, grid
 from helpers.data.land_cover import class_shares
 from helpers.data.variables import VARIABLES
 from helpers.errors import DataError
+from helpers.virtual.geography import PAPER_BOX
 
 YEARS = pd.DatetimeIndex(["2001-01-01", "2002-01-01", "2003-01-01"], name="time")
 
@@ -25,7 +27,7 @@ def small_cube() -> xr.Dataset:
     cells = small_grid()
     flat = xr.full_like(grid.cell_area(cells.latitude, cells.longitude), 100.0)
     number = flat.copy(data=np.arange(12.0).reshape(3, 4))
-    layers = {name: flat.copy() for name in cube.RS_PREDICTORS}
+    layers = {name: flat.copy() for name in RS_PREDICTORS}
     layers |= {"land_cover": flat * 0 + 10, "lai": flat * 0 + 1}
     year = xr.DataArray([1.0, 2.0, 3.0], {"time": YEARS}, ("time",))
     layers["temperature"] = number / 100 + year
@@ -36,7 +38,7 @@ def test_the_cube_has_the_order_and_precision_of_the_contract() -> None:
     made = small_cube()
     assert made["temperature"].dims == ("time", "latitude", "longitude")
     assert made["elevation"].dims == ("latitude", "longitude")
-    assert {made[name].dtype for name in cube.RS_PREDICTORS} == {np.dtype("float32")}
+    assert {made[name].dtype for name in RS_PREDICTORS} == {np.dtype("float32")}
     assert made["in_region"].dtype == bool
     assert made.rio.crs == "EPSG:4326"
 
@@ -65,7 +67,7 @@ def test_sampling_keeps_every_row_in_order_and_leaves_no_data_missing() -> None:
     sites = pd.DataFrame({"longitude": [91.9, 90.1, 90.1], "latitude": [30.1, 31.4, 31.4]}, index=["c", "a", "b"])
     table = cube.sample(made, sites)
     assert list(table.index) == ["c", "a", "b"]
-    assert list(table.columns) == list(cube.RS_PREDICTORS)
+    assert list(table.columns) == list(RS_PREDICTORS)
     assert table["soc"].isna().tolist() == [False, True, True]
 
 
@@ -75,7 +77,7 @@ def test_sites_on_the_outer_edge_belong_to_the_outermost_cells() -> None:
 
 
 @pytest.fixture(scope="module")
-def open_cube(real_data) -> xr.Dataset:
+def real_cube(real_data) -> xr.Dataset:
     return real_world().cube
 
 
@@ -109,27 +111,27 @@ def plateau_mean(made: xr.Dataset, field: xr.DataArray) -> float:
 
 
 @pytest.mark.real_data
-def test_naqu_is_cold_and_has_a_monsoon(open_cube) -> None:
-    naqu = cube.sample(open_cube, pd.DataFrame({"longitude": [92.07], "latitude": [31.48]})).iloc[0]
+def test_naqu_is_cold_and_has_a_monsoon(real_cube) -> None:
+    naqu = cube.sample(real_cube, pd.DataFrame({"longitude": [92.07], "latitude": [31.48]})).iloc[0]
     assert naqu["temperature"] == pytest.approx(-1, abs=1)
     assert 380 < naqu["precipitation"] < 470
 
 
 @pytest.mark.real_data
-def test_golmud_is_a_desert(open_cube) -> None:
-    golmud = cube.sample(open_cube, pd.DataFrame({"longitude": [94.9], "latitude": [36.42]})).iloc[0]
+def test_golmud_is_a_desert(real_cube) -> None:
+    golmud = cube.sample(real_cube, pd.DataFrame({"longitude": [94.9], "latitude": [36.42]})).iloc[0]
     assert golmud["precipitation"] < 60
 
 
 @pytest.mark.real_data
-def test_the_plateau_has_its_height(open_cube) -> None:
-    assert 4300 < plateau_mean(open_cube, open_cube["elevation"]) < 4500
+def test_the_plateau_has_its_height(real_cube) -> None:
+    assert 4300 < plateau_mean(real_cube, real_cube["elevation"]) < 4500
 
 
 @pytest.mark.real_data
 @pytest.mark.parametrize(("land_cover", "share"), [(10, 0.56), (16, 0.355)])
-def test_the_plateau_is_grassland_and_barren_ground(open_cube, land_cover: int, share: float) -> None:
-    assert plateau_share(open_cube, open_cube["land_cover"] == land_cover) == pytest.approx(share, abs=0.02)
+def test_the_plateau_is_grassland_and_barren_ground(real_cube, land_cover: int, share: float) -> None:
+    assert plateau_share(real_cube, real_cube["land_cover"] == land_cover) == pytest.approx(share, abs=0.02)
 
 
 @pytest.mark.real_data
@@ -144,8 +146,8 @@ def test_the_plateau_is_grassland_and_barren_ground(open_cube, land_cover: int, 
         ("soc", 5, 12),
     ],
 )
-def test_plateau_means_are_those_of_the_plateau(open_cube, name: str, low: float, high: float) -> None:
-    assert low < plateau_mean(open_cube, open_cube[name]) < high
+def test_plateau_means_are_those_of_the_plateau(real_cube, name: str, low: float, high: float) -> None:
+    assert low < plateau_mean(real_cube, real_cube[name]) < high
 
 
 @pytest.mark.real_data
@@ -153,54 +155,57 @@ def test_plateau_means_are_those_of_the_plateau(open_cube, name: str, low: float
     "name",
     ["precipitation", "temperature", "land_cover", "elevation", "lai", "soc", "npp_miami", "rh_mimics", "rh_corpse"],
 )
-def test_land_and_sea_lie_where_they_are(open_cube, name: str) -> None:
+def test_land_and_sea_lie_where_they_are(real_cube, name: str) -> None:
     """A map that is upside down, or shifted by half of the globe, has no land here."""
-    field = open_cube[name] if name in open_cube else real_world().products[name]
+    field = real_cube[name] if name in real_cube else real_world().products[name]
     at_sea = field == 17 if name == "land_cover" else field.isnull()
     assert not at_sea.sel(latitude=32.5, longitude=116.5, method="nearest").any(), "Anhui"
     assert at_sea.sel(latitude=20.5, longitude=132.5, method="nearest").all(), "Philippine Sea"
 
 
 @pytest.mark.real_data
-def test_maps_say_what_they_are_and_come_from_the_catalogue(open_cube) -> None:
-    sources = {source for name in cube.RS_PREDICTORS for source in open_cube[name].attrs["source"].split(", ")}
+def test_maps_say_what_they_are_and_come_from_the_catalogue(real_cube) -> None:
+    sources = {source for name in RS_PREDICTORS for source in real_cube[name].attrs["source"].split(", ")}
     assert sources <= set(catalog.load_catalog())
-    for name in cube.RS_PREDICTORS:
-        assert open_cube[name].attrs["units"] == VARIABLES[name].units
-        assert open_cube[name].attrs["long_name"].startswith(VARIABLES[name].long_name)
+    for name in RS_PREDICTORS:
+        assert real_cube[name].attrs["units"] == VARIABLES[name].units
+        assert real_cube[name].attrs["long_name"].startswith(VARIABLES[name].long_name)
 
 
 @pytest.mark.real_data
-def test_the_open_world_says_that_it_is_a_climatology(open_cube) -> None:
-    assert open_cube.sizes["time"] == 1
-    assert "2015" in open_cube.attrs["climatology"]
+def test_the_real_world_says_that_it_is_a_climatology(real_cube) -> None:
+    assert real_cube.sizes["time"] == 1
+    assert "2015" in real_cube.attrs["climatology"]
 
 
 @pytest.mark.real_data
-def test_products_to_compare_with_cover_the_plateau(open_cube) -> None:
+def test_products_to_compare_with_cover_the_plateau(real_cube) -> None:
     products = real_world().products.drop_vars("npp_modis")
-    assert list(products) == ["npp_casa_cnp", "npp_miami", "rh_casa_cnp", "rh_mimics", "rh_corpse", "rs_raich"]
+    assert list(products) == ["npp_casa_cnp", "npp_miami", "rs_raich", "rh_casa_cnp", "rh_mimics", "rh_corpse"]
     for name, field in products.items():
-        assert plateau_share(open_cube, np.isfinite(field)) > 0.99, name
-        assert 100 < plateau_mean(open_cube, field) < 300, name
+        assert plateau_share(real_cube, np.isfinite(field)) > 0.99, name
+        assert 100 < plateau_mean(real_cube, field) < 300, name
 
 
-def test_a_plateau_by_elevation_is_all_high_land_of_the_papers_box() -> None:
+def test_a_region_by_elevation_is_all_high_land_of_its_bounding_box() -> None:
     made = small_cube()
     made["elevation"][:] = np.array([[2400.0, 2500.0, 3000.0, 4000.0]] * 3)
-    assert cube.replace_region(made, "above_2500m")["in_region"].values.tolist() == [[False, True, True, True]] * 3
-    assert cube.replace_region(made, "above_3000m")["in_region"].values.tolist() == [[False, False, True, True]] * 3
+    for mask, row in (("above_2500m", [False, True, True, True]), ("above_3000m", [False, False, True, True])):
+        assert cube.replace_region(made, mask, PAPER_BOX)["in_region"].values.tolist() == [row] * 3
+    smaller = cube.replace_region(made, "above_2500m", (90.0, 30.0, 91.4, 31.0))["in_region"]
+    assert smaller.values.tolist() == [[False] * 4] + [[False, True, True, False]] * 2
 
 
-def test_high_land_outside_the_papers_box_is_no_plateau() -> None:
+def test_high_land_outside_the_bounding_box_is_not_of_the_region() -> None:
     cells = grid.target_grid(104, 30, 106, 31, 0.5)
     high = xr.full_like(grid.cell_area(cells.latitude, cells.longitude), 5000.0)
     made = xr.Dataset({"elevation": high, "in_region": high > 0})
-    assert cube.replace_region(made, "above_3000m")["in_region"].values[0].tolist() == [True, False, False, False]
+    high = cube.replace_region(made, "above_3000m", PAPER_BOX)["in_region"]
+    assert high.values[0].tolist() == [True, False, False, False]
 
 
-def test_the_boundary_stays_the_plateau_unless_another_mask_is_chosen() -> None:
+def test_the_boundary_stays_the_region_unless_another_mask_is_chosen() -> None:
     made = small_cube()
-    assert cube.replace_region(made, "boundary") is made
+    assert cube.replace_region(made, "boundary", PAPER_BOX) is made
     with pytest.raises(DataError, match="expected one of boundary"):
-        cube.replace_region(made, "above_2000m")
+        cube.replace_region(made, "above_2000m", PAPER_BOX)

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 import yaml
+from made_places import NOWHERE
 from opened import real_world
 
 from helpers.data import catalog, grid, readers
@@ -202,7 +203,7 @@ def test_a_table_is_read_with_what_its_reader_needs_besides_the_file(catalogue, 
     table |= {"MAT_C": [1.0], "MAP_mm": [400.0]}
     pd.DataFrame(table | {"Source": ["Luo (1996)"]}).to_csv(tmp_path / "plots.csv", index=False)
     catalogue(tmp_path / "plots.csv", reader="sites.databases.read_michaletz")
-    read = readers.open_source("mine", contains=lambda longitude, latitude: longitude > 0)
+    read = readers.open_source("mine", places=NOWHERE)
     assert read["value"].tolist() == [250.0]
 
 

@@ -15,12 +15,13 @@ from helpers.config import load_config
 from helpers.data import grid, region
 from helpers.data.readers import open_source
 from helpers.errors import DataError
+from helpers.virtual.geography import PAPER_BOX, REGION
 
 
-def test_the_region_is_the_default_grid_and_holds_the_papers_box() -> None:
+def test_the_geography_of_the_virtual_world_is_the_default_grid_and_holds_the_papers_box() -> None:
     settings = load_config("open")
-    assert (settings.west, settings.south, settings.east, settings.north) == region.REGION
-    assert shapely.box(*region.REGION).contains(shapely.box(*region.PAPER_BOX))
+    assert (settings.west, settings.south, settings.east, settings.north) == REGION
+    assert shapely.box(*REGION).contains(shapely.box(*PAPER_BOX))
 
 
 def test_a_mask_holds_the_cells_whose_centre_is_inside() -> None:

@@ -14,6 +14,7 @@ import shapely
 import xarray as xr
 import yaml
 
+from helpers.config import RS_PREDICTORS
 from helpers.data import catalog, cube, derived, grid, readers, region
 from helpers.errors import DataError
 
@@ -194,7 +195,7 @@ def layers() -> dict[str, xr.DataArray]:
     field = xr.DataArray(
         np.full((4, 4), 5.0), {"latitude": box.latitude, "longitude": box.longitude}, ("latitude", "longitude")
     )
-    return {name: (field * 0 + 200 if name == "srad" else field) for name in cube.RS_PREDICTORS}
+    return {name: (field * 0 + 200 if name == "srad" else field) for name in RS_PREDICTORS}
 
 
 def whole_cube(**changes: xr.DataArray) -> xr.Dataset:

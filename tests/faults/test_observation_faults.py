@@ -6,9 +6,12 @@ import re
 
 import pandas as pd
 import pytest
+from made_places import NOWHERE
 
+from helpers.data import catalog
 from helpers.errors import DataError
 from helpers.sites import databases, tables
+from helpers.sites.quality import quality_control
 
 GOOD = {
     "variable": "npp",
@@ -31,18 +34,14 @@ def own_table(folder, *rows: dict, without: str = ""):
     return folder / "mine.csv"
 
 
-def nowhere(longitude, latitude):
-    return longitude < 0
-
-
 def message(path) -> str:
     with pytest.raises(DataError) as caught:
-        tables.read_table(path, nowhere)
+        tables.read_table(path, NOWHERE)
     return str(caught.value)
 
 
 def test_the_table_that_the_faults_are_planted_in_is_good(tmp_path):
-    assert len(tables.read_table(own_table(tmp_path, {}, {}), nowhere).records) == 2
+    assert len(tables.read_table(own_table(tmp_path, {}, {}), NOWHERE).records) == 2
 
 
 @pytest.mark.parametrize(
@@ -56,8 +55,8 @@ def test_the_table_that_the_faults_are_planted_in_is_good(tmp_path):
         ({"value": "25000"}, r"column value, row 3 \('25000'\): expected .* npp 3000.* check units"),
         ({"value": "inf"}, r"column value, row 3 \('inf'\): .* check units"),
         ({"longitude": "33.0", "latitude": "92.0"}, r"column longitude, row 3 \('33.0'\): .*exchanged"),
-        ({"longitude": "9.2"}, r"column longitude, row 3 \('9.2'\): expected 73 to 136 degrees east"),
-        ({"latitude": "-33"}, r"column latitude, row 3 \('-33'\): expected 18 to 54 degrees north"),
+        ({"longitude": "190.2"}, r"column longitude, row 3 \('190.2'\): expected -180 to 180 degrees east"),
+        ({"latitude": "-93"}, r"column latitude, row 3 \('-93'\): expected -90 to 90 degrees north"),
         ({"latitude": ""}, r"column latitude, row 3 \(''\): expected degrees north, not empty"),
         ({"year": "201"}, r"column year, row 3 \('201'\): expected a year from 1900 to 2100"),
         ({"year": "May 2010"}, r"column year, row 3 \('May 2010'\): expected a number"),
@@ -141,16 +140,26 @@ def test_what_an_author_says_of_a_place_must_be_possible(tmp_path, name, value, 
     assert f"column {name}, row 2 ({value!r}): expected {expected}" in message(path)
 
 
+def test_a_record_off_the_grid_is_told_by_row_and_left_out_by_quality_control(tmp_path):
+    off = [{"longitude": "9.2", "site": "a"}, {"latitude": "-33", "site": "b"}]
+    read = tables.read_table(own_table(tmp_path, {}, *off), NOWHERE)
+    note = "row 3 ('9.2'), 4 ('92.0'): outside of the grid, 73 to 136 E and 18 to 54 N; left out by quality control"
+    assert [note in one for one in read.notes].count(True) == 1
+    kept, flow = quality_control(read.records, NOWHERE.grid)
+    assert kept["site"].tolist() == ["Camp"] and flow.set_index("step").loc["coordinates in range", "excluded"] == 2
+
+
 @pytest.mark.parametrize("reader", [databases.read_srdb, databases.read_michaletz, databases.read_sun2022])
 def test_a_database_that_is_another_file_is_told_with_the_columns_it_lacks(tmp_path, reader):
     path = own_table(tmp_path, {})
     with pytest.raises(DataError, match=rf"{re.escape(str(path))}: no column .*; expected .*another file"):
-        reader(path, nowhere)
+        reader(path, NOWHERE)
 
 
-def test_a_database_that_is_not_there_is_told_how_to_get(tmp_path):
+def test_a_database_that_is_not_there_is_told_how_to_get(tmp_path, monkeypatch):
+    monkeypatch.setattr(catalog, "fetch", lambda key: {"srdb-data.csv": tmp_path / "srdb-data.csv"})
     with pytest.raises(DataError, match="no such file; expected SRDB V5.*mirror"):
-        databases.rs_rh_pairs(tmp_path / "srdb-data.csv")
+        databases.rs_rh_pairs(["srdb"], NOWHERE)
 
 
 def test_text_among_the_numbers_of_a_database_is_told_with_its_row(tmp_path):
@@ -158,4 +167,4 @@ def test_text_among_the_numbers_of_a_database_is_told_with_its_row(tmp_path):
     head = "Index,Lat,Long,NPPTotal_gm2y,MAT_C,MAP_mm,BiomeSource,Source\n"
     path.write_text(head + "1,31,101,800,5,700,a,b\n2,31,101,8oo,5,700,a,b\n")
     with pytest.raises(DataError, match=r"column NPPTotal_gm2y, row 3 .*expected a number, found '8oo'"):
-        databases.read_michaletz(path, nowhere)
+        databases.read_michaletz(path, NOWHERE)

@@ -11,6 +11,8 @@ import nbformat
 import numpy as np
 import pytest
 import xarray as xr
+import yaml
+from made_places import real_values
 
 from helpers.errors import ConfigError, RunError
 from helpers.runs import execute, files
@@ -40,7 +42,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("QTP_BOOK_ROOT", str(tmp_path))
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "virtual.yml").write_text("world: virtual\nresolution: 0.25\n")
-    (tmp_path / "config" / "open.yml").write_text("world: open\nresolution: 0.1\n")
+    (tmp_path / "config" / "open.yml").write_text(yaml.safe_dump(real_values(resolution=0.1)))
     write_notebook(tmp_path / "notebooks" / "01_data_preparation.ipynb", 'book_run.save_dataset("cube", cube)')
     return tmp_path
 

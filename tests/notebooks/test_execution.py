@@ -94,11 +94,11 @@ def tags_of(folder: Path) -> set[str]:
 
 @pytest.mark.real_data
 def test_a_world_without_truth_shows_no_truth_and_no_single_years(open_run):
-    assert tags_of(open_run) & {"truth", "yearly", "open-world"} == {"open-world"}
+    assert tags_of(open_run) & {"truth", "yearly", "real-world"} == {"real-world"}
 
 
 def test_a_simulated_world_shows_its_truth_and_no_check_of_real_products(virtual_run):
-    assert tags_of(virtual_run) & {"truth", "yearly", "open-world"} == {"truth", "yearly"}
+    assert tags_of(virtual_run) & {"truth", "yearly", "real-world"} == {"truth", "yearly"}
 
 
 def test_papermill_alone_runs_a_notebook_as_the_readme_says(tmp_path):

@@ -15,8 +15,9 @@ import pytest
 import shapely
 import xarray as xr
 import yaml
+from made_places import real_values
 
-from helpers.config import Settings
+from helpers.config import Settings, load_config
 from helpers.errors import RunError
 from helpers.figures.style import blank
 from helpers.runs import folder as run_folder
@@ -101,8 +102,8 @@ def test_a_frame_keeps_types_and_index(begin):
 
 def test_a_boundary_comes_back_exactly(begin):
     boundary = shapely.Polygon([(80.1234567890123, 30), (90, 30), (85, 35)])
-    begin().save_boundary("in_region", boundary)
-    assert begin("02_npp_random_forest").load_boundary("in_region").equals_exact(boundary, 0)
+    begin().save_boundary("boundary", boundary)
+    assert begin("02_npp_random_forest").load_boundary("boundary").equals_exact(boundary, 0)
 
 
 @pytest.mark.parametrize(("config", "stamps"), [("virtual", ["simulated (virtual plateau)"]), ("open", [])])
@@ -263,5 +264,10 @@ def test_a_notebook_is_decided_by_the_parameters_of_those_it_needs():
 
 
 def test_cells_of_other_worlds_have_foreign_tags():
-    assert steps.foreign_tags("virtual") == {"open-world"}
-    assert steps.foreign_tags("open") == {"truth", "yearly"}
+    assert steps.foreign_tags(load_config("virtual")) == {"real-world"}
+    assert steps.foreign_tags(load_config("open")) == {"truth", "yearly"}
+
+
+def test_cells_of_the_paper_are_foreign_to_another_region():
+    elsewhere = load_config("open", {"region": real_values()["region"] | {"of_paper": False}})
+    assert steps.foreign_tags(elsewhere) == {"truth", "yearly", "paper"}

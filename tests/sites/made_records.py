@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
+from helpers.data import catalog
 from helpers.sites.schema import SCHEMA
 
 
@@ -38,12 +40,9 @@ def excluded(flow: pd.DataFrame) -> dict[str, int]:
     return counts[counts > 0].to_dict()
 
 
-def everywhere(longitude, latitude):
-    return np.ones(len(longitude), dtype=bool)
-
-
-def nowhere(longitude, latitude):
-    return np.zeros(len(longitude), dtype=bool)
+def fetched(monkeypatch: pytest.MonkeyPatch, **paths: Path) -> None:
+    """Let the catalogue's products of these keys be made-up files."""
+    monkeypatch.setattr(catalog, "fetch", lambda key: {paths[key].name: paths[key]})
 
 
 def srdb_file(folder: Path, rows: list[dict]) -> Path:

@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_places import GRID
 from made_records import records
 
 from helpers.config import load_config
@@ -201,7 +202,7 @@ def test_the_order_of_the_rows_decides_only_which_of_equal_records_stays(table, 
 @settings(max_examples=30)
 @given(scattered())
 def test_what_is_kept_holds_no_repetition_and_the_flow_counts_the_rest(table):
-    used, flow = quality.quality_control(table)
+    used, flow = quality.quality_control(table, GRID)
     checked = places.check_records(used, cube(), STRICT)
     kept, flow = places.leave_out(used, flow, checked, STRICT)
     again = places.republications(kept, checked.loc[kept.index, "conflicts"], STRICT)
@@ -213,7 +214,7 @@ def test_what_is_kept_holds_no_repetition_and_the_flow_counts_the_rest(table):
 
 def test_as_published_everything_stays_and_the_flow_says_so():
     table = own(2, own_elevation=1000.0, own_temperature=20.0, value=500.0, reference=["a", "b"])
-    used, flow = quality.quality_control(table)
+    used, flow = quality.quality_control(table, GRID)
     kept, flow = places.leave_out(used, flow, places.check_records(used, cube(), STRICT), AS_PUBLISHED)
     pd.testing.assert_frame_equal(kept, used)
     assert flow["excluded"].sum() == 0
@@ -222,7 +223,7 @@ def test_as_published_everything_stays_and_the_flow_says_so():
 
 def test_records_of_a_part_of_the_table_are_left_out_by_the_check_of_the_whole():
     table = own(3, own_elevation=[1000.0, 4000.0, 1000.0], own_temperature=20.0)
-    used, flow = quality.quality_control(table)
+    used, flow = quality.quality_control(table, GRID)
     checked = places.check_records(used, cube(temperature=20.0), STRICT).assign(left_out=["place", "", "place"])
     kept, _ = places.leave_out(used.iloc[1:], flow, checked, STRICT)
     assert kept.index.tolist() == [1]
@@ -237,7 +238,7 @@ def real(real_data):
     from opened import real_world
 
     here = real_world()
-    used, _ = quality.quality_control(here.observations)
+    used, _ = quality.quality_control(here.observations, GRID)
     return here, used, places.check_records(used, here.cube, STRICT)
 
 
@@ -262,7 +263,7 @@ def test_the_republished_records_of_the_plateau_are_found_and_the_better_placed_
 @pytest.mark.real_data
 def test_of_62_records_of_rs_54_are_left_and_as_published_62(real):
     _, used, checked = real
-    flow = quality.quality_control(used)[1]
+    flow = quality.quality_control(used, GRID)[1]
     for settings_, n in ((STRICT, 54), (AS_PUBLISHED, 62)):
         kept, _ = places.leave_out(used, flow, checked, settings_)
         assert ((kept["variable"] == "rs") & kept["in_region"]).sum() == n

@@ -8,6 +8,7 @@ import pandera.errors
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_places import GRID
 from made_records import excluded, records
 
 from helpers.errors import DataError
@@ -19,7 +20,7 @@ from helpers.sites.schema import SCHEMA
 
 def test_good_observations_all_pass():
     raw = records(5)
-    used, flow = quality.quality_control(raw)
+    used, flow = quality.quality_control(raw, GRID)
     pd.testing.assert_frame_equal(used, raw)
     assert excluded(flow) == {}
 
@@ -43,41 +44,41 @@ def test_good_observations_all_pass():
     ],
 )
 def test_each_rule_leaves_out_what_it_is_for_and_nothing_else(step, columns):
-    used, flow = quality.quality_control(records(3, **columns))
+    used, flow = quality.quality_control(records(3, **columns), GRID)
     assert list(used.index) == [0, 2]
     assert excluded(flow) == {step: 1}
 
 
 @pytest.mark.parametrize(("variable", "bound"), [("npp", 3000.0), ("rs", 5000.0), ("rh", 3000.0)])
 def test_each_variable_has_its_own_bound_which_itself_is_plausible(variable, bound):
-    used, _ = quality.quality_control(records(2, variable=variable, value=[bound, bound + 0.5]))
+    used, _ = quality.quality_control(records(2, variable=variable, value=[bound, bound + 0.5]), GRID)
     assert used["value"].tolist() == [bound]
 
 
-def test_a_place_outside_the_region_either_way_round_is_out_of_range_and_not_exchanged():
-    _, flow = quality.quality_control(records(1, longitude=60.0, latitude=60.0))
+def test_a_place_outside_the_grid_either_way_round_is_out_of_range_and_not_exchanged():
+    _, flow = quality.quality_control(records(1, longitude=60.0, latitude=60.0), GRID)
     assert excluded(flow) == {"coordinates in range": 1}
 
 
 @pytest.mark.parametrize(("longitude", "latitude"), [(73.0, 18.0), (136.0, 54.0)])
-def test_the_corners_of_the_region_are_in_it(longitude, latitude):
-    assert len(quality.quality_control(records(1, longitude=longitude, latitude=latitude))[0]) == 1
+def test_the_corners_of_the_grid_are_in_it(longitude, latitude):
+    assert len(quality.quality_control(records(1, longitude=longitude, latitude=latitude), GRID)[0]) == 1
 
 
 @pytest.mark.parametrize("place", [(72.9, 30.0), (136.1, 30.0), (90.0, 17.9), (90.0, 54.1)])
-def test_just_beyond_the_region_is_out_of_range(place):
-    _, flow = quality.quality_control(records(1, longitude=place[0], latitude=place[1]))
+def test_just_beyond_the_grid_is_out_of_range(place):
+    _, flow = quality.quality_control(records(1, longitude=place[0], latitude=place[1]), GRID)
     assert excluded(flow) == {"coordinates in range": 1}
 
 
 def test_a_table_without_below_ground_shares_has_no_root_biomass():
     raw = records(2).drop(columns="belowground_share", errors="ignore")
-    assert len(quality.quality_control(raw)[0]) == 2
+    assert len(quality.quality_control(raw, GRID)[0]) == 2
 
 
 def test_flow_tells_variables_and_sources_apart():
     raw = records(4, variable=["npp", "npp", "rs", "rs"], source=["a", "b", "a", "a"], quality=["", "Q1", "Q1", "Q1"])
-    _, flow = quality.quality_control(raw)
+    _, flow = quality.quality_control(raw, GRID)
     assert flow.index.tolist() == list(range(len(flow)))
     last = flow.groupby(["variable", "source"])["n"].last()
     assert last.to_dict() == {("npp", "a"): 1, ("npp", "b"): 0, ("rs", "a"): 0}
@@ -85,7 +86,7 @@ def test_flow_tells_variables_and_sources_apart():
 
 def test_a_table_without_a_column_of_the_schema_is_refused():
     with pytest.raises(pandera.errors.SchemaError, match="treatment"):
-        quality.quality_control(records(1).drop(columns="treatment"))
+        quality.quality_control(records(1).drop(columns="treatment"), GRID)
 
 
 @st.composite
@@ -115,7 +116,7 @@ def messy(draw) -> pd.DataFrame:
 @settings(max_examples=25)
 @given(messy())
 def test_quality_control_only_removes_rows_counts_each_and_finds_nothing_more_the_second_time(raw):
-    used, flow = quality.quality_control(raw)
+    used, flow = quality.quality_control(raw, GRID)
     pd.testing.assert_frame_equal(used, raw.loc[used.index])
     for (variable, source), steps in flow.groupby(["variable", "source"], sort=False):
         mine = (used["variable"] == variable) & (used["source"] == source)
@@ -123,7 +124,7 @@ def test_quality_control_only_removes_rows_counts_each_and_finds_nothing_more_th
         assert n[0] == ((raw["variable"] == variable) & (raw["source"] == source)).sum()
         assert n[-1] == mine.sum()
         np.testing.assert_array_equal(n[:-1] - n[1:], steps["excluded"].to_numpy()[1:])
-    assert list(quality.quality_control(used)[0].index) == list(used.index)
+    assert list(quality.quality_control(used, GRID)[0].index) == list(used.index)
 
 
 # --- duplicates ------------------------------------------------------------------------------------------------------
@@ -180,12 +181,12 @@ def test_of_a_flagged_record_and_its_unflagged_copy_the_unflagged_one_is_used():
 
 def test_a_copy_of_an_excluded_record_is_not_lost_with_it():
     raw = records(2, longitude=91.0, value=300.0, treatment=["Warmed", "none"])
-    used, _ = quality.quality_control(raw)
+    used, _ = quality.quality_control(raw, GRID)
     assert list(used.index) == [1]
 
 
 def test_quality_control_leaves_out_a_copy_that_the_table_does_not_tell_of():
-    used, flow = quality.quality_control(records(2, longitude=91.0, value=300.0))
+    used, flow = quality.quality_control(records(2, longitude=91.0, value=300.0), GRID)
     assert list(used.index) == [0]
     assert excluded(flow) == {"no repetition": 1}
 

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapely
-from made_records import everywhere, michaletz_file, nowhere, peng_file, records, srdb_file, sun_file
+from made_places import EVERYWHERE, GRID, NOWHERE, places_of
+from made_records import fetched, michaletz_file, peng_file, records, srdb_file, sun_file
 
+from helpers.config import load_config
 from helpers.data import region
 from helpers.errors import DataError
 from helpers.sites import databases, tables
@@ -20,23 +22,31 @@ from helpers.sites.schema import LOWEST
 ROOT = Path(__file__).parents[2]
 
 
-def test_open_databases_come_as_one_table_with_duplicates_told_across_them(tmp_path):
+def test_databases_come_as_one_table_with_duplicates_told_across_them(tmp_path, monkeypatch):
     srdb = srdb_file(tmp_path, [{"Longitude": 101.0, "Latitude": 31.0, "NPP": 401}])
     copy = {"lon": 101.0, "lat": 31.0, "TNPP_1": 401, "Begin_year": 2006, "End_year": 2015}
-    raw = tables.read_open(
-        srdb=srdb,
-        michaletz=michaletz_file(tmp_path),
-        sun=sun_file(tmp_path),
-        peng=peng_file(tmp_path, [{}, copy]),
-        contains=nowhere,
-    )
+    others = {"michaletz2014": michaletz_file(tmp_path), "sun2022": sun_file(tmp_path)}
+    fetched(monkeypatch, srdb=srdb, peng2023=peng_file(tmp_path, [{}, copy]), **others)
+    raw = tables.read_databases(["srdb", "michaletz2014", "sun2022", "peng2023"], NOWHERE)
     assert set(raw["source"]) == {"SRDB V5", "Michaletz 2014", "Sun 2022", "Peng 2023"}
     assert raw[raw["possible_duplicate"]]["source"].tolist() == ["Michaletz 2014", "Peng 2023"]
+    turned = tables.read_databases(["peng2023", "sun2022", "michaletz2014", "srdb"], NOWHERE)
+    assert turned[turned["possible_duplicate"]]["source"].tolist() == ["Michaletz 2014", "SRDB V5"]
+
+
+def test_a_product_that_is_no_database_is_refused_by_its_key():
+    with pytest.raises(DataError, match="observations: 'elevation' is no site database .* goes in extra_observations"):
+        tables.read_databases(["elevation"], NOWHERE)
+
+
+def test_without_a_database_of_pairs_the_world_has_none():
+    with pytest.raises(DataError, match="none of the databases has records of both Rs and Rh; add srdb"):
+        databases.rs_rh_pairs(["sun2022", "peng2023"], NOWHERE)
 
 
 def test_the_example_table_is_in_the_schema():
-    read = tables.read_table(ROOT / "data" / "observations" / "example_npp.csv", everywhere)
-    assert len(quality_control(read.records)[0]) == 2
+    read = tables.read_table(ROOT / "data" / "observations" / "example_npp.csv", EVERYWHERE)
+    assert len(quality_control(read.records, GRID)[0]) == 2
     assert [note.split(": ", 1)[1] for note in read.notes] == [
         "column treatment: quality control leaves out what is manipulated: fertilized (1)"
     ]
@@ -45,7 +55,7 @@ def test_the_example_table_is_in_the_schema():
 def test_a_table_may_leave_out_what_has_a_default(tmp_path):
     path = tmp_path / "mine.csv"
     path.write_text("variable,site,longitude,latitude,year,value,unit,source\nrs,Camp,92,33,,512.5,g C m-2 yr-1,mine\n")
-    read = tables.read_table(path, everywhere).records.iloc[0]
+    read = tables.read_table(path, EVERYWHERE).records.iloc[0]
     assert (read["treatment"], read["quality"], read["possible_duplicate"]) == ("none", "", False)
     assert (read["in_region"], read["in_surroundings"], read["annual_coverage"]) == (True, True, 1)
     assert np.isnan(read["year"])
@@ -54,7 +64,7 @@ def test_a_table_may_leave_out_what_has_a_default(tmp_path):
 def test_a_table_written_from_the_schema_reads_back_the_same(tmp_path):
     raw = records(3, year=[2001.0, np.nan, 2003.0])
     raw.to_csv(tmp_path / "out.csv", index=False)
-    read = tables.read_table(tmp_path / "out.csv", everywhere)
+    read = tables.read_table(tmp_path / "out.csv", EVERYWHERE)
     pd.testing.assert_frame_equal(read.records, raw.assign(annual_coverage=1.0))
     assert read.notes == ()
 
@@ -67,7 +77,7 @@ def own(folder, *rows: str, columns: str = ""):
     path = folder / "mine.csv"
     lines = [row.replace("|", ",g C m-2 yr-1,mine") for row in rows]
     path.write_text("\n".join([HEAD + columns, *(f"npp,{line}" for line in lines)]) + "\n")
-    return tables.read_table(path, lambda longitude, latitude: longitude < 100)
+    return tables.read_table(path, places_of(shapely.box(70, 18, 100, 54)))
 
 
 # kind: words with a closed meaning
@@ -81,7 +91,7 @@ def test_a_word_for_missing_means_not_given_in_every_column(tmp_path, word):
     assert (row["treatment"], row["quality"], row["vegetation"], row["country"]) == ("none", "", "", "")
     assert (row["in_surroundings"], row["in_region"], row["possible_duplicate"]) == (True, True, False)
     assert np.isnan(row["year"]) and np.isnan(row["own_elevation"])
-    assert len(quality_control(read.records)[0]) == 1 and read.notes == ()
+    assert len(quality_control(read.records, GRID)[0]) == 1 and read.notes == ()
 
 
 @pytest.mark.parametrize(
@@ -90,13 +100,13 @@ def test_a_word_for_missing_means_not_given_in_every_column(tmp_path, word):
 )
 def test_words_for_an_untouched_plot_and_a_record_without_doubt_are_used(tmp_path, treatment, quality):
     read = own(tmp_path, f"a,92,33,2010,200|,{treatment},{quality}", columns=",treatment,quality")
-    assert len(quality_control(read.records)[0]) == 1 and read.notes == ()
+    assert len(quality_control(read.records, GRID)[0]) == 1 and read.notes == ()
 
 
 def test_other_words_exclude_the_record_and_are_told(tmp_path):
     rows = ["a,92,33,2010,200|,warmed,", "b,93,33,2010,210|,contrl,", "c,94,33,2010,220|,,Q12"]
     read = own(tmp_path, *rows, columns=",treatment,quality")
-    flow = quality_control(read.records)[1].set_index("step")["excluded"]
+    flow = quality_control(read.records, GRID)[1].set_index("step")["excluded"]
     assert (flow["unmanipulated"], flow["no quality flag"]) == (2, 1)
     manipulated, flagged = read.notes
     assert "manipulated: warmed (1), contrl (1)" in manipulated and "flagged: Q12 (1)" in flagged
@@ -117,17 +127,18 @@ def test_the_outline_decides_and_a_typed_flag_against_it_is_told(tmp_path):
     read = own(tmp_path, *rows, columns=",in_surroundings,in_region")
     assert read.records["in_region"].tolist() == [False, True, True]
     assert read.records["in_surroundings"].tolist() == [True, True, False]
-    plateau, china = read.notes
-    assert "column in_region, row 2 ('true'), 3 ('false'): is not what the outline says" in plateau
+    region, surroundings = read.notes
+    assert "column in_region, row 2 ('true'), 3 ('false'): is not what the outline says" in region
     assert (
-        "column in_surroundings, row 4 ('true'): is not what the outline says; in_surroundings is taken from" in china
+        "column in_surroundings, row 4 ('true'): is not what the outline says; in_surroundings is taken from"
+        in surroundings
     )
 
 
-def test_near_the_coarse_border_the_typed_country_stays_and_is_told(tmp_path):
+def test_near_the_coarse_border_of_a_country_the_typed_flag_stays_and_is_told(tmp_path):
     """A quarter of a degree within the northernmost point of the outline, and beyond it."""
-    x, y = max(shapely.get_coordinates(region.china()), key=lambda point: point[1])
-    assert y < 53.7  # the region ends at 54
+    x, y = max(shapely.get_coordinates(EVERYWHERE.surroundings), key=lambda point: point[1])
+    assert y < 53.7  # the grid ends at 54
     inner, outer = (f"{name},{x:.3f},{y + step:.3f},2010,200|" for name, step in (("a", -0.25), ("b", 0.25)))
     read = own(tmp_path, f"{inner},false", f"{outer},true", columns=",in_surroundings")
     assert read.records["in_surroundings"].tolist() == [False, True]
@@ -141,9 +152,7 @@ def test_flags_that_agree_with_the_outline_say_nothing(tmp_path):
 # kind: columns with our names
 
 
-@pytest.mark.parametrize(
-    "name", ["elevation", "lai", "cell_temperature", "in_region", "ln_npp", "n_records", "plot id"]
-)
+@pytest.mark.parametrize("name", ["elevation", "lai", "cell_temperature", "plateau", "ln_npp", "n_records", "plot id"])
 def test_a_column_that_no_rule_reads_is_set_aside_and_told(tmp_path, name):
     read = own(tmp_path, "a,92,33,2010,200|,4700", columns=f",{name}")
     assert name not in read.records
@@ -153,7 +162,7 @@ def test_a_column_that_no_rule_reads_is_set_aside_and_told(tmp_path, name):
 
 def test_a_share_below_ground_is_a_number_that_quality_control_reads(tmp_path):
     read = own(tmp_path, "a,92,33,2010,250|,0.95", "b,93,33,2010,260|,0.5", columns=",belowground_share")
-    assert quality_control(read.records)[0]["site"].tolist() == ["b"]
+    assert quality_control(read.records, GRID)[0]["site"].tolist() == ["b"]
 
 
 @pytest.mark.parametrize("name", ["belowground_share", "annual_coverage"])
@@ -182,10 +191,10 @@ def test_a_value_at_the_least_of_its_flux_is_read_and_one_below_is_refused(tmp_p
     path = tmp_path / "mine.csv"
     row = f"{variable},a,92,33,2010,{{}},g C m-2 yr-1,mine\n"
     path.write_text(f"{HEAD}\n" + row.format(lowest))
-    assert len(tables.read_table(path, everywhere).records) == 1
+    assert len(tables.read_table(path, EVERYWHERE).records) == 1
     path.write_text(f"{HEAD}\n" + row.format(lowest - 0.01))
     with pytest.raises(DataError, match=f"at least {lowest:g} g C m-2 yr-1 of {variable}: check units"):
-        tables.read_table(path, everywhere)
+        tables.read_table(path, EVERYWHERE)
 
 
 @pytest.mark.parametrize(
@@ -220,27 +229,18 @@ def test_plots_of_one_site_may_lie_a_cell_apart(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def open_files(real_data):
-    from helpers.data import catalog, region
-
-    boundary = region.read_boundary(catalog.fetch("boundary")["DBATP_Polygon.shp"])
-    return {
-        "srdb": catalog.fetch("srdb")["srdb-data.csv"],
-        "michaletz": catalog.fetch("michaletz2014")["Michaletz2014.csv"],
-        "sun": ROOT / "data" / "observations" / "sun2022_grassland_npp.csv",
-        "peng": catalog.fetch("peng2023")["NPP_dataset.csv"],
-        "contains": lambda longitude, latitude: region.contains(boundary, longitude, latitude),
-    }
+def plateau(real_data):
+    return places_of(region.outline(load_config("open").region).geometry)
 
 
 @pytest.fixture(scope="module")
-def raw_open(open_files):
-    return tables.read_open(**open_files)
+def raw_real(plateau):
+    return tables.read_databases(load_config("open").observations, plateau)
 
 
 @pytest.mark.real_data
-def test_the_papers_62_soil_respiration_records_are_found(raw_open):
-    used, flow = quality_control(raw_open[raw_open["in_region"]])
+def test_the_papers_62_soil_respiration_records_are_found(raw_real):
+    used, flow = quality_control(raw_real[raw_real["in_region"]], GRID)
     rs = used[used["variable"] == "rs"]
     assert flow[flow["variable"] == "rs"]["n"].iloc[-1] == len(rs) == 62
     assert len(rs[["longitude", "latitude"]].drop_duplicates()) == 20
@@ -249,20 +249,20 @@ def test_the_papers_62_soil_respiration_records_are_found(raw_open):
 
 
 @pytest.mark.real_data
-def test_the_least_values_of_own_tables_would_leave_out_no_record_of_the_databases(raw_open):
-    used, _ = quality_control(raw_open)
+def test_the_least_values_of_own_tables_would_leave_out_no_record_of_the_databases(raw_real):
+    used, _ = quality_control(raw_real, GRID)
     assert (used["value"] >= used["variable"].map(LOWEST)).all()
 
 
 @pytest.mark.real_data
-def test_58_of_them_lie_inside_the_boundary(raw_open):
-    used, _ = quality_control(raw_open[raw_open["in_region"]])
+def test_58_of_them_lie_inside_the_boundary(raw_real):
+    used, _ = quality_control(raw_real[raw_real["in_region"]], GRID)
     assert used.loc[used["variable"] == "rs", "inside_boundary"].sum() == 58
 
 
 @pytest.mark.real_data
-def test_site_means_of_rs_and_rh_give_the_papers_line_and_records_a_flatter_one(open_files):
-    pairs, flow = control_pairs(databases.rs_rh_pairs(open_files["srdb"]))
+def test_site_means_of_rs_and_rh_give_the_papers_line_and_records_a_flatter_one(plateau):
+    pairs, flow = control_pairs(databases.rs_rh_pairs(["srdb"], plateau))
     assert flow["n"].iloc[[0, -1]].tolist() == [269, len(pairs)]
     means = databases.pair_site_means(pairs)
     assert len(means) == 53
@@ -274,8 +274,8 @@ def test_site_means_of_rs_and_rh_give_the_papers_line_and_records_a_flatter_one(
 
 
 @pytest.mark.real_data
-def test_npp_on_the_plateau_is_forest_mostly_and_fewer_than_the_papers_394(raw_open):
-    used, _ = quality_control(raw_open[raw_open["in_region"]])
+def test_npp_on_the_plateau_is_forest_mostly_and_fewer_than_the_papers_394(raw_real):
+    used, _ = quality_control(raw_real[raw_real["in_region"]], GRID)
     summary = summarise(used[used["variable"] == "npp"])
     assert summary.set_index(["source", "formation"])["n"].to_dict() == {
         ("Michaletz 2014", "Forest"): 186,

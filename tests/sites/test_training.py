@@ -92,7 +92,7 @@ def test_flow_adds_up_to_the_table(cube, used):
 
 
 def test_nothing_left_to_train_on_shows_where_the_rows_went(cube, used):
-    with pytest.raises(DataError, match="rs: 1 rows left(.|\n)*training domain: plateau"):
+    with pytest.raises(DataError, match="rs: 1 rows left(.|\n)*training domain: region"):
         joined(cube, used, "rs")
 
 

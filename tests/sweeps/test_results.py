@@ -145,10 +145,10 @@ def test_variance_of_one_choice_is_not_shared_out():
 
 
 def test_the_first_cells_of_a_sweep_that_still_runs_share_out_no_variance():
-    assert sweep_results.variance_shares(swept(additive).query("cell in ['base', 'china-records-500']")).empty
+    assert sweep_results.variance_shares(swept(additive).query("cell in ['base', 'surroundings-records-500']")).empty
 
 
-@pytest.mark.parametrize("missing", ["base", "china-records-50"])
+@pytest.mark.parametrize("missing", ["base", "surroundings-records-50"])
 def test_a_failed_cell_leaves_the_main_effects(missing):
     shares = sweep_results.variance_shares(swept(additive).query("cell != @missing"))
     assert sweep_results.top_choices(shares, 2) == ["rs_rh_line", "training_domain"]

@@ -19,7 +19,7 @@ from helpers.sites.quality import quality_control
 from helpers.sites.schema import SCHEMA
 from helpers.virtual.fieldwork import FAULTS, faults_found, field_work, rs_rh_pairs
 from helpers.virtual.fluxes import fluxes
-from helpers.virtual.geography import geography, plateau_outline
+from helpers.virtual.geography import REGION, geography, plateau_outline
 from helpers.virtual.laws import LAWS
 
 DESIGNS = ("clustered", "uniform", "stratified")
@@ -41,7 +41,7 @@ def used_of(design: str, variable: str) -> pd.DataFrame:
 @both_variables
 def test_quality_control_finds_exactly_the_planted_faults_but_those_of_places(design: str, variable: str) -> None:
     observations, faults = observed(sampling_design=design)
-    used, _ = quality_control(observations[variable])
+    used, _ = quality_control(observations[variable], REGION)
     mine = faults[(faults["variable"] == variable) & ~faults["kind"].isin(PLACES)]
     assert set(observations[variable].index) - set(used.index) == set(mine["row"])
 
@@ -51,7 +51,7 @@ def test_quality_control_finds_exactly_the_planted_faults_but_those_of_places(de
 def test_the_check_of_places_finds_all_planted_faults_and_few_honest_records(design: str, variable: str) -> None:
     """Few are not none: half a degree is coarse for a valley, and in three years equal fluxes meet by chance."""
     observations, faults = observed(sampling_design=design)
-    used, _ = quality_control(observations[variable])
+    used, _ = quality_control(observations[variable], REGION)
     checked = places.check_records(used, fields_of().cube, make_settings())
     counts = faults_found(faults[faults["variable"] == variable], checked)
     assert counts["kind"].tolist() == list(PLACES)
@@ -129,7 +129,7 @@ def test_two_plots_never_share_a_place(design: str) -> None:
 def test_few_sites_and_a_single_year_will_do() -> None:
     observations, faults = observed(**FEW)
     honest = observations["rs"].drop(faults.loc[faults["variable"] == "rs", "row"])
-    assert honest["in_region"].sum() == 10 and len(quality_control(honest)[0]) == len(honest)
+    assert honest["in_region"].sum() == 10 and len(quality_control(honest, REGION)[0]) == len(honest)
 
 
 def sites_of(design: str) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from helpers.sites import places, quality
 from helpers.sites.training import from_settings, training_table
 from helpers.virtual import world
 from helpers.virtual.fieldwork import field_work
+from helpers.virtual.geography import REGION
 from mapforest.predict import predict
 
 
@@ -44,7 +45,7 @@ def rs_errors(seed: int) -> list[float]:
     cube, _ = ground(seed)
     with threadpool_limits(1, user_api="blas"):
         truth = world.virtual_truth(target_grid(73, 25, 105, 41, 0.5), YEARS, seed)["rs"]
-    used, flow = quality.quality_control(world.observe(make_settings(seed=seed))[0]["rs"])
+    used, flow = quality.quality_control(world.observe(make_settings(seed=seed))[0]["rs"], REGION)
     errors = []
     for checks in ("strict", "as_published"):
         settings = make_settings(seed=seed, site_checks=checks)

@@ -19,7 +19,7 @@ from helpers.data.grid import resample_nearest, target_grid
 from helpers.data.land_cover import WATER
 from helpers.virtual import world
 from helpers.virtual.fluxes import MAP_CELLS, fluxes, state
-from helpers.virtual.geography import plateau_outline
+from helpers.virtual.geography import PAPER_BOX, plateau_outline
 from helpers.virtual.tiles import TILE, by_tiles
 
 YEARS = range(2000, 2002)
@@ -130,7 +130,9 @@ def test_tiles_leave_the_threads_of_matrix_products_as_they_were(grid: xr.Datase
 
 
 def test_the_plateau_by_elevation_is_made_in_tiles_too(tiled: world.Fields, whole: world.Fields) -> None:
-    lazy, expected = (cube.replace_region(fields.cube, "above_3000m")["in_region"] for fields in (tiled, whole))
+    lazy, expected = (
+        cube.replace_region(fields.cube, "above_3000m", PAPER_BOX)["in_region"] for fields in (tiled, whole)
+    )
     assert lazy.chunksizes == TILES
     assert 0 < int(expected.sum()) < expected.size
     np.testing.assert_array_equal(lazy, expected)

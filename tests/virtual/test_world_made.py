@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 from worlds import FEW, SEED, YEARS, fields_of, make_settings, observed
 
+from helpers.config import RS_PREDICTORS
 from helpers.data import cube
 from helpers.data.grid import target_grid
 from helpers.errors import DataError
@@ -85,8 +86,8 @@ def test_a_box_beyond_the_geography_is_refused_before_anything_is_made(
 def test_the_cube_keeps_the_physical_bounds_and_the_contract() -> None:
     made = fields_of().cube
     cube.check_bounds(made)
-    assert {*cube.RS_PREDICTORS, "in_region", "cell_area"} == set(made.data_vars)
-    assert all(made[name].dtype == np.float32 for name in cube.RS_PREDICTORS)
+    assert {*RS_PREDICTORS, "in_region", "cell_area"} == set(made.data_vars)
+    assert all(made[name].dtype == np.float32 for name in RS_PREDICTORS)
     assert made["time"].dt.year.to_numpy().tolist() == list(YEARS)
     assert made["lai"].dims == ("time", "latitude", "longitude")
     assert made["soc"].dims == ("latitude", "longitude")

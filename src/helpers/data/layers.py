@@ -13,15 +13,14 @@ from rasterio.enums import Resampling
 from rasterio.errors import RasterioIOError
 
 from helpers.config import Layer, from_root
-from helpers.data import (
-    catalog,
-    derived,  # noqa: F401  (the catalogue names its functions; an edit of one makes notebook 01 stale)
-)
+from helpers.data import catalog, derived
 from helpers.data.grid import resample_nearest
 from helpers.data.readers import open_source
 from helpers.data.variables import VARIABLES, Variable, described
 from helpers.errors import DataError
 
+#: The catalogue names its functions: what is used here, not only imported, makes notebook 01 stale when it is edited.
+_MODELS = derived
 _SUFFIXES = {".tif": "GeoTIFF", ".tiff": "GeoTIFF", ".nc": "netCDF", ".nc4": "netCDF", ".zarr": "Zarr"}
 
 

@@ -159,7 +159,7 @@ def _implausible(text: pd.DataFrame, table: pd.DataFrame, grid: Box) -> list[str
         ("latitude", text["latitude"] == "", "degrees north, not empty"),
         ("longitude", exchanged, "degrees east: are latitude and longitude exchanged?"),
         ("longitude", _outside(table["longitude"], -180, 180), "-180 to 180 degrees east"),
-        ("latitude", _outside(table["latitude"], -90, 90), "-90 to 90 degrees north"),
+        ("latitude", ~exchanged & _outside(table["latitude"], -90, 90), "-90 to 90 degrees north"),
         ("year", _outside(table["year"], 1900, 2100), "a year from 1900 to 2100, or empty"),
         ("value", text["value"] == "", "g C m-2 yr-1, not empty"),
         (

@@ -42,7 +42,7 @@ def choices(world: str) -> dict[str, list]:
         name: list(typing.get_args(field.annotation))
         for name, field in Settings.model_fields.items()
         if typing.get_origin(field.annotation) is typing.Literal and name != "world"
-    }
+    } | {"left_out": ["none", *load_config(world).rs_predictors]}
     return {key: [value for value in values if _is_valid(world, key, value)] for key, values in literal.items()} | {
         key: values for key, values in NUMBERS.items() if key != "first_year" or world == "virtual"
     }
