@@ -1,6 +1,7 @@
 """One map panel: an equal-area map of a field within the region's outline."""
 
 import functools
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import cartopy.crs as ccrs
@@ -130,7 +131,8 @@ def draw_map(
     axes.set_extent((west - room, east + room, south - room, north + room), crs=crs)
     edges = {"left": "y"} if place.is_first_col() else {}
     graticule(axes, boundary.bounds, edges | {"bottom": "x"} if place.is_last_row() else edges)
-    panel_letter(axes, letter, title)
+    # On a map that is higher than wide a long title would run over the letter.
+    panel_letter(axes, letter, textwrap.fill(title, 18) if north - south > east - west else title)
     return axes
 
 

@@ -89,7 +89,7 @@ def land_cover_balance(table: pd.DataFrame, sites: str) -> Figure:
     The table is that of :func:`helpers.data.land_cover.land_cover_balance`, in the order of the bars. A ValueError is
     raised if the shares do not add up to 1, or IGBP has no such class.
     """
-    shares = {"site_share": sites, "map_share": "in_region"}
+    shares = {"site_share": sites, "map_share": "region"}
     style.require_columns(table, ["land_cover", *shares], "land_cover_balance")
     sums = table[list(shares)].sum()
     if (sums.sub(1).abs() > 0.005).any():
