@@ -52,7 +52,7 @@ def result_block(
         rows.append(f"| {model} | {seen:.2f} | {out_of_bag:.2f} | {distant:.2f} |")
     implied = float(paper["nep_mean"]) * float(paper["area"])
     nep = budget_uncertainty.set_index(["scenario", "part", "quantity"]).loc[("main", "region", "NEP")]
-    said = verdict(nep["low_gC_m2_yr"], nep["high_gC_m2_yr"], nep["sink_probability"], nep["level"])
+    said = verdict(nep["low_gC_m2_yr"], nep["high_gC_m2_yr"], nep["sink_probability"], nep["level"], "the plateau")
     spread = nep["sd_gC_m2_yr"] * nep["valid_area_Mkm2"]
     low, high = (rounded(nep[f"total_{end}_TgC_yr"], spread) for end in ("low", "high"))
     alone = variance_sources[variance_sources["source"].isin(SOURCES)].nlargest(2, "nep_sd_gC_m2_yr")

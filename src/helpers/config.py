@@ -246,6 +246,8 @@ def _complete_world(settings: Settings) -> None:
     idle = [name for name in settings.predictors if name not in seen]
     if idle:
         raise ValueError(f"predictors has {', '.join(idle)}, which neither npp_predictors nor rs_predictors names")
+    if settings.npp_modis_at_sites and "npp_modis" not in settings.predictors:
+        raise ValueError(f"npp_modis_at_sites is {settings.npp_modis_at_sites!r}, but predictors has no npp_modis")
     if not settings.observations and not settings.extra_observations:
         raise ValueError("observations is empty; expected site databases of data/catalog.yml")
     if settings.training_domain == "surroundings" and settings.region.surroundings is None:

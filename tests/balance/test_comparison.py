@@ -74,10 +74,16 @@ def test_a_product_is_scored_where_it_has_values_and_says_at_how_many_sites():
     assert (row(table, "n")["holed"], row(table, "n")["ours"]) == (3, 4)
 
 
-@pytest.mark.parametrize(("products", "forest"), [({}, {"ours": CLOSE}), ({"low": LOW}, {})])
-def test_a_table_needs_a_product_and_a_forest(products, forest):
-    with pytest.raises(DataError, match="at least one product and one forest"):
-        comparison.product_table(OBSERVED, products, forest, "gC_m2_yr")
+def test_a_table_needs_a_forest():
+    with pytest.raises(DataError, match="at least one forest"):
+        comparison.product_table(OBSERVED, {"low": LOW}, {}, "gC_m2_yr")
+
+
+def test_without_a_product_the_forest_stands_alone():
+    table = comparison.product_table(OBSERVED, {}, {"ours": CLOSE}, "gC_m2_yr")
+    beside = comparison.product_table(OBSERVED, {"low": LOW}, {"ours": CLOSE}, "gC_m2_yr")
+    assert table["ours"].equals(beside["ours"])
+    assert table[["mean_of_products", "difference_percent"]].isna().all(axis=None)
 
 
 def test_paper_columns_stand_beside_ours():

@@ -19,12 +19,12 @@ from helpers.balance.verdict import odds_in_words, rounded, verdict
     ],
 )
 def test_a_sign_is_named_only_where_the_whole_interval_has_it(low, high, chance, sign):
-    assert verdict(low, high, chance, 0.9).sign == sign
+    assert verdict(low, high, chance, 0.9, "Japan").sign == sign
 
 
 @given(low=st.floats(-1e4, 1e4), width=st.floats(0, 1e4), chance=st.floats(0, 1))
 def test_no_sentence_names_a_sign_that_the_interval_does_not_support(low, width, chance):
-    said = verdict(low, low + width, chance, 0.9)
+    said = verdict(low, low + width, chance, 0.9, "Japan")
     names_one = "is a carbon sink" in said.sentence or "is a carbon source" in said.sentence
     assert names_one == (low > 0 or low + width < 0)
     assert "90 %" in said.sentence
@@ -53,7 +53,7 @@ def test_odds_are_said_no_finer_than_the_draws_can_tell(chance, words):
 )
 def test_what_is_no_interval_or_no_probability_is_refused(low, high, chance, level):
     with pytest.raises(ValueError, match="expected"):
-        verdict(low, high, chance, level)
+        verdict(low, high, chance, level, "Japan")
 
 
 def test_numbers_are_rounded_to_a_tenth_of_their_spread():

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from made_places import real_values
 
 from helpers import costs
-from helpers.config import Settings, project_root, resolve
+from helpers.config import Region, Settings, load_config, project_root
 from helpers.errors import RunError
 from helpers.runs import book
 
@@ -22,7 +21,7 @@ NAMES = ["01_data_preparation", "02_npp_random_forest"]
 
 @pytest.fixture
 def settings() -> Settings:
-    return resolve({"config": "open"} | real_values(resolution=0.1))
+    return load_config("open")
 
 
 @pytest.fixture
@@ -138,6 +137,46 @@ def test_only_a_simulated_world_has_the_banner(settings, world, simulated):
     assert ("Simulated" in book.resolved_config({}, provenance)["html"].get("announcement", "")) == simulated
 
 
+@pytest.fixture
+def japan(checkout, settings) -> Settings:
+    """The settings of a run of another region, with pages of either kind and a template for the first one."""
+    settings = settings.model_copy(update={"region": Region(name="Japan", called="the islands", boundary="japan")})
+    for name in NAMES:
+        put(checkout / "runs/open/provenance" / f"{name}.json", record(settings))
+    number = "{glue:text}`/notebooks/01_data_preparation.ipynb::n:d`"
+    pages = {"intro": "# Plateau\n", "paper": "# The paper\n", "methods": f"# Methods\n\n{number}\n"}
+    pages["data"] = f"# Data\n\nOf {number}.\n\n```{{include}} ../_generated/catalogue.md\n```\n\nMore.\n"
+    for name, text in pages.items():
+        (checkout / "book" / f"{name}.md").write_text(text)
+    (checkout / "workflow").mkdir()
+    (checkout / "workflow/region_intro.md").write_text("# Is $called a sink?\n\n$name, `$config`.\n")
+    return settings
+
+
+def test_a_book_of_another_region_has_its_own_first_page_and_title(checkout, japan):
+    source = book.stage(japan, checkout / "_build")
+    assert (source / "book/intro.md").read_text() == "# Is the islands a sink?\n\nJapan, `open`.\n"
+    assert yaml.safe_load((source / "_config.yml").read_text())["title"] == "Is the islands a carbon sink?"
+
+
+def test_a_page_with_numbers_of_the_plateau_says_where_those_of_the_region_are(checkout, japan):
+    source = book.stage(japan, checkout / "_build")
+    text = (source / "book/data.md").read_text()
+    assert text.startswith("# Data\n\nThis page is about the paper's plateau") and "the islands" in text
+    assert "{glue:" not in text and "More." not in text and "../_generated/catalogue.md" in text
+    for name in ("paper", "methods"):
+        assert (source / f"book/{name}.md").read_text() == (checkout / f"book/{name}.md").read_text()
+
+
+def test_the_book_of_the_papers_plateau_has_its_pages_as_they_are(checkout, japan, settings):
+    for name in NAMES:
+        put(checkout / "runs/open/provenance" / f"{name}.json", record(settings))
+    source = book.stage(settings, checkout / "_build")
+    for page in (checkout / "book").iterdir():
+        assert (source / "book" / page.name).read_bytes() == page.read_bytes()
+    assert yaml.safe_load((source / "_config.yml").read_text())["title"] == "Plateau"
+
+
 @pytest.mark.parametrize("fact", ["run open", "configuration open", "0123456789ab with uncommitted", "xarray 2025.1"])
 def test_the_footer_says_where_the_numbers_come_from(settings, fact):
     assert fact in book.footer(record(settings) | {"run": "open"})
@@ -151,7 +190,8 @@ def test_the_text_for_an_image_moves_to_where_it_is_rendered():
 
 def test_the_command_ends_with_the_message_not_a_traceback(checkout, capsys):
     (checkout / "config").mkdir()
-    (checkout / "config" / "open.yml").write_text(yaml.safe_dump(real_values(resolution=0.5)))
+    given = (ROOT / "config" / "open.yml").read_text(encoding="utf-8")
+    (checkout / "config" / "open.yml").write_text(given.replace("resolution: 0.1", "resolution: 0.5"))
     assert book.main(["--config", "open"]) == 1
     assert "ran with resolution" in capsys.readouterr().err
 
@@ -177,7 +217,10 @@ def glued_by(notebook: Path) -> re.Pattern[str]:
     return re.compile("|".join(re.sub(r"\{.+?\}", r"\\w+", name) for name in names))
 
 
-@pytest.mark.parametrize("page", sorted((ROOT / "book").glob("*.md")), ids=lambda page: page.stem)
+PAGES = [*sorted((ROOT / "book").glob("*.md")), ROOT / "workflow" / "region_intro.md"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_shows_only_numbers_that_a_notebook_glues(page):
     shown = re.findall(r"\{glue:text\}`/(notebooks/\w+\.ipynb)::(\w+):", page.read_text(encoding="utf-8"))
     assert not [(notebook, name) for notebook, name in shown if not glued_by(ROOT / notebook).fullmatch(name)]

@@ -1,4 +1,4 @@
-"""Figures of plateau budgets: components, years, recovered and true values."""
+"""Figures of budgets: components, years, recovered and true values."""
 
 from __future__ import annotations
 
@@ -71,8 +71,15 @@ def test_components_say_which_column_is_missing():
 
 
 def test_components_need_something_to_compare_with():
-    with pytest.raises(ValueError, match="product of Rh, got 1"):
-        fig6_components(budgets().drop(index=4), PAPER)
+    with pytest.raises(ValueError, match="at least one product of NPP, Rh or NEP, got none"):
+        fig6_components(budgets().drop(index=[1, 2, 4, 6]), PAPER)
+
+
+def test_a_quantity_without_a_product_has_no_panel_and_no_value_of_the_paper_no_legend():
+    figure = fig6_components(budgets().drop(index=4))
+    assert list(panels(figure)) == list("abcd")
+    assert [panels(figure)[letter].get_title() for letter in "ac"] == ["NPP", "NEP"]
+    assert legend_texts(figure) == set()
 
 
 def test_yearly_trend_is_per_decade():

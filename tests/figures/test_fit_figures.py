@@ -132,7 +132,7 @@ def test_influential_records_name_place_and_records_from_the_greatest_down():
     assert row_names(axes) == ["34.70° N 92.90° E\nA 1", "34.70° N 92.90° E\nA 2 and 2 more", "34.70° N 92.90° E\nB 0"]
     assert sorted(widths(axes)) == [-30.0, 15.0, 60.0]
     assert {text.get_text() for text in axes.texts} == {"+60", "−30", "+15"}
-    assert axes.get_xlabel() == "change of the plateau's mean NPP without these records [g C m⁻² yr⁻¹]"
+    assert axes.get_xlabel() == "change of mean NPP without these records [g C m⁻² yr⁻¹]"
 
 
 def test_influential_records_tell_a_site_from_a_neighbourhood_without_colour():

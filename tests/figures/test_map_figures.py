@@ -9,6 +9,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+import shapely
 import xarray as xr
 from cartopy.mpl.gridliner import Gridliner
 from drawn import (
@@ -152,6 +153,13 @@ def test_only_outer_panels_label_the_graticule():
         "e": (False, False),
         "g": ("x", False),
     }
+
+
+def test_a_long_title_is_broken_on_a_map_that_is_higher_than_wide():
+    high = shapely.affinity.scale(shapely.Point(89, 33).buffer(1, 32), 2, 6)
+    maps = {"Random forest": eastward(), "CASA-CNP": eastward(0.5)}
+    titles = [panels(compare_maps(maps, outline, "NPP"))["c"].get_title() for outline in (high, BOUNDARY)]
+    assert titles == ["Random forest −\nCASA-CNP", "Random forest − CASA-CNP"]
 
 
 def test_maps_on_two_grids_are_refused():

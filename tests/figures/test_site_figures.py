@@ -19,11 +19,11 @@ def test_share_beyond_the_sites_is_weighted_by_area():
     area = cube["cell_area"].where(cube["in_region"])
     beyond = area.where((cube["temperature"] < -1) | (cube["temperature"] > 5)).sum() / area.sum()
     axes = panels(figure)["a"]
-    assert axes.get_title() == f"{100 * float(beyond):.0f} % of the plateau beyond the sites"
+    assert axes.get_title() == f"{100 * float(beyond):.0f} % of the region beyond the sites"
     assert axes.get_xlabel() == "temperature [°C]"
 
 
-def test_sites_that_span_the_plateau_leave_nothing_beyond():
+def test_sites_that_span_the_region_leave_nothing_beyond():
     samples = pd.DataFrame({"temperature": [-50.0, 50.0]})
     assert panels(sites_versus_map(samples, small_cube(), ["temperature"]))["a"].get_title().startswith("0 %")
 
@@ -37,7 +37,7 @@ def test_land_cover_shares_are_drawn_in_percent_by_group_under_the_classes_names
     figure = land_cover_balance(balance(), "NPP sites")
     assert widths(figure.axes[0]) == pytest.approx([90.0, 10.0, 60.0, 40.0])
     assert row_names(figure.axes[0]) == ["grassland", "barren"]
-    assert legend_texts(figure) == {"NPP sites", "plateau"}
+    assert legend_texts(figure) == {"NPP sites", "region"}
 
 
 def test_land_cover_shares_must_add_up():

@@ -78,6 +78,27 @@ def test_a_predictor_that_the_cube_lacks_is_named():
 
 
 def test_flow_names_every_step_of_the_chain_and_counts_the_predictors():
-    texts = " ".join(text.get_text() for text in fig2_flow().axes[0].texts)
+    texts = " ".join(text.get_text() for text in fig2_flow(NPP_PREDICTORS, RS_PREDICTORS).axes[0].texts)
     assert all(f"(Eq. {i})" in texts for i in range(1, 5)) and "Eqs. 5–8" in texts
     assert f"{len(NPP_PREDICTORS)} predictors (Eq. 1)" in texts and f"{len(RS_PREDICTORS)} predictors (Eq. 2)" in texts
+
+
+def test_flow_names_the_predictors_of_the_run_own_ones_too():
+    texts = [text.get_text() for text in fig2_flow(["temperature"], ["temperature", "clay_share"]).axes[0].texts]
+    assert "temperature" in texts and "clay share" in texts and "The same maps and" in texts
+    assert "1 predictors (Eq. 1)" in texts and "2 predictors (Eq. 2)" in texts
+
+
+def test_flow_lists_all_maps_of_soil_respiration_where_they_are_others():
+    texts = [text.get_text() for text in fig2_flow(["lai"], ["temperature", "soc"]).axes[0].texts]
+    assert texts.count("Maps") == 2 and "temperature, soil organic\ncarbon" in texts
+
+
+def test_a_region_without_a_site_of_its_own_has_a_study_area():
+    figure = fig1_study_area(small_cube(), BOUNDARY, ONE, SITES[:0])
+    assert list(panels(figure)) == ["a", "b"]
+
+
+def test_an_own_predictor_is_drawn_by_its_name():
+    cube = small_cube().rename(lai="clay_share")
+    assert panels(covariates(cube, BOUNDARY, ["clay_share"]))["a"].get_title() == "clay share"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -154,3 +156,14 @@ def test_no_error_is_expected_beyond_the_dissimilarity_that_was_tried(judged, fo
     found = checks.expected_error(forests["npp"], spaces["npp"], index, cells, cube["in_region"])
     known = found["longitude"][found.notnull().any("latitude").to_numpy()]
     assert known.max() < 85 < cells["longitude"].max() and float(found.min()) > 0
+
+
+@pytest.mark.parametrize("rows", [15, checks.WINDOW])
+def test_where_records_fill_no_second_window_the_error_to_expect_is_that_of_all(rows, forests, judged, cells, cube):
+    _, spaces = judged
+    pairs = forests["npp"].matched.iloc[:rows]
+    few = replace(forests["npp"], matched=pairs)
+    space = replace(spaces["npp"], training_di=spaces["npp"].training_di[:rows])
+    found = checks.expected_error(few, space, np.zeros(len(cells)), cells, cube["in_region"])
+    rmse = np.sqrt(np.mean((pairs["observed"] - pairs["predicted"]) ** 2))
+    assert found.to_numpy()[cube["in_region"].to_numpy()] == pytest.approx(rmse)

@@ -11,8 +11,8 @@ import nbformat
 import pytest
 from nbformat.validator import iter_validate
 
-from helpers.config import Settings
-from helpers.runs.steps import EXECUTION_PARAMETERS, STEPS, deciding_parameters
+from helpers.config import Settings, load_config
+from helpers.runs.steps import EXECUTION_PARAMETERS, STEPS, deciding_parameters, foreign_tags
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -165,3 +165,29 @@ def test_findings_are_shown_below_their_heading_and_from_numbers_that_are_glued_
     # A sweep leaves out what hands numbers to the pages: the findings go with it.
     assert cells[shown].metadata.tags == cells[glued].metadata.tags
     assert "remove-input" in cells[shown].metadata.tags and cells[shown].metadata.jupyter.source_hidden
+
+
+@each_notebook
+@pytest.mark.parametrize("region", [{"of_paper": True}, {"of_paper": False}], ids=["paper", "other"])
+@pytest.mark.parametrize("world", ["virtual", "open"])
+def test_no_cell_uses_a_name_of_cells_that_are_left_out(path, world, region):
+    settings = load_config(world)
+    settings = settings.model_copy(update={"region": settings.region.model_copy(update=region)})
+    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    kept, left_out = [], []
+    for cell in cells:
+        foreign = foreign_tags(settings) & set(cell.metadata.get("tags", []))
+        (left_out if foreign else kept).append(re.sub(r"^[%!].*$", "", cell.source, flags=re.MULTILINE))
+    names = {
+        part: {
+            context: {node.id for source in sources for node in ast.walk(ast.parse(source)) if _is_name(node, context)}
+            for context in (ast.Load, ast.Store)
+        }
+        for part, sources in {"kept": kept, "left out": left_out}.items()
+    }
+    assert names["left out"][ast.Store] & names["kept"][ast.Load] <= names["kept"][ast.Store]
+
+
+def _is_name(node: ast.AST, context: type) -> bool:
+    """Tell whether a node is a name that is read, or one that is set."""
+    return isinstance(node, ast.Name) and isinstance(node.ctx, context)

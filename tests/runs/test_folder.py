@@ -169,6 +169,15 @@ def test_findings_show_the_numbers_that_were_glued(begin, shown):
     assert shown == ["- NEP **−113.6** of **62** sites, a **source**: **+5 (−3 to +8)**; {2000-2018}."]
 
 
+def test_findings_name_the_region_of_the_run_in_plain_type(begin, shown):
+    japan = {"name": "Japan", "boundary": "japan"}
+    for region, called in ((japan, "Japan"), (japan | {"called": "the islands"}, "the islands")):
+        book_run = begin("02_npp_random_forest", config="open", region=region)
+        book_run.glue("n", 3)
+        book_run.findings("Of {region} {n:d} sites.")
+        assert shown.pop() == f"Of {called} **3** sites."
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -99,7 +99,7 @@ def budget_table(fields: Mapping[tuple[str, str], xr.DataArray], cell_area: xr.D
     """Return the budget of each quantity and product, over its own valid cells and over those that all share.
 
     Products differ in the cells they cover: their totals may differ only because their areas do. The fields are on one
-    grid, are missing outside the plateau, and have keys such as ``("NPP", "MODIS")``. The columns are ``quantity``,
+    grid, are missing outside the region, and have keys such as ``("NPP", "MODIS")``. The columns are ``quantity``,
     ``product``, those of :func:`budget` and, over the cells that every field has, ``common_mean_gC_m2_yr``,
     ``common_total_TgC_yr`` and ``common_area_Mkm2``.
     """

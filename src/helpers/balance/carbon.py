@@ -13,7 +13,7 @@ from scipy.stats import linregress
 
 from helpers.balance.budgets import mean_map, same_grid
 from helpers.errors import DataError
-from helpers.names import by_product_name
+from helpers.names import product_name
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,8 @@ def fit_share(pairs: pd.DataFrame, label: str) -> Line:
     r"""Fit Rh = slope x Rs, a share of Rs without an intercept: the ratio of the two means.
 
     Where no root respires and no microbe does, Rs is zero and so is Rh: an intercept is not expected, and at low Rs, on
-    most of the plateau, it weighs. The ratio estimator suits a scatter that grows with Rs (Cochran 1977, section 6.3):
+    most of the paper's plateau, it weighs. The ratio estimator suits a scatter that grows with Rs (Cochran 1977,
+    section 6.3):
 
     .. math:: q = \frac{\sum R_h}{\sum R_s},\quad
         s_q = \frac{1}{\overline{R_s}} \sqrt{\frac{\sum (R_h - q R_s)^2}{n (n - 1)}}
@@ -185,17 +186,18 @@ def product_pairs(
     nep: xr.DataArray,
     npp_products: Mapping[str, xr.DataArray],
     rh_products: Mapping[str, xr.DataArray],
-    other_rh: xr.DataArray,
+    other_rh: xr.DataArray | None,
 ) -> dict[str, xr.DataArray]:
     """Return NEP of the forests, and of each product of NPP less an Rh, named as in the paper's figure 5.
 
     The products go by their names without the quantity, such as ``casa_cnp``. A product of NPP takes the Rh of the same
     model where there is one: a model that is low in both is not a sink for that. Otherwise it takes ``other_rh``, from
-    another product of Rs, as the paper's do [all g C m-2 yr-1]. The keys of the result are ``NEP1`` for the forests,
-    then ``NEP2 (product)`` and so on.
+    another product of Rs, as the paper's do [all g C m-2 yr-1]; without one it has no NEP. The keys of the result are
+    ``NEP1`` for the forests, then ``NEP2 (product)`` and so on.
     """
     pairs = {"NEP1": mean_map(nep)}
-    for number, (name, npp) in enumerate(npp_products.items(), start=2):
-        (product,) = by_product_name({name: npp})
-        pairs[f"NEP{number} ({product})"] = net_ecosystem_production(npp, rh_products.get(name, other_rh))
+    rh = {name: rh_products.get(name, other_rh) for name in npp_products}
+    paired = {name: npp for name, npp in npp_products.items() if rh[name] is not None}
+    for number, (name, npp) in enumerate(paired.items(), start=2):
+        pairs[f"NEP{number} ({product_name(name)})"] = net_ecosystem_production(npp, rh[name])
     return pairs

@@ -1,4 +1,4 @@
-"""The cells that the plateau's budget is summed over: which they are, what each stands for, and what is missing."""
+"""The cells that the region's budget is summed over: which they are, what each stands for, and what is missing."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _in_turn(table: pd.DataFrame, place: list[str]) -> pd.DataFrame:
 def missing_cells(cube: xr.Dataset, cells: pd.DataFrame) -> pd.DataFrame:
     """Return what is missing by land-cover class, and how much of it the scenario ``filled`` fills.
 
-    The cells are those of :func:`budget_cells`. The columns are ``land_cover``, ``land_Mkm2`` (plateau),
+    The cells are those of :func:`budget_cells`. The columns are ``land_cover``, ``land_Mkm2`` (region),
     ``valid_Mkm2``, ``missing_Mkm2`` and ``filled_Mkm2``. The largest class comes first; water and ice
     are left out.
     """
@@ -82,7 +82,7 @@ def missing_cells(cube: xr.Dataset, cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def _land_area(cube: xr.Dataset) -> pd.Series:
-    """Return the plateau's area by land-cover class, km2, without water and ice."""
+    """Return the region's area by land-cover class, km2, without water and ice."""
     cover = cube["land_cover"].where(cube["in_region"]).to_numpy().ravel()
     area = pd.Series(cube["cell_area"].to_numpy().ravel()).groupby(cover).sum()
     return area.drop(labels=[name for name in WATER_AND_ICE if name in area.index])

@@ -4,7 +4,7 @@ Some laws hold by the way an estimate is made, such as NEP = NPP - Rh: :func:`la
 breaks one. Others compare an estimate with what does not come from it: light, soil, bare ground. An estimate that
 breaks one is wrong somewhere, whatever its error at the sites; :func:`closure_table` says by how much and where.
 
-An estimate is its maps ``npp``, ``rs``, ``rh`` and ``nep`` [g C m-2 yr-1] on one grid, missing outside the plateau.
+An estimate is its maps ``npp``, ``rs``, ``rh`` and ``nep`` [g C m-2 yr-1] on one grid, missing outside the region.
 """
 
 from collections.abc import Mapping
@@ -88,13 +88,15 @@ def closure_table(
     cube: xr.Dataset,
     gpp_total: float | None = None,
     towers: Mapping[str, pd.DataFrame] | None = None,
+    inventories: bool = True,
 ) -> pd.DataFrame:
     """Return the laws of a carbon balance for each of some estimates.
 
     An estimate has a name and its maps; one that breaks :func:`laws_by_construction` raises a DataError. The cube has
-    ``cell_area`` [km2], ``plateau``, ``land_cover`` (IGBP) and ``soc`` [kg C m-2] on the same grid. Of ``gpp_total``, a
-    published GPP of the whole plateau [Tg C yr-1], an estimate's area has its share. The towers are a table of
-    :func:`helpers.balance.towers.tower_table` by the name of the estimate.
+    ``cell_area`` [km2], ``in_region``, ``land_cover`` (IGBP) and ``soc`` [kg C m-2] on the same grid. Of ``gpp_total``,
+    a published GPP of the whole region [Tg C yr-1], an estimate's area has its share. The towers are a table of
+    :func:`helpers.balance.towers.tower_table` by the name of the estimate. The inventories of the soil are of the
+    paper's plateau: for another region there are none.
 
     The columns are ``estimate``, the fields of :class:`Law`, and ``holds``: whether the value lies within its bounds.
     """
@@ -102,7 +104,7 @@ def closure_table(
     for name, maps in estimates.items():
         sound = laws_by_construction(name, maps, cube["cell_area"])
         flat = {flux: mean_map(field) for flux, field in maps.items()}
-        laws = _of_maps(flat, cube)
+        laws = _of_maps(flat, cube, inventories)
         if gpp_total is not None:
             laws = [*_of_gpp(flat["npp"], cube, gpp_total), *laws]
         if towers is not None:
@@ -139,40 +141,50 @@ def _of_gpp(npp: xr.DataArray, cube: xr.Dataset, gpp_total: float) -> list[Law]:
     ]
 
 
-def _of_maps(flat: Maps, cube: xr.Dataset) -> list[Law]:
+def _of_maps(flat: Maps, cube: xr.Dataset, inventories: bool) -> list[Law]:
     """Compare the maps with each other, with the soil below and with the cover above."""
     area, cover = cube["cell_area"].compute(), cube["land_cover"].compute()
-
-    def _share(cells: xr.DataArray, among: xr.DataArray) -> float:
-        """Return the share of some cells in the area of others, NaN where there are none."""
-        return float(area.where(cells & among).sum()) / whole if (whole := float(area.where(among).sum())) else np.nan
-
-    npp, rs, rh, nep = (flat[flux] for flux in ("npp", "rs", "rh", "nep"))
-    within, respired = nep.notnull(), rh.notnull()
+    npp, rs, rh = (flat[flux] for flux in ("npp", "rs", "rh"))
+    respired = rh.notnull()
     ratio = float((rh * area).sum() / (rs.where(respired) * area).sum())
-    grass = within & (cover == GRASSLAND)
-    source = within & (nep < 0) & cube["soc"].notnull().compute()
-    years = (1000 * cube["soc"].compute() / -nep).where(source)
-    inventories = "Yang et al. 2009, inventories of the 1980s and 2004"
-    lost = budget(nep.where(grass), area)["mean_gC_m2_yr"]
     microbes = ("microbes are a part of the soil", "Rh / Rs", ratio, 0.0, 1.0, "1")
-    shows = ("a source of carbon shows in the soil", "NEP of grassland", lost, INVENTORY_LOSS, np.nan, _FLUX)
-    outlasts = ("soil carbon outlasts the inventories", "years until a source has used it up, median")
-    outlasts += (_median(years, area), INVENTORY_YEARS, np.nan, "yr")
-    laws = [
-        Law(*microbes, _share(rh > rs, respired), "area", "by definition"),
-        Law(*shows, _share(nep < INVENTORY_LOSS, grass), "area", inventories),
-        Law(*outlasts, _share(years < INVENTORY_YEARS, within), "area", inventories),
-    ]
+    laws = [Law(*microbes, _share(rh > rs, respired, area), "area", "by definition")]
+    if inventories:
+        laws += _of_inventories(flat["nep"], cube, area, cover)
     for name, flux in (("NPP", npp), ("Rs", rs)):
         for kind, classes in BARE.items():
             there = flux.notnull() & cover.isin(classes)
             if bool(there.any()):
-                mean, share = budget(flux.where(there), area)["mean_gC_m2_yr"], _share(flux > BARE_FLUX[name], there)
+                mean, share = (
+                    budget(flux.where(there), area)["mean_gC_m2_yr"],
+                    _share(flux > BARE_FLUX[name], there, area),
+                )
                 law = f"little lives on {kind}"
                 source_of = "IGBP: plants on a tenth at most"
                 laws.append(Law(law, name, mean, 0.0, BARE_FLUX[name], _FLUX, share, "area", source_of))
     return laws
+
+
+def _of_inventories(nep: xr.DataArray, cube: xr.Dataset, area: xr.DataArray, cover: xr.DataArray) -> list[Law]:
+    """Compare NEP with what two inventories of the plateau's soil found, and with the carbon that the soil has."""
+    within = nep.notnull()
+    grass = within & (cover == GRASSLAND)
+    source = within & (nep < 0) & cube["soc"].notnull().compute()
+    years = (1000 * cube["soc"].compute() / -nep).where(source)
+    lost = budget(nep.where(grass), area)["mean_gC_m2_yr"]
+    shows = ("a source of carbon shows in the soil", "NEP of grassland", lost, INVENTORY_LOSS, np.nan, _FLUX)
+    outlasts = ("soil carbon outlasts the inventories", "years until a source has used it up, median")
+    outlasts += (_median(years, area), INVENTORY_YEARS, np.nan, "yr")
+    found = "Yang et al. 2009, inventories of the 1980s and 2004"
+    return [
+        Law(*shows, _share(nep < INVENTORY_LOSS, grass, area), "area", found),
+        Law(*outlasts, _share(years < INVENTORY_YEARS, within, area), "area", found),
+    ]
+
+
+def _share(cells: xr.DataArray, among: xr.DataArray, area: xr.DataArray) -> float:
+    """Return the share of some cells in the area of others, NaN where there are none."""
+    return float(area.where(cells & among).sum()) / whole if (whole := float(area.where(among).sum())) else np.nan
 
 
 def _of_towers(towers: pd.DataFrame) -> list[Law]:

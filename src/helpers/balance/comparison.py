@@ -1,4 +1,4 @@
-"""Our forests beside other products: at the sites, over the plateau, and against a known truth."""
+"""Our forests beside other products: at the sites, over the region, and against a known truth."""
 
 from __future__ import annotations
 
@@ -43,18 +43,20 @@ def product_table(
     Observations and values at the sites have one index and one unit, which RMSE has too: ``"gC_m2_yr"`` or
     ``"ln_gC_m2_yr"``. Our forest stands under the first name as the paper would report it, under further names by trees
     that have not seen the site. The columns are ``metric``, ``unit``, one per product, ``mean_of_products``, one per
-    forest, ``difference_percent`` (first forest); the rows n, r, RMSE, PBIAS, MAPE. Without a product or a forest a
-    DataError is raised.
+    forest, ``difference_percent`` (first forest); the rows n, r, RMSE, PBIAS, MAPE. Without a product the columns about
+    products are empty; without a forest a DataError is raised.
     """
-    if not products or not forest:
-        raise DataError("a table of products needs at least one product and one forest")
+    if not forest:
+        raise DataError("a table of products needs at least one forest")
     scores = {name: _scores_where_valid(observed, values) for name, values in {**products, **forest}.items()}
     first = next(iter(forest))
     rows = [{"metric": "n", "unit": "1"} | {name: float(score["n"]) for name, score in scores.items()}]
     for metric, key in _METRICS.items():
         row: dict[str, object] = {"metric": metric, "unit": {"RMSE": unit, "r": "1"}.get(metric, "percent")}
         row |= {name: scores[name][key] for name in products}
-        row["mean_of_products"] = mean = float(np.mean([scores[name][key] for name in products]))
+        row["mean_of_products"] = mean = (
+            float(np.mean([scores[name][key] for name in products])) if products else np.nan
+        )
         row |= {name: scores[name][key] for name in forest}
         ours = scores[first][key]
         better = float("nan") if metric == "r" else -percent_difference(abs(ours), abs(mean))
@@ -66,7 +68,7 @@ def table_at_sites(quantity: str, products: xr.Dataset, forest: xr.DataArray, tr
     """Return :func:`product_table` for the maps of one quantity: table 1 of the paper (``npp``) or table 2 (``rs``).
 
     Rs is compared in log space, as the paper's numbers are. The products are variables ``<quantity>_<product>`` on the
-    grid of the forest's map [g C m-2 yr-1]. Of the training table, which has ``out_of_bag``, the sites on the plateau
+    grid of the forest's map [g C m-2 yr-1]. Of the training table, which has ``out_of_bag``, the sites of the region
     count. The forest stands as ``random_forest``, read off its map as in the paper, and as
     ``random_forest_out_of_bag``.
     """
@@ -81,14 +83,14 @@ def table_at_sites(quantity: str, products: xr.Dataset, forest: xr.DataArray, tr
     return product_table(observed, {name: found[name] for name in names}, ours, unit)
 
 
-def chosen(products: xr.Dataset, quantity: str, plateau: xr.DataArray) -> dict[str, xr.DataArray]:
-    """Return the products of one quantity on the plateau, means over their years.
+def chosen(products: xr.Dataset, quantity: str, in_region: xr.DataArray) -> dict[str, xr.DataArray]:
+    """Return the products of one quantity in the region, means over their years.
 
     The products are variables ``<quantity>_<product>`` [g C m-2 yr-1] of ``npp``, ``rs`` or ``rh``. The keys of the
     result are their names without the quantity, such as ``casa_cnp``: ``modis`` first, as in the paper's figures, then
     by name.
     """
-    inside = plateau.compute()
+    inside = in_region.compute()
     return {name: mean_map(products[f"{quantity}_{name}"]).where(inside) for name in _product_names(products, quantity)}
 
 

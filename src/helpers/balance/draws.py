@@ -1,4 +1,4 @@
-"""The plateau's budget drawn many times: two forests, a share and a difference, with parts of the chain varied.
+"""The region's budget drawn many times: two forests, a share and a difference, with parts of the chain varied.
 
 The spread of the draws is the interval, see :mod:`helpers.balance.uncertainty`. A draw varies (:data:`SOURCES`):
 
@@ -46,7 +46,7 @@ from mapforest.validation import ModelFactory, cross_predict
 SOURCES = ("sites", "forest", "form", "regional", "line", "line_scatter", "smearing")
 #: What the column ``varied`` says of a draw with all sources, and of the estimate itself.
 ALL, ESTIMATE = "all", "none"
-#: Parts of the plateau: all predicted cells, and those inside and outside of the area of applicability.
+#: Parts of the region: all predicted cells, and those inside and outside of the area of applicability.
 PARTS = ("region", "inside", "outside")
 #: Fluxes by the names that columns begin with, and the names that tables show.
 QUANTITIES = {"npp": "NPP", "rs": "Rs", "rh": "Rh", "nep": "NEP"}
@@ -246,7 +246,7 @@ def draw_budgets(
     is the number of processes that draw side by side; they do not change the result. Fewer than four draws raise
     DataError.
 
-    A row is a draw, scenario and part of the plateau: ``varied`` (``none``, ``all`` or a source), ``draw``,
+    A row is a draw, scenario and part of the region: ``varied`` (``none``, ``all`` or a source), ``draw``,
     ``scenario``, ``part`` (:data:`PARTS`), ``area_Mkm2``, and the means ``npp_gC_m2_yr``, ``rs_gC_m2_yr``,
     ``rh_gC_m2_yr`` and ``nep_gC_m2_yr``; ``npp_form`` and ``rs_form``, the members of the families that stand in, empty
     where the form is not varied. ``none`` is the estimate itself. A part without a cell has no rows. Sources
@@ -390,7 +390,7 @@ def _drawn(chain: Chain, zones: _Zones, after: _AfterForests, varied: Sequence[s
 def _balance(
     fluxes: NDArray[np.float64], zones: _Zones, drawn: _Drawn, assumption: Scenario
 ) -> list[dict[str, str | float]]:
-    """Return the means of each part of the plateau under one draw and scenario."""
+    """Return the means of each part of the region under one draw and scenario."""
     weight = AREAS.index(assumption.area)
     area = zones.area[weight]
     # All factors are the same within a zone, so they may multiply its sums: no draw goes back to the cells.

@@ -22,7 +22,7 @@ def step_by_step(
     pairs: pd.DataFrame,
     cells: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Return the budget of the plateau after each correction; all before it stay.
+    """Return the budget of the region after each correction; all before it stay.
 
     The settings give the forests; where the chain has choices, these are the paper's first and ours last. The training
     tables of ``npp`` and ``rs`` are of the sites as they were published, of those that pass the site checks, and those

@@ -129,7 +129,7 @@ def our_claims(
     Claims about what this run does not have, a product or a forest of NPP itself, are left out. The fit pools training
     and verification sites, as the paper's does. The budgets are those of :func:`helpers.balance.budgets.budget_table`,
     the validation that of :func:`mapforest.validation.summarise` with ``model`` ``NPP`` and ``ln Rs``, the fits those
-    of :func:`helpers.balance.carbon.line_table` with the line ``site_means``; the cube has ``plateau`` and
+    of :func:`helpers.balance.carbon.line_table` with the line ``site_means``; the cube has ``in_region`` and
     ``cell_area`` [km2].
     """
     score = validation.set_index(["model", "scheme", "part", "metric"]).sort_index()

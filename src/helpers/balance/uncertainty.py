@@ -1,4 +1,4 @@
-"""What the draws of the plateau's budget say: its interval, the probability of a sink, where the spread comes from.
+"""What the draws of the region's budget say: its interval, the probability of a sink, where the spread comes from.
 
 ``drawn`` is a table of :func:`helpers.balance.draws.draw_budgets`; :mod:`helpers.balance.draws` explains its sources
 and scenarios.
@@ -18,7 +18,7 @@ from mapforest.metrics import interval_score
 
 
 def budget_intervals(drawn: pd.DataFrame, level: float) -> pd.DataFrame:
-    """Return the interval of each flux, scenario and part of the plateau, and the probability of a sink.
+    """Return the interval of each flux, scenario and part of the region, and the probability of a sink.
 
     The interval of draws should hold the true value with the probability ``level``, if its assumptions are right; a
     level that is no probability raises a DataError.
@@ -76,7 +76,7 @@ def beside_published(budget: pd.DataFrame, published: pd.DataFrame) -> pd.DataFr
 
 
 def variance_sources(drawn: pd.DataFrame) -> pd.DataFrame:
-    """Return how much each source alone moves the plateau's budget, beside all together.
+    """Return how much each source alone moves the region's budget, beside all together.
 
     The columns are ``source`` (:data:`helpers.balance.draws.SOURCES`, then ``sum of sources`` and ``all``),
     ``n_draws``, the standard deviations ``npp_sd_gC_m2_yr``, ``rh_sd_gC_m2_yr`` and ``nep_sd_gC_m2_yr``, and
@@ -117,7 +117,7 @@ def sink_by_form(drawn: pd.DataFrame, families: pd.DataFrame) -> pd.DataFrame:
 
 
 def total_draws(drawn: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
-    """Return the drawn totals of NEP by part of the plateau [Tg C yr-1], all sources varied, main scenario."""
+    """Return the drawn totals of NEP by part of the region [Tg C yr-1], all sources varied, main scenario."""
     chosen = drawn[(drawn["varied"] == ALL) & (drawn["scenario"] == "main")]
     total = (chosen["nep_gC_m2_yr"] * chosen["area_Mkm2"]).groupby(chosen["part"], sort=False)
     return {part: values.to_numpy() for part, values in total}
@@ -130,7 +130,7 @@ def total_over(cells: pd.DataFrame, field: xr.DataArray) -> float:
 
 
 def stated_total(budget: pd.DataFrame, part: str) -> str:
-    """Return NEP of a part of the plateau in words: total and interval [Tg C yr-1], ``none`` without a cell."""
+    """Return NEP of a part of the region in words: total and interval [Tg C yr-1], ``none`` without a cell."""
     chosen = (budget["scenario"] == "main") & (budget["part"] == part) & (budget["quantity"] == "NEP")
     totals = budget.loc[chosen, ["total_TgC_yr", "total_low_TgC_yr", "total_high_TgC_yr"]]
     return "{:+.0f} ({:+.0f} to {:+.0f})".format(*totals.iloc[0]) if len(totals) else "none"

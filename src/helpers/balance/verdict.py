@@ -1,4 +1,4 @@
-"""From an interval to words: the one rule by which the book calls the plateau a sink, a source, or neither."""
+"""From an interval to words: the one rule by which the book calls a region a sink, a source, or neither."""
 
 from dataclasses import dataclass
 
@@ -14,18 +14,18 @@ class Verdict:
     odds: str  #: What the draws bet: "about 4 to 1 for a source".
 
 
-def verdict(low: float, high: float, sink_probability: float, level: float) -> Verdict:
+def verdict(low: float, high: float, sink_probability: float, level: float, region: str) -> Verdict:
     """Turn an interval of NEP into words: a sign is named only where the whole interval has it.
 
     The ends are in any unit of NEP, ``level`` is the probability of the interval, and ``sink_probability`` the share of
-    the draws with NEP above zero. A ValueError is raised if the ends are exchanged or not finite, or a probability is
-    not one.
+    the draws with NEP above zero; ``region`` is its name within a sentence. A ValueError is raised if the ends are
+    exchanged or not finite, or a probability is not one.
 
     Examples
     --------
-    >>> verdict(-900.0, 350.0, 0.2, 0.9).sentence
+    >>> verdict(-900.0, 350.0, 0.2, 0.9, "the plateau").sentence
     'the sign is not identified: the 90 % interval holds sinks and sources, with odds of about 4 to 1 for a source'
-    >>> verdict(10.0, 80.0, 0.99, 0.9).sign
+    >>> verdict(10.0, 80.0, 0.99, 0.9, "Japan").sign
     'a sink'
     """
     if not (np.isfinite([low, high]).all() and low <= high):
@@ -34,9 +34,9 @@ def verdict(low: float, high: float, sink_probability: float, level: float) -> V
         raise ValueError(f"sink_probability is {sink_probability} and level {level}: expected probabilities")
     odds, interval = odds_in_words(sink_probability), f"the {100 * level:.0f} % interval"
     if low > 0:
-        return Verdict("a sink", f"the plateau is a carbon sink: {interval} lies above zero", odds)
+        return Verdict("a sink", f"{region} is a carbon sink: {interval} lies above zero", odds)
     if high < 0:
-        return Verdict("a source", f"the plateau is a carbon source: {interval} lies below zero", odds)
+        return Verdict("a source", f"{region} is a carbon source: {interval} lies below zero", odds)
     sentence = f"the sign is not identified: {interval} holds sinks and sources, with odds of {odds}"
     return Verdict("not identified", sentence, odds)
 

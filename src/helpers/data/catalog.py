@@ -90,6 +90,8 @@ def load_catalog() -> dict[str, Entry]:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise DataError(f"catalogue {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise DataError(f"catalogue {path} is not in UTF-8: save it with this encoding") from None
     return dict(_parsed(text, path))
 
 

@@ -36,9 +36,9 @@ def npp_from_psnnet(psnnet: xr.DataArray) -> xr.DataArray:
 
     :math:`NPP = 0.8 \sum (GPP - R_m)`, not below 0: growth respiration is a quarter of NPP in MOD17 (Running & Zhao
     2015). Net photosynthesis leaves out the maintenance respiration of wood, so the result is too high in forest. A
-    month without a value makes the year missing. On the plateau a cell misses all twelve months (14 % of the area,
-    nearly all barren ground, which MOD17 does not model) or none; no value there is not the same as no growth. The
-    function raises a DataError if the months are not twelve.
+    month without a value makes the year missing. On the paper's plateau a cell misses all twelve months (14 % of the
+    area, nearly all barren ground, which MOD17 does not model) or none; no value there is not the same as no growth.
+    The function raises a DataError if the months are not twelve.
     """
     _require_months(psnnet, "net photosynthesis")
     npp = 0.8 * (psnnet * _DAYS).sum("month", skipna=False)

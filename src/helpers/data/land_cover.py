@@ -1,4 +1,4 @@
-"""The land-cover classes of IGBP, their areas on the plateau, and how sites and map are spread over them."""
+"""The land-cover classes of IGBP, their areas in the region, and how sites and map are spread over them."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ IGBP_FLAGS: Mapping[str, object] = {
 
 
 def class_shares(cube: xr.Dataset) -> pd.DataFrame:
-    """Return each land-cover class's area on the plateau, the largest first.
+    """Return each land-cover class's area in the region, the largest first.
 
-    The cube has ``land_cover``, ``plateau`` and ``cell_area`` [km2]. The columns are ``land_cover`` (class),
-    ``meaning``, ``area_Mkm2`` and ``share`` (of the plateau's area that has a class, 1).
+    The cube has ``land_cover``, ``in_region`` and ``cell_area`` [km2]. The columns are ``land_cover`` (class),
+    ``meaning``, ``area_Mkm2`` and ``share`` (of the region's area that has a class, 1).
     """
     classes = cube["land_cover"].where(cube["in_region"]).to_numpy().ravel()
     area = pd.Series(cube["cell_area"].to_numpy().ravel()).groupby(classes).sum().sort_values(ascending=False) / 1e6

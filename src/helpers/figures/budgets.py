@@ -1,4 +1,4 @@
-"""Figures of plateau budgets: the components of the sink, their years, how far a truth is recovered."""
+"""Figures of the region's budgets: the components of the sink, their years, how far a truth is recovered."""
 
 import numpy as np
 import pandas as pd
@@ -14,36 +14,38 @@ _QUANTITIES = ("NPP", "Rh", "NEP")
 
 
 @style.styled
-def fig6_components(budgets: pd.DataFrame, paper_values: pd.DataFrame) -> Figure:
+def fig6_components(budgets: pd.DataFrame, paper_values: pd.DataFrame | None = None) -> Figure:
     """Figure 6: mean NPP (a), Rh (c), NEP (e) of each product; its difference from the forest (b, d, f).
 
     The first product of a quantity is its reference. A difference is (product - reference) / abs(reference) in percent,
     so that a negative one is an underestimate; with several products, that of their mean is drawn too.
 
     A row of ``budgets`` is a ``quantity`` (NPP, Rh, NEP) and a ``product``. The paper's means, drawn as open diamonds,
-    name them in the same way. A ValueError is raised if a quantity has fewer than two products, or the paper's values
-    name a product that is not in the budgets.
+    name them in the same way. A quantity without a product to compare with has no panel; a ValueError is raised if all
+    lack one, or the paper's values name a product that is not in the budgets.
     """
     style.require_columns(budgets, ["quantity", "product", "mean_gC_m2_yr", "total_TgC_yr"], "figure 6")
     tables = {quantity: budgets[budgets["quantity"] == quantity] for quantity in _QUANTITIES}
-    for quantity, table in tables.items():
-        if len(table) < 2:
-            raise ValueError(f"figure 6: expected a reference and at least one product of {quantity}, got {len(table)}")
-    paper = _paper_means(budgets, paper_values)
+    tables = {quantity: table for quantity, table in tables.items() if len(table) > 1}
+    if not tables:
+        raise ValueError("figure 6: expected a reference and at least one product of NPP, Rh or NEP, got none")
+    paper = {} if paper_values is None else _paper_means(budgets, paper_values)
     figure = style.blank(1.0 + 0.36 * sum(len(table) + 2 for table in tables.values()))
-    rows = figure.subplots(3, 2, width_ratios=[1.25, 1], height_ratios=[len(table) + 1.5 for table in tables.values()])
-    for (left, right), (quantity, table), pair in zip(rows, tables.items(), ("ab", "cd", "ef"), strict=True):
+    shape = {"width_ratios": [1.25, 1], "height_ratios": [len(table) + 1.5 for table in tables.values()]}
+    rows = figure.subplots(len(tables), 2, squeeze=False, **shape)
+    for (left, right), (quantity, table), pair in zip(rows, tables.items(), ("ab", "cd", "ef"), strict=False):
         _means(left, quantity, table, paper)
         style.panel_letter(left, pair[0], quantity)
         _differences(right, quantity, table)
         style.panel_letter(right, pair[1], f"difference from {table['product'].iloc[0]}")
-    figure.legend(handles=[Line2D([], [], label="the paper's value", **style.DIAMOND)], loc="outside lower center")
+    if paper:
+        figure.legend(handles=[Line2D([], [], label="the paper's value", **style.DIAMOND)], loc="outside lower center")
     return figure
 
 
 @style.styled
 def yearly_budget(series: pd.DataFrame) -> Figure:
-    """Draw the plateau's total of each year with its least-squares trend, a panel per quantity.
+    """Draw the region's total of each year with its least-squares trend, a panel per quantity.
 
     The columns are ``year``, ``quantity`` and ``total_TgC_yr``. A quantity of fewer than three years raises a
     ValueError.

@@ -85,7 +85,7 @@ def steps(table: pd.DataFrame) -> Figure:
     for (flux, look), colour in zip({"npp": "o", "rh": "s"}.items(), (style.SINK, style.SECOND), strict=True):
         name = {"npp": "NPP", "rh": "Rh"}[flux]
         left.plot(table[f"{flux}_gC_m2_yr"], places, look, color=colour, markersize=7, label=name)
-    left.set_xlabel(with_units("mean of the plateau", FLUX_UNITS))
+    left.set_xlabel(with_units("mean of the region", FLUX_UNITS))
     total = table["nep_total_TgC_yr"]
     bars = style.bars(right, total, style.sign_colours(total))
     right.bar_label(bars, [f"{value:+.0f}".replace("-", "−") for value in total], padding=3, fontsize=7.5)

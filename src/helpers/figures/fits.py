@@ -164,7 +164,7 @@ def accumulated_effects(effects: pd.DataFrame, sites: pd.DataFrame, predictors: 
 
 @style.styled
 def influential_records(table: pd.DataFrame, name: str) -> Figure:
-    """Draw how the plateau's mean of a flux changes without some training rows, the twelve greatest changes on top.
+    """Draw how the region's mean of a flux changes without some training rows, the twelve greatest changes on top.
 
     A whisker is a standard error: the change is found from a part of the trees. The table is that of
     :func:`helpers.forests.fitting.influential_records`, greatest change first.
@@ -194,7 +194,7 @@ def influential_records(table: pd.DataFrame, name: str) -> Figure:
         side |= {"textcoords": "offset points", "va": "center", "fontsize": 8}
         axes.annotate(f"{change:+.0f}".replace("-", "−"), (end, place), **side)
     axes.margins(x=0.12)
-    axes.set_xlabel(with_units(f"change of the plateau's mean {name} without these records", FLUX_UNITS))
+    axes.set_xlabel(with_units(f"change of mean {name} without these records", FLUX_UNITS))
     figure.legend(loc="outside lower center", ncols=2)
     return figure
 

@@ -23,7 +23,7 @@ from helpers.names import FLUX_UNITS, class_name, source_to_sink, with_units
 
 @style.styled
 def flux_map(field: xr.DataArray, boundary: BaseGeometry, name: str) -> Figure:
-    """Draw one flux over the plateau: sequential colours, or for NEP diverging ones, brown source and green sink."""
+    """Draw one flux over the region: sequential colours, or for NEP diverging ones, brown source and green sink."""
     shown = panels.within(field, boundary)
     scale, label = _flux_scale(name, [shown])
     figure = style.blank(4.4)

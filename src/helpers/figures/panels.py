@@ -1,6 +1,7 @@
-"""One map panel: an equal-area map of a field within the plateau's outline."""
+"""One map panel: an equal-area map of a field within the region's outline."""
 
 import functools
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import cartopy.crs as ccrs
@@ -20,10 +21,26 @@ from helpers.figures.style import INK, NO_DATA, Scale, panel_letter
 from helpers.names import pretty_units
 
 LONLAT = ccrs.PlateCarree()
-#: Albers' equal-area projection centred on the plateau: what looks large is large.
-PLATEAU_CRS = ccrs.AlbersEqualArea(central_longitude=89, central_latitude=33, standard_parallels=(28, 38))
+#: Degrees between two meridians or parallels: the least of these that cuts a map into four parts at most.
+_STEPS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60)
 #: Rows or columns beyond which a map shows every second cell, every third, and so on: a figure has no more pixels.
 MOST_CELLS = 800
+
+
+@functools.lru_cache(maxsize=4)
+def equal_area(box: tuple[float, float, float, float]) -> ccrs.Projection:
+    """Return a projection centred on a box of west, south, east and north: what looks large is large.
+
+    Albers' with standard parallels a sixth of the height within the box; Lambert's azimuthal one where the box holds
+    the equator or a pole is near, which Albers' cannot draw.
+    """
+    west, south, east, north = box
+    centre = {"central_longitude": round((west + east) / 2), "central_latitude": round((south + north) / 2)}
+    sixth = (north - south) / 6
+    parallels = (round(south + sixth), round(north - sixth))
+    if parallels[0] * parallels[1] <= 0 or max(map(abs, parallels)) > 75:
+        return ccrs.LambertAzimuthalEqualArea(**centre)
+    return ccrs.AlbersEqualArea(**centre, standard_parallels=parallels)
 
 
 def flat(field: xr.DataArray) -> xr.DataArray:
@@ -97,23 +114,25 @@ def draw_map(
     letter: str = "",
     title: str = "",
 ) -> GeoAxes:
-    """Draw a field within the outline at a place of a grid of panels; cells of the plateau without a value are grey.
+    """Draw a field within the outline at a place of a grid of panels; cells of the region without a value are grey.
 
     The field comes from :func:`in_region`. Panels at the left edge of the grid name the parallels, those at its lower
     edge the meridians. The last mesh of the panel holds the cells, in the order of the field's rows and columns.
     """
-    axes = figure.add_subplot(place, projection=PLATEAU_CRS)
+    crs = equal_area(boundary.bounds)
+    axes = figure.add_subplot(place, projection=crs)
     missing = field.inside & field.isnull()
     if missing.any():
         draw_cells(axes, xr.where(missing, 1.0, np.nan), Scale(ListedColormap([NO_DATA]), None))
     draw_cells(axes, field, scale)
     outline(axes, boundary)
-    west, south, east, north = _projected(boundary, PLATEAU_CRS).bounds
+    west, south, east, north = _projected(boundary, crs).bounds
     room = 0.03 * (east - west)
-    axes.set_extent((west - room, east + room, south - room, north + room), crs=PLATEAU_CRS)
+    axes.set_extent((west - room, east + room, south - room, north + room), crs=crs)
     edges = {"left": "y"} if place.is_first_col() else {}
-    graticule(axes, 10, 5, edges | {"bottom": "x"} if place.is_last_row() else edges)
-    panel_letter(axes, letter, title)
+    graticule(axes, boundary.bounds, edges | {"bottom": "x"} if place.is_last_row() else edges)
+    # On a map that is higher than wide a long title would run over the letter.
+    panel_letter(axes, letter, textwrap.fill(title, 18) if north - south > east - west else title)
     return axes
 
 
@@ -124,14 +143,15 @@ def draw_cells(axes: GeoAxes, field: xr.DataArray, scale: Scale) -> None:
 
 
 def outline(axes: GeoAxes, boundary: BaseGeometry, width: float = 0.9, colour: str = INK) -> None:
-    """Draw the plateau's outline."""
+    """Draw the region's outline."""
     look = {"facecolor": "none", "edgecolor": colour, "linewidth": width, "zorder": 4}
     axes.add_geometries([_projected(boundary, axes.projection)], crs=axes.projection, **look)
 
 
-def graticule(axes: GeoAxes, east: float, north: float, edges: Mapping[str, str]) -> None:
-    """Draw meridians and parallels so many degrees apart; ``edges`` names them: {"left": "y", "bottom": "x"}."""
-    where = {"xlocs": np.arange(-180, 181, east), "ylocs": np.arange(-90, 91, north)}
+def graticule(axes: GeoAxes, box: tuple[float, float, float, float], edges: Mapping[str, str]) -> None:
+    """Draw the meridians and parallels of a box; ``edges`` names them: {"left": "y", "bottom": "x"}."""
+    west, south, east, north = box
+    where = {"xlocs": _round_degrees(west, east, 180), "ylocs": _round_degrees(south, north, 90)}
     look = {"linewidth": 0.4, "color": "#777777", "alpha": 0.6, "linestyle": (0, (4, 3)), "zorder": 3}
     text = {"x_inline": False, "y_inline": False, "rotate_labels": False}
     size = {"xlabel_style": {"size": 8}, "ylabel_style": {"size": 8}}
@@ -139,6 +159,13 @@ def graticule(axes: GeoAxes, east: float, north: float, edges: Mapping[str, str]
     # Cartopy looks for the labels' places anew in each pass of the layout, along lines of 30 pieces, and bends each
     # piece once more where the projection asks for it. Five pieces move a label by some 6 km, and take less time.
     lines.n_steps = 5
+
+
+def _round_degrees(low: float, high: float, most: float) -> np.ndarray:
+    """Return round degrees from one width of a box below it to one above: its projection shows more than the box."""
+    step = next((step for step in _STEPS if step >= (high - low) / 4), _STEPS[-1])
+    first, last = (np.clip(end, -most, most) / step for end in (2 * low - high, 2 * high - low))
+    return np.arange(np.ceil(first), np.floor(last) + 1) * step
 
 
 def colour_bar(axes: GeoAxes, scale: Scale, label: str, **place: object) -> Colorbar:
@@ -157,7 +184,7 @@ def unit_label(units: str) -> str:
 
 
 def no_data_entry(fields: Sequence[xr.DataArray]) -> list[Patch]:
-    """Return the legend's entry for grey cells, or nothing when every cell of the plateau has a value."""
+    """Return the legend's entry for grey cells, or nothing when every cell of the region has a value."""
     missing = any(bool((field.inside & field.isnull()).any()) for field in fields)
     return [swatch(NO_DATA, "no data")] if missing else []
 

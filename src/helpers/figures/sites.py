@@ -18,12 +18,12 @@ from helpers.names import class_name, predictor_name, with_units
 
 @style.styled
 def sites_versus_map(samples: pd.DataFrame, cube: xr.Dataset, names: Sequence[str]) -> Figure:
-    """Draw how the predictors are distributed among sites and over the plateau: where a forest extrapolates.
+    """Draw how the predictors are distributed among sites and over the region: where a forest extrapolates.
 
-    Each panel shows the share of sites, and the share of the plateau's area, at or below a value. Values beyond those
-    of any site are shaded, and the share of the plateau's area that has them is written above.
+    Each panel shows the share of sites, and the share of the region's area, at or below a value. Values beyond those
+    of any site are shaded, and the share of the region's area that has them is written above.
 
-    A row of ``samples`` is a site; NaN is left out. The cube also has ``plateau`` (bool) and ``cell_area`` [km2]. A
+    A row of ``samples`` is a site; NaN is left out. The cube also has ``in_region`` (bool) and ``cell_area`` [km2]. A
     ValueError is raised if the cube lacks one of the names, or land cover, a category, is among them: see
     :func:`land_cover_balance`.
     """
@@ -36,7 +36,7 @@ def sites_versus_map(samples: pd.DataFrame, cube: xr.Dataset, names: Sequence[st
     figure, grid = style.panel_grid(0.5 + 1.95 * -(-len(names) // 2), names, 2)
     for axes, name in zip(grid, names, strict=True):
         share = _distributions(axes, samples[name].to_numpy(float), flat(cube[name]).values.ravel(), area)
-        axes.set_title(f"{100 * share:.0f} % of the plateau beyond the sites")
+        axes.set_title(f"{100 * share:.0f} % of the region beyond the sites")
         axes.set_xlabel(with_units(predictor_name(name), cube[name].attrs["units"]))
         if axes.get_subplotspec().is_first_col():
             axes.set_ylabel("share at or below")
@@ -84,12 +84,12 @@ def own_against_cell(checked: pd.DataFrame, limits: Mapping[str, float], units: 
 
 @style.styled
 def land_cover_balance(table: pd.DataFrame, sites: str) -> Figure:
-    """Draw each land cover's share among the sites, named such as ``NPP sites``, beside its share of the plateau.
+    """Draw each land cover's share among the sites, named such as ``NPP sites``, beside its share of the region.
 
     The table is that of :func:`helpers.data.land_cover.land_cover_balance`, in the order of the bars. A ValueError is
     raised if the shares do not add up to 1, or IGBP has no such class.
     """
-    shares = {"site_share": sites, "map_share": "in_region"}
+    shares = {"site_share": sites, "map_share": "region"}
     style.require_columns(table, ["land_cover", *shares], "land_cover_balance")
     sums = table[list(shares)].sum()
     if (sums.sub(1).abs() > 0.005).any():
@@ -116,9 +116,9 @@ def _distributions(
     order = np.argsort(cells[known])
     cells, area = cells[known][order], area[known][order]
     if not sites.size or not cells.size:
-        raise ValueError("sites_versus_map: a predictor has no value at any site or in any cell of the plateau")
+        raise ValueError("sites_versus_map: a predictor has no value at any site or in any cell of the region")
     style.cumulative(axes, sites, color=style.SITES, label="sites", zorder=3)
-    axes.plot(cells, np.cumsum(area) / area.sum(), color=style.OURS, label="plateau, by area", zorder=2)
+    axes.plot(cells, np.cumsum(area) / area.sum(), color=style.OURS, label="region, by area", zorder=2)
     ends = np.array([min(sites[0], cells[0]), max(sites[-1], cells[-1])])
     room = 0.02 * (ends[1] - ends[0])
     axes.axvspan(ends[0] - room, sites[0], color=style.SHADE, linewidth=0, label="beyond the sites", zorder=0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 
-import cartopy.crs as ccrs
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -17,30 +16,25 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch, Patch
 from shapely.geometry.base import BaseGeometry
 
-from helpers.config import NPP_PREDICTORS, RS_PREDICTORS
+from helpers.data.grid import bounds
 from helpers.figures import panels, style
 from helpers.names import class_name, predictor_name, with_units
 
 _DATA, _MODEL, _FLUX, _RESULT = "#dcebf7", "#fdf0d5", "#e3f1e1", "#f3e3ee"
-_MAPS = textwrap.fill(", ".join(predictor_name(name) for name in NPP_PREDICTORS), 27)
-_MORE = ", ".join(predictor_name(name) for name in RS_PREDICTORS if name not in NPP_PREDICTORS)
 
-# name: centre x, centre y, width, height, colour, heading, lines below it
+# name: centre x, centre y, width, height, colour, heading, lines below it; those of a run are in _own_texts
 _BOXES: dict[str, tuple[float, float, float, float, str, str, str]] = {
-    "spatial": (0.17, 0.87, 0.31, 0.2, _DATA, "Maps", _MAPS),
+    "spatial": (0.17, 0.87, 0.31, 0.2, _DATA, "", ""),
     "ground": (0.5, 0.87, 0.25, 0.2, _DATA, "Ground observations", "NPP, Rs and Rh\nof published field studies"),
-    "soil": (0.83, 0.87, 0.25, 0.2, _DATA, "The same maps and", _MORE),
-    "npp_forest": (0.27, 0.595, 0.32, 0.1, _MODEL, "Random forest of NPP", f"{len(NPP_PREDICTORS)} predictors (Eq. 1)"),
-    "rs_forest": (0.73, 0.595, 0.32, 0.1, _MODEL, "Random forest of ln Rs", f"{len(RS_PREDICTORS)} predictors (Eq. 2)"),
+    "soil": (0.83, 0.87, 0.25, 0.2, _DATA, "", ""),
+    "npp_forest": (0.27, 0.595, 0.32, 0.1, _MODEL, "", ""),
+    "rs_forest": (0.73, 0.595, 0.32, 0.1, _MODEL, "", ""),
     "npp": (0.27, 0.395, 0.24, 0.1, _FLUX, "NPP", "carbon input"),
     "rs": (0.6, 0.395, 0.17, 0.1, _FLUX, "Rs", "soil respiration"),
     "rh": (0.87, 0.395, 0.2, 0.1, _FLUX, "Rh", "line from Rs (Eq. 3)"),
     "nep": (0.5, 0.225, 0.36, 0.1, _FLUX, "NEP = NPP − Rh (Eq. 4)", "above zero: carbon sink"),
     "products": (0.14, 0.06, 0.25, 0.11, _DATA, "Other products", "NPP, Rs, Rh"),
-    "comparison": (
-        *(0.62, 0.06, 0.54, 0.11, _RESULT, "Comparison"),
-        "scores at the sites (Eqs. 5–8), maps, plateau budgets",
-    ),
+    "comparison": (*(0.62, 0.06, 0.54, 0.11, _RESULT, "Comparison"), "scores at the sites (Eqs. 5–8), maps, budgets"),
 }
 
 _ARROWS = (
@@ -61,18 +55,18 @@ _PREDICTOR_MAPS = {
     "soc": "cmc.bilbao",
 }
 
-_CHINA_CRS = ccrs.AlbersEqualArea(central_longitude=105, central_latitude=36, standard_parallels=(25, 47))
-
 
 @style.styled
-def fig2_flow() -> Figure:
+def fig2_flow(npp_predictors: Sequence[str], rs_predictors: Sequence[str]) -> Figure:
     """Figure 2: from maps and ground observations by two forests to NPP, Rs, Rh, NEP and their comparison."""
+    own = _own_texts(npp_predictors, rs_predictors)
     figure = style.blank(6.4)
     axes = figure.add_subplot(xlim=(0, 1), ylim=(0, 1))
     axes.set_axis_off()
     for start, end in _ARROWS:
         _arrow(axes, start, end)
-    for x, y, width, height, colour, heading, text in _BOXES.values():
+    for name, (x, y, width, height, colour, heading, text) in _BOXES.items():
+        heading, text = own.get(name, (heading, text))
         corner = (x - width / 2, y - height / 2)
         look = {"boxstyle": "round,pad=0,rounding_size=0.012", "edgecolor": style.INK, "linewidth": 0.9}
         axes.add_patch(FancyBboxPatch(corner, width, height, facecolor=colour, **look))
@@ -86,14 +80,15 @@ def fig2_flow() -> Figure:
 def fig1_study_area(
     cube: xr.Dataset, boundary: BaseGeometry, npp_sites: pd.DataFrame, rs_sites: pd.DataFrame
 ) -> Figure:
-    """Figure 1: the plateau's land cover with the sites (a), its elevation and its place in China (b).
+    """Figure 1: the region's land cover with the sites (a), its elevation and its position on the grid (b).
 
-    The cube has ``land_cover`` [IGBP class] and ``elevation`` [m] of all China, the tables ``longitude`` and
-    ``latitude``; sites outside the panel are not seen. A ValueError is raised if the cube lacks one of the variables.
+    The cube has ``land_cover`` [IGBP class] and ``elevation`` [m], the tables ``longitude`` and ``latitude``; sites
+    outside the panel are not seen. A ValueError is raised if the cube lacks one of the variables.
     """
     sites = {"NPP site": (npp_sites, _NPP_SITES), "Rs site": (rs_sites, _RS_SITES)}
     for name, (table, _) in sites.items():
-        style.require_columns(table, ["longitude", "latitude"], f"figure 1, {name}s")
+        if not table.empty:  # a region may have no site of its own
+            style.require_columns(table, ["longitude", "latitude"], f"figure 1, {name}s")
     style.require_variables(cube, ["land_cover", "elevation"], "figure 1")
     figure = style.blank(7.2)
     grid = GridSpec(2, 2, figure, width_ratios=[3, 1.25])
@@ -109,7 +104,7 @@ def fig1_study_area(
 
     heights = style.sequential([elevation], "cmc.batlow")
     panels.draw_map(figure, grid[1, 0], elevation, boundary, heights, "b", "elevation")
-    place = figure.add_subplot(grid[1, 1], projection=_CHINA_CRS)
+    place = figure.add_subplot(grid[1, 1], projection=panels.equal_area(bounds(cube)))
     _position_map(place, cube, boundary)
     bar = place.inset_axes([0, -0.55, 1, 0.09])
     panels.colour_bar(place, heights, with_units("elevation (b)", "m"), cax=bar, orientation="horizontal")
@@ -141,6 +136,19 @@ def covariates(cube: xr.Dataset, boundary: BaseGeometry, names: Sequence[str]) -
     return figure
 
 
+def _own_texts(npp: Sequence[str], rs: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Return heading and lines of the boxes that depend on the predictors of the two forests."""
+    shared = set(npp) <= set(rs)
+    more = [name for name in rs if not shared or name not in npp]
+    lists = [textwrap.fill(", ".join(map(predictor_name, names)), 27) for names in (npp, more)]
+    return {
+        "spatial": ("Maps", lists[0]),
+        "soil": (("The same maps and" if more else "The same maps") if shared else "Maps", lists[1]),
+        "npp_forest": ("Random forest of NPP", f"{len(npp)} predictors (Eq. 1)"),
+        "rs_forest": ("Random forest of ln Rs", f"{len(rs)} predictors (Eq. 2)"),
+    }
+
+
 def _arrow(axes: Axes, start: str, end: str) -> None:
     """Draw an arrow from the lower edge of a box to the upper edge of another, or sideways within a row."""
     (x0, y0, width0, height0), (x1, y1, width1, height1) = _BOXES[start][:4], _BOXES[end][:4]
@@ -167,13 +175,13 @@ def _class_entries(cover: xr.DataArray) -> list[Patch]:
 
 
 def _position_map(axes: Axes, cube: xr.Dataset, boundary: BaseGeometry) -> None:
-    """Draw the whole grid's relief in grey, its water in blue, and where the plateau lies in it."""
+    """Draw the whole grid's relief in grey, its water in blue, and where the region lies in it."""
     cube = panels.every_kth_cell(cube[["elevation", "land_cover"]])
     elevation, water = panels.flat(cube["elevation"]), panels.flat(cube["land_cover"]) == 17
     panels.draw_cells(axes, elevation.where(~water), style.Scale("cmc.grayC_r", Normalize(-500, 7000)))
     panels.draw_cells(axes, xr.where(water, 1.0, np.nan), style.Scale(ListedColormap(["#cfe6f5"]), None))
     panels.outline(axes, boundary, width=1.6, colour="#c2185b")
-    panels.graticule(axes, 20, 10, {"left": "y", "bottom": "x"})
+    panels.graticule(axes, bounds(cube), {"left": "y", "bottom": "x"})
     axes.set_title("position on the grid of the maps", fontsize=8.5)
 
 

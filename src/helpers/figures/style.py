@@ -218,5 +218,5 @@ def _pooled(fields: Sequence[xr.DataArray]) -> NDArray[np.float64]:
     values = np.concatenate([np.asarray(field, dtype=float).ravel() for field in fields])
     values = values[np.isfinite(values)]
     if not values.size:
-        raise ValueError("no map holds a single value to draw; check the plateau mask and the step that made the maps")
+        raise ValueError("no map holds a single value to draw; check the region's mask and the step that made the maps")
     return values

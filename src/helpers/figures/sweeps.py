@@ -1,4 +1,4 @@
-"""Figures that read a sweep: what the plateau's carbon balance depends on."""
+"""Figures that read a sweep: what the region's carbon balance depends on."""
 
 from collections.abc import Mapping
 
@@ -20,7 +20,7 @@ def specification_curve(nep: pd.Series, chosen: pd.DataFrame, base: object, refe
     """Draw every cell's NEP in order, and below it the choices that each cell makes.
 
     Each row of the lower part is one value of a choice; a mark stands below each cell that has it. To its right stands
-    the share of these cells that call the plateau a sink. ``chosen`` has the index of ``nep`` and the columns
+    the share of these cells that call the region a sink. ``chosen`` has the index of ``nep`` and the columns
     (parameter, value), see :func:`helpers.sweeps.results.choice_table`; ``base`` is the cell of the paper's path, which
     is marked; the reference is a name and a value to compare with. Without a cell a ValueError is raised.
     """

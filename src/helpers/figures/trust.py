@@ -107,17 +107,20 @@ def error_maps(fields: Mapping[str, tuple[xr.DataArray, str]], boundary: BaseGeo
 
 @style.styled
 def budget_interval(
-    totals: Mapping[str, np.ndarray], scenarios: pd.DataFrame, published: pd.DataFrame, truth: float | None
+    totals: Mapping[str, np.ndarray], scenarios: pd.DataFrame, published: pd.DataFrame | None, truth: float | None
 ) -> Figure:
     """Draw the draws of the sink (a), and its interval by assumption beside published estimates (b).
 
-    All are in Tg C yr-1: ``totals`` the NEP of each draw under the main assumptions, by part of the plateau;
+    All are in Tg C yr-1: ``totals`` the NEP of each draw under the main assumptions, by part of the region;
     ``scenarios`` a row per assumption; ``published`` with ``low`` and ``high``, equal where a work gives one number;
-    and the true total of a simulated plateau, or None.
+    or None; and the true total of a simulated world, or None.
     """
     ends = ["total_low_TgC_yr", "total_high_TgC_yr"]
     style.require_columns(scenarios, ["label", "total_TgC_yr", *ends, "sink_probability"], "budget_interval, scenarios")
-    style.require_columns(published, ["label", "low", "high"], "budget_interval, published")
+    if published is None:
+        published = pd.DataFrame({"label": [], "low": [], "high": []})
+    else:
+        style.require_columns(published, ["label", "low", "high"], "budget_interval, published")
     figure = style.blank(2.8 + 0.27 * (len(scenarios) + len(published)))
     upper, lower = figure.subplots(2, 1, height_ratios=[2.4, 0.27 * (len(scenarios) + len(published) + 1)])
     for (name, values), colour in zip(totals.items(), style.series_colours(totals).values(), strict=True):
@@ -146,7 +149,7 @@ def budget_interval(
 
 @style.styled
 def variance_bars(table: pd.DataFrame) -> Figure:
-    """Draw how much each source alone moves NPP, Rh and NEP of the plateau, beside all together.
+    """Draw how much each source alone moves NPP, Rh and NEP of the region, beside all together.
 
     A row is a source: ``label``, ``npp_sd_gC_m2_yr``, ``rh_sd_gC_m2_yr``, ``nep_sd_gC_m2_yr``; the last one is all.
     """
@@ -159,13 +162,13 @@ def variance_bars(table: pd.DataFrame) -> Figure:
         axes.bar_label(bars, fmt="%.0f" if table[column].max() >= 20 else "%.1f", padding=3, fontsize=7.5)
         style.name_rows(axes, table["label"])
         axes.margins(x=0.18)
-    row[1].set_xlabel(with_units("standard deviation of the plateau mean", FLUX_UNITS))
+    row[1].set_xlabel(with_units("standard deviation of the mean", FLUX_UNITS))
     return figure
 
 
 @style.styled
 def family(table: pd.DataFrame) -> Figure:
-    """Draw what each model of a family explains of held-back sites, beside the plateau mean that it gives.
+    """Draw what each model of a family explains of held-back sites, beside the mean of the region that it gives.
 
     A ``flux`` has a row of panels, a ``where`` a colour. ``map_mean_gC_m2_yr`` is missing for the mean of the records,
     which has no map.
@@ -194,7 +197,7 @@ def family(table: pd.DataFrame) -> Figure:
         bars = style.bars(right, means, style.OTHERS)
         right.bar_label(bars, fmt="%.0f", padding=3, fontsize=7.5)
         right.margins(x=0.18)
-        right.set_xlabel(with_units(f"{flux}, plateau mean", FLUX_UNITS))
+        right.set_xlabel(with_units(f"{flux}, mean of the map", FLUX_UNITS))
         style.name_rows(left, members)
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return figure

@@ -1,8 +1,8 @@
 """How far to trust the two forests: distances to sites, importance elsewhere, applicability, intervals of single cells.
 
 Notebook 06 asks these questions of both forests; the interval of the budget is in :mod:`helpers.balance.uncertainty`.
-The table ``cells`` has the map's m cells with ``longitude``, ``latitude`` and their predictors; ``plateau`` is a map on
-the grid that they come from; ``dissimilarity`` is the index of each cell, shape (m,).
+The table ``cells`` has the map's m cells with ``longitude``, ``latitude`` and their predictors; ``in_region`` is a map
+on the grid that they come from; ``dissimilarity`` is the index of each cell, shape (m,).
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from mapforest.intervals import QuantileForest
 #: Schemes that distances and applicability are shown for, from the kindest to the strictest. The last draws the maps.
 SCHEMES = ("random", "site", "block_250_km", "knndm")
 MATCHED = "distance-matched folds"
+#: Records that an expected error is taken from.
+WINDOW = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,7 +192,7 @@ def use_map(
     spaces: Mapping[str, TrainingSpace],
     dissimilarity: Mapping[str, NDArray[np.float64]],
     cells: pd.DataFrame,
-    plateau: xr.DataArray,
+    in_region: xr.DataArray,
 ) -> xr.DataArray:
     """Return a map of why cells may not be used: 0 they may, 1 unlike any site, 2 a land cover without a site.
 
@@ -198,7 +200,7 @@ def use_map(
     """
     beyond = np.logical_or.reduce([~applicability.inside(spaces[name], di) for name, di in dissimilarity.items()])
     unseen = np.logical_or.reduce([applicability.unseen_classes(space, cells) for space in spaces.values()])
-    return cell_map(cells, np.select([unseen, beyond], [2, 1], 0), plateau)
+    return cell_map(cells, np.select([unseen, beyond], [2, 1], 0), in_region)
 
 
 def check_intervals(settings: Settings, forest: Grown) -> tuple[pd.DataFrame, QuantileForest]:
@@ -249,11 +251,17 @@ def interval_limits(
 
 
 def expected_error(
-    forest: Grown, space: TrainingSpace, dissimilarity: NDArray[np.float64], cells: pd.DataFrame, plateau: xr.DataArray
+    forest: Grown,
+    space: TrainingSpace,
+    dissimilarity: NDArray[np.float64],
+    cells: pd.DataFrame,
+    in_region: xr.DataArray,
 ) -> xr.DataArray:
     """Return a map of the RMSE to expect at each cell's dissimilarity; missing beyond the largest that was tried.
 
     It is in the unit of the forest's target; the space is the forest's own, from :func:`applicability_by_scheme`.
     """
-    profile = applicability.error_profile(space.training_di, forest.matched["observed"], forest.matched["predicted"])
-    return cell_map(cells, applicability.expected_rmse(profile, dissimilarity), plateau)
+    pairs = forest.matched
+    window = min(WINDOW, len(pairs))  # fewer records say nothing of how the error grows: all cells have their RMSE
+    profile = applicability.error_profile(space.training_di, pairs["observed"], pairs["predicted"], window)
+    return cell_map(cells, applicability.expected_rmse(profile, dissimilarity), in_region)

@@ -1,7 +1,7 @@
 """Which sites train our estimate, and what one row of them is: the choice with the least error at held-back sites.
 
-The paper trains on the plateau's records alone. The sites of the rest of China are others, but they are many, and what
-is right for the map is a question that held-back sites of the region can answer.
+The paper trains on the plateau's records alone. The sites of a region's surroundings are others, but they are many,
+and what is right for the map is a question that held-back sites of the region can answer.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from mapforest.validation import ModelFactory
 
 Choice = tuple[str, str]  # a training domain and an aggregation
 _GAINS = {"r2_explained": "gain", "r2_low": "gain_low", "r2_high": "gain_high"}
-_AGGREGATIONS = ("rows", "site_mean")
+DOMAINS, AGGREGATIONS = ("region", "surroundings"), ("rows", "site_mean")
 
 
 class TrainedOn(RegressorMixin, BaseEstimator):
@@ -54,8 +54,8 @@ def training_choices(
 
     Each choice trains the forest of logarithms. All choices are judged at the same sites, each site once, in the same
     folds, which are as far from the other sites as the cells are. The run's own choice stays unless another is surely
-    better. The arguments are those of :func:`helpers.sites.training.training_table`, and the cells those of
-    :func:`helpers.balance.cells.budget_cells`.
+    better. A region without surroundings has one domain. The arguments are those of
+    :func:`helpers.sites.training.training_table`, and the cells those of :func:`helpers.balance.cells.budget_cells`.
 
     A row is a choice: ``training_domain``, ``aggregation``, ``n_rows``, ``n_sites``; ``n`` (sites of the region that
     are held back), ``rmse_gC_m2_yr``, ``bias_gC_m2_yr``; ``gain``, 1 less the ratio of its squared error to that of the
@@ -65,9 +65,9 @@ def training_choices(
     """
     aggregation = f"{name}_aggregation"
     own = (settings.training_domain, getattr(settings, aggregation))
+    domains = DOMAINS if settings.region.surroundings else DOMAINS[:1]
     tables = {}
-    domains = ("region", "surroundings") if settings.region.surroundings else ("region",)
-    for choice in dict.fromkeys([own, *product(domains, _AGGREGATIONS)]):
+    for choice in dict.fromkeys([own, *product(domains, AGGREGATIONS)]):
         changed = settings.model_copy(update={"training_domain": choice[0], aggregation: choice[1], "threads": 1})
         tables[choice] = training.training_table(changed, name, cube, used)[0]
     sites = tables[domains[-1], "site_mean"]

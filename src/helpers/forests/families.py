@@ -118,7 +118,7 @@ def members(settings: Settings, name: str, n_trees: int) -> dict[str, ModelFacto
     """Return the family of a flux, ``npp`` or ``rs``: by name, what makes a member from a seed, not fitted.
 
     Members see the run's predictors of that flux, and all records have one weight. They are, in this order: the mean of
-    the plateau's records (the baseline), the paper's forest, a forest of logarithms (for Rs the paper's own, with
+    the region's records (the baseline), the paper's forest, a forest of logarithms (for Rs the paper's own, with
     smearing), gradient boosting that rises with :data:`RISING`, ridge regression, a published climate model scaled to
     the records, and the same with a forest of its residuals. The forests have ``n_trees`` trees.
     """
@@ -169,7 +169,7 @@ def members(settings: Settings, name: str, n_trees: int) -> dict[str, ModelFacto
 
 
 def cold_steppe(cube: xr.Dataset, table: pd.DataFrame) -> NDArray[np.bool_]:
-    """Return which rows of a training table lie on cold steppe, most of the plateau: grassland below 0 degC."""
+    """Return which rows of a training table lie on cold steppe, most of the paper's plateau: grassland below 0 degC."""
     here = sample(cube, table, ["land_cover", "temperature"])
     return ((here["land_cover"] == GRASSLAND) & (here["temperature"] < 0)).to_numpy()
 
@@ -186,7 +186,7 @@ def scored(
     """Score every member of a family on the same held-back sites, beside the ``baseline``.
 
     The table has n rows with the predictors and the flux [g C m-2 yr-1] in ``value``; ``fold``, shape (n,), is the fold
-    of each. ``places`` are rows that are scored together, bool of shape (n,), by name, such as those of the plateau and
+    of each. ``places`` are rows that are scored together, bool of shape (n,), by name, such as those of the region and
     of :func:`cold_steppe`; one without a row is left out. ``threads`` is the number of processes, which do not change
     the result.
 

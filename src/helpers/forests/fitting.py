@@ -2,7 +2,7 @@
 
 Each function takes the settings of the run, the name of the forest (``npp`` is Eq. 1, ``rs`` is Eq. 2) and data, and
 returns data. A training table has n rows with the flux in ``value`` and the forest's target (:func:`target`); a cube
-has the covariates on the target grid, ``plateau`` and ``cell_area``.
+has the covariates on the target grid, ``in_region`` and ``cell_area``.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def target(settings: Settings, name: str) -> Target:
 
 
 def site_balance(cube: xr.Dataset, table: pd.DataFrame) -> pd.DataFrame:
-    """Compare the land cover of the training sites with that of the plateau.
+    """Compare the land cover of the training sites with that of the region.
 
     The result is that of :func:`helpers.data.land_cover.land_cover_balance`.
     """
@@ -140,7 +140,7 @@ def applicable_cells(
 def influential_records(
     settings: Settings, name: str, forest: RandomForest, table: pd.DataFrame, cube: xr.Dataset, mean: float
 ) -> pd.DataFrame:
-    """Return the plateau's mean flux without each site, and without all sites of each 50 km, greatest change first.
+    """Return the region's mean flux without each site, and without all sites of each 50 km, greatest change first.
 
     The changes are those of :func:`mapforest.influence.influence`, at a sample of the cells, each in one of its years.
     The forest and the table are those of :func:`grow`; ``mean`` is that of the map [g C m-2 yr-1].
@@ -194,7 +194,7 @@ def influential_records(
 
 
 def area_share(cells: xr.DataArray, cube: xr.Dataset) -> float:
-    """Return the share of the plateau's area, from 0 to 1, that some of its cells (a map of bool) cover."""
+    """Return the share of the region's area, from 0 to 1, that some of its cells (a map of bool) cover."""
     return float(cube["cell_area"].where(cells).sum() / cube["cell_area"].where(cube["in_region"]).sum())
 
 

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import yaml
@@ -29,7 +30,16 @@ SIMULATED_BANNER = (
     "<strong>Simulated:</strong> this build shows the virtual plateau. Its terrain and land cover are real, "
     "its climate and ecosystem are invented. It tests the method and is no evidence about the plateau."
 )
+#: Pages with numbers of a run that hold for any region; the others with such numbers tell of the paper's plateau.
+GENERAL_PAGES = frozenset({"methods", "scaling"})
 NAMED_PACKAGES = ("jupyter-book", "numpy", "pandas", "papermill", "scikit-learn", "xarray")
+#: What such a page says in the book of another region.
+_ELSEWHERE = Template(
+    "This page is about the paper's plateau, and quotes numbers of its run: read it in the book of the configuration "
+    "`open` (`make book CONFIG=open`). This book is about $called. Its balance is on [the first page](intro.md); what "
+    "it was made from is in {doc}`notebook 01 </notebooks/01_data_preparation>`, how far it can be believed in "
+    "{doc}`notebook 06 </notebooks/06_uncertainty>`."
+)
 MATHJAX_PARTS = ("a11y", "input/tex", "output/chtml", "sre", "tex-chtml.js", "ui")
 
 
@@ -66,6 +76,8 @@ def stage(settings: Settings, folder: Path) -> Path:
     source = folder / "source"
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(root / "book", source / "book", ignore=shutil.ignore_patterns(".*", "__pycache__"))
+    if not settings.region.of_paper:
+        tell_of_region(source / "book", settings)
     (source / "notebooks").mkdir()
     for path in executed.values():
         notebook = with_alt_texts(json.loads(path.read_text(encoding="utf-8")))
@@ -79,6 +91,25 @@ def stage(settings: Settings, folder: Path) -> Path:
     (generated / "catalogue.md").write_text(_catalogue_page(), encoding="utf-8")
     (generated / "provenance.md").write_text(_provenance_page(provenance), encoding="utf-8")
     return source
+
+
+def tell_of_region(pages: Path, settings: Settings) -> None:
+    """Give a folder of pages a first page on the region of a run, and take from the others what is not true of it.
+
+    The first page is ``workflow/region_intro.md``. A page with numbers of a run, other than :data:`GENERAL_PAGES`,
+    tells of the paper's plateau: it keeps its title and the files that it includes, and says where the region's numbers
+    are.
+    """
+    region = settings.region
+    words = {"name": region.name, "called": region.called, "config": settings.config}
+    for path in sorted(pages.glob("*.md")):
+        text = path.read_text(encoding="utf-8")
+        if "{glue:" not in text or path.stem in GENERAL_PAGES:
+            continue
+        title, included = text.partition("\n")[0], re.findall(r"^```\{include\}.*?^```$", text, re.M | re.S)
+        path.write_text("\n\n".join([title, _ELSEWHERE.substitute(words), *included]) + "\n", encoding="utf-8")
+    template = (project_root() / "workflow" / "region_intro.md").read_text(encoding="utf-8")
+    (pages / "intro.md").write_text(Template(template).substitute(words), encoding="utf-8")
 
 
 def merge_provenance(run_folder: Path, names: Sequence[str], settings: Settings) -> dict[str, Any]:
@@ -116,11 +147,16 @@ def merge_provenance(run_folder: Path, names: Sequence[str], settings: Settings)
 
 
 def resolved_config(config: Mapping[str, Any], provenance: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the content of ``_config.yml`` with the footer of a run, and with the banner if its world is simulated."""
+    """Return the content of ``_config.yml`` with the footer of a run, and with the banner if its world is simulated.
+
+    The title asks about the region of the run.
+    """
     page = dict(config.get("html", {})) | {"extra_footer": footer(provenance)}
     if provenance["settings"]["world"] in WORLDS_WITH_TRUTH:
         page["announcement"] = SIMULATED_BANNER
-    return dict(config) | {"html": page}
+    region = provenance["settings"]["region"]
+    title = {} if region["of_paper"] else {"title": f"Is {region['called']} a carbon sink?"}
+    return dict(config) | title | {"html": page}
 
 
 def footer(provenance: Mapping[str, Any]) -> str:

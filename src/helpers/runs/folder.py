@@ -215,15 +215,17 @@ class Run:
         """Show Markdown with numbers that this notebook has glued: the same sentence in JupyterLab and in the book.
 
         ``{nep_mean:+.0f}`` stands for the number glued under that name, ``{nep_sign}`` for a text; what is filled in is
-        bold, with a true minus sign. A brace of its own is written twice. RunError is raised if a name was not glued,
-        or a format does not fit its value.
+        bold, with a true minus sign. ``{region}`` is the name of the region within a sentence, and plain. A brace of
+        its own is written twice. RunError is raised if a name was not glued, or a format does not fit its value.
         """
         from IPython.display import Markdown, display
 
         parts = []
         for before, name, form, _ in Formatter().parse(text):
             parts.append(before)
-            if name is not None:
+            if name == "region":
+                parts.append(self.settings.region.called)
+            elif name is not None:
                 parts.append(f"**{self._filled(name, form or '')}**")
         display(Markdown("".join(parts).strip()))
 

@@ -86,7 +86,7 @@ def read_michaletz(path: str | Path, places: Places) -> pd.DataFrame:
     The file is ``Michaletz2014.csv``; what else is needed or refused is as for :func:`read_srdb`. The Chinese plots are
     those of Luo 1996 and Ni et al. 2001, found by the column ``Source``: mostly inventory plots, so the value rests on
     regional allometries and leaf residence times. No year is given, and no elevation: the boundary alone decides about
-    the plateau. The climate was interpolated to the plot, not measured there (every mean temperature is a twelfth of
+    the region. The climate was interpolated to the plot, not measured there (every mean temperature is a twelfth of
     tenths of a degree), so it can tell that a coordinate was changed later, and little more.
     """
     plots = _read_columns(path, _MICHALETZ_NUMBERS, _MICHALETZ_TEXTS, "Michaletz et al. 2014")
@@ -115,7 +115,7 @@ def read_sun2022(path: str | Path, places: Places) -> pd.DataFrame:
     refused is as for :func:`read_srdb`. Entries without above-ground production have no total: their value is missing.
     By ``belowground_share`` quality control finds root biomass taken for production. Cautions of the table go to
     ``note`` and exclude nothing, except the one that tells of a treated plot. The table has no years, treatments or
-    references. The boundary alone decides about the plateau. Its elevation was read from a map at the coordinates: it
+    references. The boundary alone decides about the region. Its elevation was read from a map at the coordinates: it
     is not the record's own, since it cannot contradict them.
     """
     entries = _read_columns(path, _SUN_NUMBERS, _SUN_TEXTS, "Sun et al. 2022")

@@ -217,11 +217,11 @@ def summarise(observations: pd.DataFrame) -> pd.DataFrame:
     The columns are ``variable``, ``source``, ``formation``, ``n``, ``sites``, ``n_surroundings``, ``n_region``,
     ``sites_region`` and ``mean_region_gC_m2_yr``.
     """
-    plateau = observations["in_region"]
+    inside = observations["in_region"]
     table = observations.assign(
         formation=observations["vegetation"].str.split(":").str[0].replace("", "not stated"),
-        plateau_site=observations["site"].where(plateau),
-        plateau_value=observations["value"].where(plateau),
+        region_site=observations["site"].where(inside),
+        region_value=observations["value"].where(inside),
     )
     groups = table.groupby(["variable", "source", "formation"])
     return groups.agg(
@@ -229,6 +229,6 @@ def summarise(observations: pd.DataFrame) -> pd.DataFrame:
         sites=("site", "nunique"),
         n_surroundings=("in_surroundings", "sum"),
         n_region=("in_region", "sum"),
-        sites_region=("plateau_site", "nunique"),
-        mean_region_gC_m2_yr=("plateau_value", "mean"),
+        sites_region=("region_site", "nunique"),
+        mean_region_gC_m2_yr=("region_value", "mean"),
     ).reset_index()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pandera.pandas as pa
 
-#: ``contains(longitude, latitude)`` tells, for arrays in degrees, which points lie inside the plateau's boundary.
+#: ``contains(longitude, latitude)`` tells, for arrays in degrees, which points lie inside the region's boundary.
 Contains = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 #: The unit of every value.

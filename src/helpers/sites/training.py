@@ -17,7 +17,7 @@ from mapforest.forest import RandomForest
 #: What the rules of :func:`choose_rs` leave out, for the flow table.
 _RS_RULES = {
     "paper": "every record counts",
-    "boundary": "on the plateau only by its elevation, not inside the boundary",
+    "boundary": "in the region only by its elevation, not inside the boundary",
     "coverage": f"measured over less than {PAIR_COVERAGE} of the year, or over an unknown part of it",
 }
 
@@ -25,8 +25,8 @@ _RS_RULES = {
 def choose_rs(used: pd.DataFrame, rule: str) -> pd.DataFrame:
     """Return the observations with those records of Rs that a rule takes; the other fluxes stay.
 
-    ``paper`` takes all of them. ``boundary``: on the plateau is what lies inside its boundary, not also high land of
-    the paper's box outside of it, by the column ``inside_boundary``. ``coverage``: what was measured over half of the
+    ``paper`` takes all of them. ``boundary``: in the region is what lies inside its boundary, not also high land of
+    its box outside of it, by the column ``inside_boundary``. ``coverage``: what was measured over half of the
     year or more, by the column ``annual_coverage``; where that is unknown the record is left out. Another rule, or a
     table without the column that the rule needs, raises a DataError.
     """

@@ -84,7 +84,7 @@ def base_cell(done: pd.DataFrame) -> pd.Series:
 
 
 def share_of_sinks(done: pd.DataFrame) -> float:
-    """Return the share of cells that call the plateau a sink: NEP above zero."""
+    """Return the share of cells that call the region a sink: NEP above zero."""
     return float((done[NEP] > 0).mean())
 
 
