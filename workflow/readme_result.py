@@ -15,9 +15,9 @@ from PIL import Image
 from helpers.balance.draws import SOURCES
 from helpers.balance.verdict import rounded, verdict
 from helpers.config import load_config, project_root
-from helpers.names import source_name
+from helpers.names import choice_name, source_name
 from helpers.runs.files import runs_folder, written_whole
-from helpers.sweeps.results import read_results
+from helpers.sweeps.results import complete, read_results, variance_shares
 
 BEGIN, END = "<!-- result:begin -->", "<!-- result:end -->"
 PICTURE = Path("book/_static/nep_open.png")
@@ -105,13 +105,16 @@ def _of_the_sweep(sweep: pd.DataFrame | None) -> list[str]:
     """Return what the paths through other choices say; nothing without a sweep."""
     if sweep is None or sweep.empty:
         return []
-    done = sweep[sweep["status"] == "done"]
+    done = complete(sweep)
+    alone = variance_shares(done).query("parameters == 1").head(3)
+    explained = ", ".join(f"{choice_name(row.term)} {row.share:.0%}" for row in alone.itertuples())
     sink = done["nep_total_TgC_yr"] > 0
     kept = done["site_resample"] == 0
     return [
         f"Of {len(done)} paths through choices that can be defended, {sink.mean():.0%} end in a sink:",
         f"{(sink & ~kept).sum()} of the {(~kept).sum()} that draw other sites,",
         f"and {(sink & kept).sum()} of the {kept.sum()} that keep them.",
+        *([f"Where all choices are crossed, the variance of NEP comes mostly from {explained}."] if explained else []),
     ]
 
 

@@ -62,9 +62,19 @@ def test_the_interval_and_what_decides_it_stand_beside_the_verdict():
 
 def test_a_sweep_is_told_by_the_sites_that_its_cells_keep():
     status, nep = ["done"] * 4 + ["failed"], [5.0, -5.0, -5.0, -5.0, None]
-    sweep = pd.DataFrame({"status": status, "nep_total_TgC_yr": nep, "site_resample": [3, 4, 0, 0, 0]})
-    told = block(sweep=sweep)
+    sweep = pd.DataFrame({"status": status, "nep_total_TgC_yr": nep, "nep_mean_gC_m2_yr": nep, "crossed": False})
+    told = block(sweep=sweep.assign(site_resample=[3, 4, 0, 0, 0]))
     assert "Of 4 paths" in told and "25% end in a sink: 1 of the 2 that draw other sites, and 0 of the 2" in told
+    assert "variance of NEP" not in told
+
+
+def test_the_crossed_choices_are_named_by_the_variance_that_each_explains():
+    """NEP is 10 more with the logs of NPP and 5 more with another line: 100 and 25 of 125."""
+    scale, line = ["flux", "flux", "log", "log"] * 2, ["paper", "share"] * 4
+    nep = [10.0 * (one == "log") + 5 * (two == "share") for one, two in zip(scale, line, strict=True)]
+    sweep = pd.DataFrame({"npp_scale": scale, "rs_rh_line": line, "nep_total_TgC_yr": nep, "nep_mean_gC_m2_yr": nep})
+    told = block(sweep=sweep.assign(status="done", crossed=True, site_resample=0))
+    assert "the variance of NEP comes mostly from NPP scale 80%, Rs Rh line 20%." in told
 
 
 def test_block_replaces_what_stood_between_the_markers():
