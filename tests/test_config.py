@@ -68,7 +68,7 @@ def test_a_file_without_keys_is_refused(tmp_path):
 
 
 def test_missing_configuration_lists_those_there_are():
-    with pytest.raises(ConfigError, match="there are: open"):
+    with pytest.raises(ConfigError, match="there are: .*open, virtual"):
         load_config("opne")
 
 
@@ -97,7 +97,9 @@ MINE = real_values(resolution=0.5)
     "values", [MINE, MINE | {"n_trees": 7, "run": "trial"}, {"world": "real"}, {"world": "virtual"}]
 )
 def test_a_file_by_papermill_that_does_not_say_its_name_is_refused_and_asked_for_it(values):
-    with pytest.raises(ConfigError, match=f"world is '{values['world']}'.*add a line 'config: NAME'.*there are: open"):
+    with pytest.raises(
+        ConfigError, match=f"world is '{values['world']}'.*add a line 'config: NAME'.*there are: .*open, virtual"
+    ):
         config.from_notebook(injected(**values))
 
 
@@ -236,6 +238,10 @@ REFUSED = {
     "key": ({"predictors": predictors(lai=OWN_MAP | {"units": "1"})}, r"predictors\.lai\.Layer\.units: Extra inputs"),
     "nameless": ({"region": {"name": "", "boundary": "a.shp"}}, r"region\.name: .*at least 1 character"),
     "left out": ({"left_out": "ndvi"}, "left_out is 'ndvi'; expected none or one of precipitation, "),
+    "check": (
+        {"predictors": predictors(without=["npp_modis"]), "npp_predictors": ["lai"], "rs_predictors": ["srad"]},
+        "npp_modis_at_sites is 'modis_npp_sites', but predictors has no npp_modis",
+    ),
     "mtry": ({"npp_predictors": ["lai", "soc"], "npp_mtry": 3}, "npp_mtry is 3, but this forest has 2 predictors"),
     "mtry of rs": ({"rs_predictors": ["lai", "soc"], "rs_mtry": 3}, "rs_mtry is 3, but this forest has 2 predictors"),
 }
@@ -285,6 +291,7 @@ def test_a_virtual_world_has_the_papers_predictors_and_no_others():
 
 def test_the_papers_mtry_follows_a_shorter_list_of_predictors():
     three = {"rs_predictors": ["lai", "soc", "srad"], "predictors": predictors(without=["npp_modis"])}
+    three["npp_modis_at_sites"] = ""
     settings = real(npp_predictors=["lai", "soc"], **three)
     forests = [training.from_settings(settings, name, 10, 1) for name in ("npp", "rs")]
     assert [(forest.mtry, forest.predictors) for forest in forests] == [

@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 from matplotlib.colors import to_rgba
 
+from helpers.config import NPP_PREDICTORS, RS_PREDICTORS
 from helpers.figures.fits import importance
 from helpers.figures.study import fig2_flow
 from helpers.figures.style import LAND_COVER, SINK, SOURCE, diverging, sequential, sign_colours
@@ -19,7 +20,7 @@ from helpers.names import pretty_units
 def test_a_figure_leaves_no_trace_in_the_session():
     before = dict(mpl.rcParams)
     with mpl.rc_context({"font.size": 31.0}):
-        figure = fig2_flow()
+        figure = fig2_flow(NPP_PREDICTORS, RS_PREDICTORS)
         assert mpl.rcParams["font.size"] == 31.0
     assert dict(mpl.rcParams) == before
     assert plt.get_fignums() == []
@@ -37,7 +38,7 @@ def test_a_figure_looks_the_same_whatever_the_sessions_settings():
 
 
 def test_a_figure_shows_itself_in_a_notebook():
-    picture, metadata = fig2_flow()._repr_png_()
+    picture, metadata = fig2_flow(NPP_PREDICTORS, RS_PREDICTORS)._repr_png_()
     assert picture.startswith(b"\x89PNG") and metadata == {"width": 800}
 
 
