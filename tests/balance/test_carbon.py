@@ -88,6 +88,12 @@ def test_pairs_take_their_own_rh_where_there_is_one_and_else_the_other():
     }
 
 
+def test_without_another_product_of_rs_only_those_with_their_own_rh_are_paired():
+    products = {"modis": flux(5.0), "casa_cnp": flux(7.0)}
+    pairs = carbon.product_pairs(flux(1.0).expand_dims(time=[2000]), products, {"casa_cnp": flux(6.5)}, None)
+    assert {name: float(field[0, 0]) for name, field in pairs.items()} == {"NEP1": 1, "NEP2 (CASA-CNP)": 0.5}
+
+
 def test_a_member_has_a_balance_where_it_has_both_fluxes():
     npp = xr.concat([flux(5.0), flux(7.0)], pd.Index(["forest", "paper"], name="member"))
     rs = xr.concat([flux(4.0), flux(np.nan)], pd.Index(["forest", "paper"], name="member"))

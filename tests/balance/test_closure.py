@@ -78,6 +78,13 @@ def test_an_estimate_without_a_source_uses_up_no_soil(cube):
     assert np.isnan(row["value"]) and row["breach_share"] == 0
 
 
+def test_another_region_is_not_held_against_the_inventories_of_the_plateau(cube):
+    here, elsewhere = table(cube), table(cube, inventories=False)
+    of_plateau = {"NEP of grassland", "years until a source has used it up, median"}
+    assert set(here.index) - set(elsewhere.index) == of_plateau
+    assert elsewhere.equals(here.drop(index=list(of_plateau)))
+
+
 def test_bare_ground_and_ice_have_little_of_either_flux(cube):
     rows = table(cube)
     bare = rows[rows["law"].str.startswith("little lives")].set_index("law", append=True)

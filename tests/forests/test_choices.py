@@ -96,6 +96,14 @@ def test_the_runs_own_choice_comes_first_and_is_what_the_others_are_compared_wit
     assert choices["gain"].to_numpy() == pytest.approx(1 - ratio.to_numpy())
 
 
+def test_a_region_without_surroundings_has_one_domain():
+    alone = SETTINGS.model_copy(update={"region": SETTINGS.region.model_copy(update={"surroundings": None})})
+    used = observed(160, east=1.0)
+    choices, _ = compared(used[used["in_region"]], alone)
+    assert choices["training_domain"].tolist() == ["region", "region"]
+    assert (choices["n"] == choices["n_sites"]).all()
+
+
 def test_all_choices_are_judged_at_each_site_of_the_plateau_once():
     used = observed(160, east=1.0)
     twice = pd.concat([used, used[used["in_region"]]], ignore_index=True)
