@@ -114,4 +114,5 @@ def test_papermill_alone_runs_a_notebook_as_the_readme_says(tmp_path):
     )
     assert done.returncode == 0, done.stderr[-2000:]
     record = json.loads((tmp_path / "trial" / "provenance" / "08_scaling.json").read_text())
-    assert record["finished"] and record["settings"]["world"] == "open"
+    settings = record["settings"]
+    assert record["finished"] and (settings["config"], settings["world"]) == ("open", "real")
