@@ -38,7 +38,8 @@ def test_none_leaves_the_files_value():
         ({"n_trees": "many"}, "n_trees: .*valid integer.*'many'"),
         ({"npp_mtry": 8}, "npp_mtry is 8, but this forest has 7 predictors"),
         ({"rs_mtry": 9}, "rs_mtry is 9, but this forest has 8 predictors"),
-        ({"world": "paper"}, "world: .*'virtual' or 'real'"),
+        ({"world": "paper"}, "world is 'paper'; expected virtual, real .*, or the configuration .*open"),
+        ({"world": 3}, "world: .*'virtual' or 'real'"),
         ({"west": 120.0, "east": 100.0}, "west .120.0. lies beyond east .100.0."),
         ({"first_year": 2018, "last_year": 2000}, "first_year .2018. lies beyond last_year .2000."),
         ({"run": "../elsewhere"}, "run: .*plain name"),
@@ -338,3 +339,14 @@ def test_keys_of_the_catalogue_are_no_files_of_your_own(tmp_path):
     )
     assert config.own_files(settings) == named
     assert config.own_files(real()) == []
+
+
+def test_a_world_may_be_named_after_the_configuration_that_describes_it(tmp_path):
+    """A file of three lines has the layers, the sites and the grid of the other one, and its own parameters."""
+    path = tmp_path / "mine.yml"
+    path.write_text("config: mine\nworld: japan\nresolution: 0.5\nproducts: {}\n")
+    mine, japan = load_config(path), load_config("japan")
+    assert (mine.config, mine.world, mine.resolution, mine.products) == ("mine", "real", 0.5, {})
+    assert (mine.region, mine.predictors, mine.observations) == (japan.region, japan.predictors, japan.observations)
+    assert (mine.west, mine.north) == (japan.west, japan.north)
+    assert load_config("virtual", {"world": "open"}).predictors == load_config("open").predictors

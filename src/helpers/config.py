@@ -85,7 +85,10 @@ class Settings(BaseModel):
 
     config: str = Field(description="name of the base configuration, a file of config/")
     run: str = Field("", description="name of the run's folder below runs/; empty: the configuration's name")
-    world: Literal["virtual", "real"] = Field(description="simulated from the seed, or made of the files named below")
+    world: Literal["virtual", "real"] = Field(
+        description="virtual: simulated from the seed; real: of the files named below. In a file also the name of a "
+        "configuration, such as open, whose world it is"
+    )
     seed: int = Field(20230911, ge=0, le=2**32 - 1, description="the one seed of everything random")
     threads: int = Field(2, ge=1, le=1024, description="threads that grow and evaluate the forests")
 
@@ -302,9 +305,33 @@ def resolve(values: Mapping[str, Any], where: str = "the parameters") -> Setting
     """
     _refuse_unknown(values, where)
     try:
-        return Settings(**values)
+        return Settings(**_with_its_world(values, where))
     except ValidationError as error:
         raise ConfigError(f"{where}: " + "; ".join(_problem(item) for item in error.errors())) from None
+
+
+#: The parameters that describe a real world; a configuration may take all of them from another one.
+_OF_A_WORLD = (
+    *("region", "predictors", "products", "observations", "npp_modis_at_sites"),
+    *("west", "south", "east", "north"),
+)
+
+
+def _with_its_world(values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return parameters whose world, where it is named after a configuration, is filled in from that one's file."""
+    named = values.get("world")
+    if not isinstance(named, str) or named in ("virtual", "real"):
+        return dict(values)
+    path = project_root() / "config" / f"{named}.yml"
+    base = read_yaml(path) if named in config_names() else {}
+    if not isinstance(base, dict) or base.get("world") not in ("virtual", "real"):
+        known = ["virtual", "real", *config_names()]
+        raise ConfigError(
+            f"{where}: world is {named!r}; expected virtual, real with a region and its layers, or the configuration "
+            f"whose world it is: {', '.join(config_names())}{nearest_name(named, known)}"
+        )
+    world = {key: base[key] for key in _OF_A_WORLD if key in base}
+    return world | dict(values) | {"world": base["world"]}
 
 
 def load_config(config: str | Path, overrides: Mapping[str, Any] | None = None) -> Settings:

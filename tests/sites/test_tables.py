@@ -123,9 +123,11 @@ def test_a_number_or_an_answer_as_a_word_is_refused_with_the_valid_words(tmp_pat
 # kind: flags of place against the outline
 
 
-def test_the_outline_decides_and_a_typed_flag_against_it_is_told(tmp_path):
+@pytest.mark.parametrize("columns", [",in_surroundings,in_region", ",in_china,on_plateau"])
+def test_the_outline_decides_and_a_typed_flag_against_it_is_told(tmp_path, columns):
+    """The columns may have the names of earlier tables."""
     rows = ["coast,118,26,2010,900|,true,true", "inner,92,33,2010,250|,true,false", "south,78,20,2010,600|,true,"]
-    read = own(tmp_path, *rows, columns=",in_surroundings,in_region")
+    read = own(tmp_path, *rows, columns=columns)
     assert read.records["in_region"].tolist() == [False, True, True]
     assert read.records["in_surroundings"].tolist() == [True, True, False]
     region, surroundings = read.notes

@@ -32,6 +32,8 @@ _OPTIONAL = (
     *("in_surroundings", "in_region"),
     *("treatment", "quality", "vegetation", "reference", "possible_duplicate"),
 )
+#: Names that columns had when the region was the plateau alone.
+_EARLIER_NAMES = {"on_plateau": "in_region", "in_china": "in_surroundings"}
 #: Texts that may be added.
 _TEXTS = ("country", "record", "note")
 #: Numbers that may be added, and the range of what is possible.
@@ -93,7 +95,7 @@ def read_table(path: str | Path, places: Places) -> OwnTable:
     values, another unit, one name at two places.
     """
     path = Path(path)
-    raw = read_text(path, SCHEMA.columns)
+    raw = read_text(path, SCHEMA.columns).rename(columns=_EARLIER_NAMES)
     text = _known_columns(path, raw)
     table, problems = _typed(text)
     problems += _implausible(text, table, places.grid) + _too_small(text, table) + _scattered(text, table)
