@@ -223,6 +223,14 @@ def test_a_layer_that_is_not_needed_may_be_missing_if_no_forest_sees_it():
 
 REFUSED = {
     "no boundary": ({"region": {"name": "Valley"}}, "region has no boundary; expected a key .* or a vector file"),
+    "name of the cube": ({"predictors": predictors(cell_area=OWN_MAP)}, "'cell_area' cannot name a layer or a product"),
+    "name of a table": ({"predictors": predictors(value=OWN_MAP)}, "'value' cannot name a layer or a product"),
+    "no name": ({"predictors": predictors(**{"my map": OWN_MAP})}, "'my map' cannot name a layer or a product"),
+    "name of the forest": ({"products": {"npp": {"random_forest": "miami_npp"}}}, "'random_forest' cannot name"),
+    "depth that nothing has": (
+        {"predictors": predictors(soc="soc_0_30cm"), "soc_depth": 100},
+        "soc_depth is 100, but no name in predictors holds {soc_depth}",
+    ),
     "idle": ({"predictors": predictors(ndvi=OWN_MAP)}, "predictors has ndvi, which neither npp_predictors nor rs_"),
     "unknown": ({"npp_predictors": ["lia"]}, "npp_predictors has 'lia', which predictors lacks;.*did you mean 'lai'"),
     "unknown of rs": ({"rs_predictors": ["lai", "ndvi"]}, "rs_predictors has 'ndvi', which predictors lacks"),

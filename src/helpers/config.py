@@ -29,6 +29,17 @@ NPP_PREDICTORS = ("precipitation", "temperature", "srad", "land_cover", "elevati
 RS_PREDICTORS = (*NPP_PREDICTORS, "soc")
 
 
+#: Names that a layer cannot have: the cube, and the tables that layers are joined to, have them already.
+_TAKEN = frozenset(
+    (
+        *("in_region", "in_surroundings", "cell_area", "spatial_ref", "latitude", "longitude", "time", "year"),
+        *("variable", "site", "value", "unit", "treatment", "quality", "vegetation", "source", "reference"),
+        *("possible_duplicate", "n_records", "ln_npp", "ln_rs", "in_sample", "out_of_bag"),
+        *("area", "filled_area", "predicted_area", "block", "inside"),
+    )
+)
+
+
 class Outline(BaseModel):
     """A part of the world by its name and its outline."""
 
@@ -243,6 +254,16 @@ def _complete_world(settings: Settings) -> None:
     lacking = [name for name in NEEDED_LAYERS if name not in settings.predictors]
     if lacking:
         raise ValueError(f"predictors has no {', '.join(lacking)}; every world needs {', '.join(NEEDED_LAYERS)}")
+    for name in (*settings.predictors, *(name for maps in settings.products.values() for name in maps)):
+        if not re.fullmatch(r"[A-Za-z]\w*", name) or name in {*_TAKEN, "random_forest"}:
+            raise ValueError(
+                f"{name!r} cannot name a layer or a product; expected letters, digits and _, not a name of ours"
+            )
+    depths = [source for source in settings.predictors.values() if isinstance(source, str) and "{soc_depth}" in source]
+    if settings.soc_depth != 30 and not depths:
+        raise ValueError(
+            f"soc_depth is {settings.soc_depth}, but no name in predictors holds {{soc_depth}}; leave it out"
+        )
     for key in ("npp_predictors", "rs_predictors"):
         _refuse_unnamed(key, getattr(settings, key), settings.predictors)
     seen = {*settings.npp_predictors, *settings.rs_predictors, *NEEDED_LAYERS}

@@ -326,7 +326,9 @@ def test_a_grid_that_cuts_the_outline_is_refused_with_both_boxes(box):
 
 @pytest.mark.parametrize("box", [(90, 30, 94, 34), (89, 29, 95, 35)])
 def test_a_grid_that_just_holds_the_outline_is_taken(box):
-    region.refuse_cut(ANGLE, grid.target_grid(*box, 0.5), "Angle")
+    target = grid.target_grid(*box, 0.5)
+    region.refuse_cut(ANGLE, target, "Angle")
+    assert region.mask_from_polygon(ANGLE, target).any()
 
 
 def test_an_outline_comes_from_a_file_of_your_own_or_from_the_catalogue(tmp_path, monkeypatch):

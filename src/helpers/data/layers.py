@@ -103,7 +103,7 @@ def _opened(path: Path, layer: Layer, what: str, stack: ExitStack) -> xr.DataArr
 
 
 def _plain(field: xr.DataArray, what: str) -> xr.DataArray:
-    """Return a map with dimensions latitude and longitude, north first; it has one step in any other dimension."""
+    """Return a map with dimensions latitude and longitude; it has one step in any other dimension."""
     names = {"y": "latitude", "lat": "latitude", "x": "longitude", "lon": "longitude"}
     field = field.rename({old: new for old, new in names.items() if old in field.dims})
     many = [f"{dim} ({size})" for dim, size in field.sizes.items() if dim not in names.values() and size > 1]
@@ -117,7 +117,7 @@ def _plain(field: xr.DataArray, what: str) -> xr.DataArray:
     field = field.squeeze(drop=True).transpose("latitude", "longitude").astype("float32")
     if field.rio.crs == "EPSG:4326" and float(field["longitude"].max()) > 180:
         field = field.assign_coords(longitude=(field["longitude"] + 180) % 360 - 180).sortby("longitude")
-    return field.sortby("latitude", ascending=False)
+    return field
 
 
 def _reprojected(field: xr.DataArray, grid: xr.Dataset) -> xr.DataArray:
