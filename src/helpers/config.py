@@ -89,6 +89,25 @@ class Layer(BaseModel):
     high: float | None = Field(None, description="greatest plausible value")
 
 
+class Archives(BaseModel):
+    """Where the products with a connector come from: public addresses, each of which may be another server's."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    stac: str = Field("https://planetarycomputer.microsoft.com/api/stac/v1", description="STAC API")
+    stac_signing: str = Field(
+        "https://planetarycomputer.microsoft.com/api/sas/v1/token", description="signs the addresses of its files"
+    )
+    cmr: str = Field("https://cmr.earthdata.nasa.gov", description="NASA's catalogue; to search needs no account")
+    earthdata_login: str = Field("urs.earthdata.nasa.gov", description="host of NASA's login")
+    figshare: str = Field("https://api.figshare.com/v2", description="API of figshare")
+    zenodo: str = Field("https://zenodo.org/api", description="API of Zenodo")
+    glo90: str = Field("https://copernicus-dem-90m.s3.amazonaws.com", description="tiles of Copernicus GLO-90")
+    soilgrids: str = Field("https://files.isric.org/soilgrids/latest", description="SoilGrids")
+    ornl: str = Field("https://data.ornldaac.earthdata.nasa.gov", description="files of ORNL DAAC")
+    downloads: str = Field("", description="folder with one folder per product; empty: the cache folder")
+
+
 class Settings(BaseModel):
     """The parameters of one run. Every field is a key of a configuration file and a papermill parameter."""
 
@@ -116,6 +135,13 @@ class Settings(BaseModel):
         default_factory=list, description="site databases, keys of data/catalog.yml (real only)"
     )
     npp_modis_at_sites: str = Field("", description="yearly NPP at sites to check npp_modis with, a catalogue key")
+    archives: Archives = Field(Archives(), description="addresses and folder of products with a connector (real only)")
+    connectors: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="options of connectors by catalogue key, above the catalogue's (real only)"
+    )
+    made_up: bool = Field(
+        False, description="products with a connector are made up, and written before they are read (real only)"
+    )
 
     west: float = Field(73.0, ge=-180, le=180, description="western edge of the target grid, degrees east")
     south: float = Field(18.0, ge=-90, le=90, description="southern edge of the target grid, degrees north")
@@ -126,6 +152,16 @@ class Settings(BaseModel):
     last_year: int = Field(2018, ge=1900, le=2100, description="last year of a yearly world")
     block_cells: int = Field(250_000, ge=100, description="cells, counted in each year, predicted at a time")
 
+    missing_years: Literal["own_mean", "common_years", "nearest_year"] = Field(
+        "own_mean",
+        description="years that a yearly product lacks: the mean of its own years (of classes the nearest year), a run "
+        "of the years that all have, or the nearest year (products with a connector)",
+    )
+    resampling: Literal["nearest", "average"] = Field(
+        "nearest",
+        description="value of a cell: of the product's cell at its centre (the paper), or the mean of those in it, of "
+        "classes the commonest (products with a connector)",
+    )
     region_mask: Literal["boundary", "above_2500m", "above_3000m"] = Field(
         "boundary", description="cells that are the region: in the boundary, or in its bounding box and this high"
     )
@@ -237,10 +273,12 @@ class Settings(BaseModel):
 
 def _virtual_only(settings: Settings) -> None:
     """Refuse what only a real world has."""
-    for key, only in (("rs_filter", "paper"), ("soc_depth", 30)):
+    only_real = (("rs_filter", "paper"), ("soc_depth", 30), ("missing_years", "own_mean"), ("resampling", "nearest"))
+    for key, only in only_real:
         if getattr(settings, key) != only:
             raise ValueError(f"{key} is {getattr(settings, key)!r}, which only world: real has; expected {only!r}")
-    given = [key for key in ("predictors", "products", "observations", "npp_modis_at_sites") if getattr(settings, key)]
+    sources = ("predictors", "products", "observations", "npp_modis_at_sites", "connectors", "made_up")
+    given = [key for key in sources if getattr(settings, key)]
     if given:
         raise ValueError(f"{', '.join(given)}: a virtual world makes its own; expected world: real")
     for key in ("npp_predictors", "rs_predictors"):
@@ -334,7 +372,8 @@ def resolve(values: Mapping[str, Any], where: str = "the parameters") -> Setting
 #: The parameters that describe a real world; a configuration may take all of them from another one.
 _OF_A_WORLD = (
     *("region", "predictors", "products", "observations", "npp_modis_at_sites"),
-    *("west", "south", "east", "north"),
+    *("archives", "connectors", "made_up"),
+    *("west", "south", "east", "north", "first_year", "last_year"),
 )
 
 

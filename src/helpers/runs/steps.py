@@ -28,6 +28,7 @@ STEPS: dict[str, Step] = {
         needs=(),
         parameters=(
             *("world", "region", "predictors", "products", "observations", "npp_modis_at_sites", "seed"),
+            *("archives", "connectors", "made_up", "missing_years", "resampling"),
             *("west", "south", "east", "north", "resolution", "first_year", "last_year"),
             *("region_mask", "soc_depth", "extra_observations", "sampling_design", "npp_sites", "rs_sites"),
             *("site_checks", "place_elevation_m", "place_temperature_k", "place_precipitation_ratio"),
