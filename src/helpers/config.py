@@ -98,13 +98,14 @@ class Archives(BaseModel):
     stac_signing: str = Field(
         "https://planetarycomputer.microsoft.com/api/sas/v1/token", description="signs the addresses of its files"
     )
-    cmr: str = Field("https://cmr.earthdata.nasa.gov", description="NASA's catalogue; to search needs no account")
+    cmr: str = Field(
+        "https://cmr.earthdata.nasa.gov/search", description="NASA's catalogue; to search needs no account"
+    )
     earthdata_login: str = Field("urs.earthdata.nasa.gov", description="host of NASA's login")
     figshare: str = Field("https://api.figshare.com/v2", description="API of figshare")
     zenodo: str = Field("https://zenodo.org/api", description="API of Zenodo")
     glo90: str = Field("https://copernicus-dem-90m.s3.amazonaws.com", description="tiles of Copernicus GLO-90")
     soilgrids: str = Field("https://files.isric.org/soilgrids/latest", description="SoilGrids")
-    ornl: str = Field("https://data.ornldaac.earthdata.nasa.gov", description="files of ORNL DAAC")
     downloads: str = Field("", description="folder with one folder per product; empty: the cache folder")
 
 

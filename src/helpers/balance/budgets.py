@@ -10,6 +10,7 @@ import pandas as pd
 import pymannkendall
 import xarray as xr
 
+from helpers.data.land_cover import commonest
 from helpers.errors import DataError
 
 
@@ -154,10 +155,11 @@ def recoveries(
 def budget_by_class(fields: Mapping[str, xr.DataArray], classes: xr.DataArray, cell_area: xr.DataArray) -> pd.DataFrame:
     """Return the budget of each quantity by land-cover class, the class with the largest area first.
 
-    All fields are on one grid. The classes are those of IGBP, missing outside the area of interest. The columns are
+    All fields are on one grid. The classes are those of IGBP, missing outside the area of interest; of yearly ones a
+    cell has the class of most years. The columns are
     ``land_cover``, ``quantity`` and those of :func:`budget`.
     """
-    classes, cell_area = classes.compute(), cell_area.compute()
+    classes, cell_area = commonest(classes).compute(), cell_area.compute()
     flat = {quantity: mean_map(field) for quantity, field in fields.items()}
     present = np.unique(classes.to_numpy()[np.isfinite(classes.to_numpy())])
     rows = [

@@ -8,6 +8,7 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from helpers.data.cube import covariates
+from helpers.data.land_cover import commonest
 from helpers.errors import DataError
 from mapforest.folds import block_labels
 
@@ -32,25 +33,27 @@ def budget_cells(cube: xr.Dataset, places: pd.DataFrame, usable: ArrayLike, bloc
     -------
     pandas.DataFrame
         One row per cell and year, at most :data:`N_YEARS` of each cell: ``latitude``, ``longitude``, the
-        predictors; ``predicted_area`` [km2], the cell's area divided by its number of rows; ``area`` [km2], the
+        predictors; ``cover``, the land-cover class of most years; ``predicted_area`` [km2], the cell's area divided by its number of rows; ``area`` [km2], the
         same without water and ice (:data:`WATER_AND_ICE`); ``filled_area`` [km2], which also shares out, over
         the valid cells of a land-cover class, the area of its cells without a covariate; ``block``, its number;
         ``inside``, whether the cell is in the area of applicability.
     """
     place, columns = ["latitude", "longitude"], [*covariates(cube), "cell_area"]
-    table = cube[columns].where(cube["in_region"]).to_dataframe().reset_index()
-    table = _in_turn(table[[*place, *columns]].dropna(ignore_index=True), place)
+    # A cell has one class for its area, also where its land cover changes from year to year.
+    cube = cube.assign(cover=commonest(cube["land_cover"]))
+    table = cube[[*columns, "cover"]].where(cube["in_region"]).to_dataframe().reset_index()
+    table = _in_turn(table[[*place, *columns, "cover"]].dropna(ignore_index=True), place)
     if table.empty:
         raise DataError("no cell of the region has all covariates: check the covariates and the mask")
     predicted_area = table["cell_area"] / table.groupby(place)["cell_area"].transform("size")
-    area = predicted_area.where(~table["land_cover"].isin(WATER_AND_ICE), 0.0)
-    share = _land_area(cube) / predicted_area.groupby(table["land_cover"]).sum()
+    area = predicted_area.where(~table["cover"].isin(WATER_AND_ICE), 0.0)
+    share = _land_area(cube) / predicted_area.groupby(table["cover"]).sum()
     judged = pd.Series(np.asarray(usable, dtype=bool), index=pd.MultiIndex.from_frame(places[place]))
     return table.drop(columns="cell_area").assign(
         predicted_area=predicted_area,
         area=area,
         # Water and ice have no share of the land: they stay at zero.
-        filled_area=area * table["land_cover"].map(share).fillna(0.0),
+        filled_area=area * table["cover"].map(share).fillna(0.0),
         block=block_labels(table["longitude"], table["latitude"], block_km),
         inside=judged.reindex(pd.MultiIndex.from_frame(table[place]), fill_value=False).to_numpy(),
     )
@@ -73,8 +76,8 @@ def missing_cells(cube: xr.Dataset, cells: pd.DataFrame) -> pd.DataFrame:
     are left out.
     """
     table = pd.DataFrame({"land_Mkm2": _land_area(cube)}) / 1e6
-    table["valid_Mkm2"] = cells.groupby("land_cover")["area"].sum() / 1e6
-    table["filled_Mkm2"] = (cells["filled_area"] - cells["area"]).groupby(cells["land_cover"]).sum() / 1e6
+    table["valid_Mkm2"] = cells.groupby("cover")["area"].sum() / 1e6
+    table["filled_Mkm2"] = (cells["filled_area"] - cells["area"]).groupby(cells["cover"]).sum() / 1e6
     table = table.fillna(0.0).assign(missing_Mkm2=lambda known: known["land_Mkm2"] - known["valid_Mkm2"])
     table.index = table.index.astype(int)
     columns = ["land_Mkm2", "valid_Mkm2", "missing_Mkm2", "filled_Mkm2"]
@@ -83,6 +86,6 @@ def missing_cells(cube: xr.Dataset, cells: pd.DataFrame) -> pd.DataFrame:
 
 def _land_area(cube: xr.Dataset) -> pd.Series:
     """Return the region's area by land-cover class, km2, without water and ice."""
-    cover = cube["land_cover"].where(cube["in_region"]).to_numpy().ravel()
+    cover = commonest(cube["land_cover"]).where(cube["in_region"]).to_numpy().ravel()
     area = pd.Series(cube["cell_area"].to_numpy().ravel()).groupby(cover).sum()
     return area.drop(labels=[name for name in WATER_AND_ICE if name in area.index])

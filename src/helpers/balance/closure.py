@@ -15,7 +15,7 @@ import pandas as pd
 import xarray as xr
 
 from helpers.balance.budgets import budget, mean_map
-from helpers.data.land_cover import GRASSLAND
+from helpers.data.land_cover import GRASSLAND, commonest
 from helpers.errors import DataError
 
 Maps = Mapping[str, xr.DataArray]
@@ -143,7 +143,7 @@ def _of_gpp(npp: xr.DataArray, cube: xr.Dataset, gpp_total: float) -> list[Law]:
 
 def _of_maps(flat: Maps, cube: xr.Dataset, inventories: bool) -> list[Law]:
     """Compare the maps with each other, with the soil below and with the cover above."""
-    area, cover = cube["cell_area"].compute(), cube["land_cover"].compute()
+    area, cover = cube["cell_area"].compute(), commonest(cube["land_cover"]).compute()
     npp, rs, rh = (flat[flux] for flux in ("npp", "rs", "rh"))
     respired = rh.notnull()
     ratio = float((rh * area).sum() / (rs.where(respired) * area).sum())

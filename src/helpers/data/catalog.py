@@ -21,7 +21,9 @@ from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import requests
 import yaml
@@ -58,7 +60,9 @@ class Entry(BaseModel):
     citation: list[str] = Field(min_length=1, description="keys in references.bib")
     reference: str = Field(description="the same, for people")
     reader: str = Field(
-        pattern=r"^[a-z_]+\.[a-z_0-9]+\.[a-z_0-9]+$", description="function that reads it, by its name in src/helpers"
+        "",
+        pattern=r"^([a-z_]+\.[a-z_0-9]+\.[a-z_0-9]+)?$",
+        description="function that reads it, by its name in src/helpers",
     )
     notes: str
     years: str = Field("", description="years that a mean stands for")
@@ -66,11 +70,31 @@ class Entry(BaseModel):
     inputs: list[str] = Field([], description="layers that it is derived from: keys, or key.variable")
     in_repository: list[str] = Field([], description="files of this repository that the reader takes, by their path")
     files: list[File] = []
+    connector: str = Field(
+        "",
+        pattern=r"^([a-z_0-9]+\.[A-Z]\w*)?$",
+        description="class of helpers.data.products that plans, fetches and reads it from its archive",
+    )
+    options: dict[str, Any] = Field({}, description="what the connector is made with")
+    account: str = Field("", description="accounts that its archive asks for (connectors only, as all below)")
+    address: str = Field("", description="where people find it")
+    size: str = Field("", description="about how much comes for the paper's box and years")
+    checked: str = Field("", description="how its reading was checked")
+    stand_in: str = Field("", description="what could only be tested against a stand-in")
+    unknown: str = Field("", description="what is not known of its files")
 
     @model_validator(mode="after")
     def _has_a_source(self) -> Entry:
-        if [bool(self.files), bool(self.origin), bool(self.inputs)].count(True) != 1:
-            raise ValueError("expected one of files, inputs that it is derived from, and an origin without download")
+        if [bool(one) for one in (self.files, self.origin, self.inputs, self.connector)].count(True) != 1:
+            raise ValueError(
+                "expected one of files, inputs that it is derived from, an origin without download, and a connector"
+            )
+        if not self.connector and not self.reader:
+            raise ValueError("expected a reader")
+        told = ("account", "address", "size", "checked", "stand_in", "unknown")
+        lacking = [name for name in told if bool(getattr(self, name)) != bool(self.connector)]
+        if lacking or (self.options and not self.connector):
+            raise ValueError(f"{', '.join(lacking) or 'options'}: expected with a connector, and only with one")
         return self
 
 
@@ -102,6 +126,8 @@ def reader(key: str) -> Callable:
     function raises a DataError if there is no such product, or no function of that name in ``src/helpers``.
     """
     name = entry_of(key).reader
+    if not name:
+        raise DataError(f"{key} is a product with a connector: name it under predictors or products")
     module, function = name.rsplit(".", 1)
     try:
         found = getattr(importlib.import_module(f"helpers.{module}"), function, None)
@@ -147,7 +173,9 @@ def catalogue_table() -> pd.DataFrame:
         files=table["files"].str.len(),
         megabytes=[round(sum(file["bytes"] for file in files) / 1e6, 2) for files in table["files"]],
         citation=table["citation"].str.join(", "),
-        origin=table["origin"].replace("", "download"),
+        origin=table["origin"].mask(
+            table["origin"] == "", np.where(table["connector"] == "", "download", "its archive")
+        ),
     )
 
 

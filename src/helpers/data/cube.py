@@ -1,18 +1,25 @@
 """The covariates: on the target grid, and at the sites."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
 
+import dask
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from helpers.config import FLUXES, NEEDED_LAYERS, RS_PREDICTORS, Settings
 from helpers.data.grid import bounds, cell_area
+from helpers.data.land_cover import commonest
 from helpers.data.layers import open_layer
+from helpers.data.products import opened
 from helpers.data.region import in_box
 from helpers.data.variables import VARIABLES
 from helpers.errors import DataError
 
+#: Cells of a tile of a large cube: one degree at 0.01 degree. A tile has all years, in memory and on disk.
+TILE: Final[Mapping[str, int]] = MappingProxyType({"latitude": 100, "longitude": 100})
 _NO_COVARIATES = frozenset({"in_region", "cell_area", "spatial_ref"})
 #: Covariates that no year changes; the others of a climatology have its single step in time.
 _STATIC = ("land_cover", "elevation", "soc")
@@ -31,19 +38,28 @@ def check_bounds(cube: xr.Dataset) -> None:
     The DataError names the variable, the range found and expected, and the first cell that is outside.
     """
     for name in covariates(cube):
-        field, values = cube[name], cube[name].values
-        known = VARIABLES.get(name)
+        field, known = cube[name], VARIABLES.get(name)
         low = field.attrs.get("valid_min", known.low if known else -np.inf)
         high = field.attrs.get("valid_max", known.high if known else np.inf)
-        outside = (values < low) | (values > high)
-        if outside.any():
-            first = dict(zip(field.dims, (int(index[0]) for index in np.nonzero(outside)), strict=True))
-            where = ", ".join(f"{dim} {_readable(field[dim].values[index])}" for dim, index in first.items())
+        # One pass over the chunks: a yearly layer of 1 km has too many values to hold at once.
+        least, most = (float(found) for found in dask.compute(field.min(), field.max()))
+        if least < low or most > high:
+            outside = (field < low) | (field > high)
+            where = ", ".join(f"{dim} {_readable(field[dim].values[at])}" for dim, at in _first(outside).items())
             raise DataError(
-                f"{name}: {int(outside.sum())} of {values.size} values lie outside {low:g} to "
-                f"{high:g} {field.attrs.get('units', '')} (found {np.nanmin(values):g} to {np.nanmax(values):g}); "
+                f"{name}: {int(outside.sum())} of {field.size} values lie outside {low:g} to "
+                f"{high:g} {field.attrs.get('units', '')} (found {least:g} to {most:g}); "
                 f"the first at {where}. Check units?"
             )
+
+
+def _first(marked: xr.DataArray) -> dict[str, int]:
+    """Return the place of the first cell that is marked, in the order of the dimensions."""
+    place: dict[str, int] = {}
+    for dim in marked.dims:
+        at = int(marked.any([other for other in marked.dims if other != dim]).argmax())
+        place, marked = place | {str(dim): at}, marked.isel({dim: at})
+    return place
 
 
 def assemble(layers: dict[str, xr.DataArray], grid: xr.Dataset, in_region: xr.DataArray) -> xr.Dataset:
@@ -128,17 +144,28 @@ def open_cube(settings: Settings, grid: xr.Dataset, in_region: xr.DataArray) -> 
     It is as :func:`assemble` returns it: a climatology with a single time step, 2010-01-01, and no time on land cover,
     elevation, soil carbon and maps of your own. Each product is of its own years: see the attribute ``climatology``.
     Every product is resampled to the nearest cell, as in the paper. A name may hold ``{soc_depth}``.
+
+    Where a product with a connector is yearly the cube is, too: it has the years of the settings, as far as
+    ``missing_years`` says, and what is a climatology has no time. Layers of such products are Dask-backed, and a cube
+    with one is chunked in tiles of :data:`TILE`: nothing of it is in memory but what has no connector.
     """
     sources = {name: _filled(source, settings) for name, source in settings.predictors.items()}
-    layers = {name: _in_unit(name, open_layer(name, source, grid), source) for name, source in sources.items()}
+    run = opened.run_years(settings, grid)
+    layers = {
+        name: _in_unit(name, _open(name, source, grid, settings, run), source) for name, source in sources.items()
+    }
+    years = ", ".join(f"{name} {layer.attrs['years']}" for name, layer in layers.items() if "years" in layer.attrs)
+    if any("time" in layer.dims for layer in layers.values()):
+        cube = assemble(layers, grid, in_region)
+        cube.attrs["years"] = f"{settings.missing_years}: {years}"
+        return cube.chunk({**TILE, "time": -1})
     step = pd.DatetimeIndex(["2010-01-01"], name="time")
     dated = {
         name: layer.expand_dims(time=step) if isinstance(sources[name], str) and name not in _STATIC else layer
         for name, layer in layers.items()
     }
     cube = assemble(dated, grid, in_region)
-    years = [f"{name} {layer.attrs['years']}" for name, layer in layers.items() if "years" in layer.attrs]
-    cube.attrs["climatology"] = f"one step for all years: {', '.join(years)}"
+    cube.attrs["climatology"] = f"one step for all years: {years}"
     return cube
 
 
@@ -146,18 +173,26 @@ def open_products(settings: Settings, cube: xr.Dataset) -> xr.Dataset:
     """Return the products that a real world is compared with, on the cube's grid [g C m-2 yr-1].
 
     They are variables ``<flux>_<name>``, by ``products`` of the settings. A source that is a covariate of the cube is
-    taken from there, as its mean over the years. A DataError is raised as of :func:`check_bounds`.
+    taken from there, as its mean over the years, and so is a yearly product with a connector: its attribute ``years``
+    says which they are. A DataError is raised as of :func:`check_bounds`.
     """
-    fields = {}
+    fields, run = {}, opened.run_years(settings, cube)
     for flux in FLUXES:
         for name, source in settings.products.get(flux, {}).items():
             own = isinstance(source, str) and source in cube
-            found = _in_unit(flux, cube[source] if own else open_layer(flux, source, cube), source)
-            flat = found.mean("time") if "time" in found.dims else found
+            found = _in_unit(flux, cube[source] if own else _open(flux, source, cube, settings, run), source)
+            flat = found.mean("time", keep_attrs=True) if "time" in found.dims else found
             fields[f"{flux}_{name}"] = flat.rename(f"{flux}_{name}")
     products = xr.Dataset(fields)
     check_bounds(products)
     return products
+
+
+def _open(name: str, source: object, grid: xr.Dataset, settings: Settings, run: Sequence[int]) -> xr.DataArray:
+    """Return a layer on the grid, of a product with a connector or of any other source."""
+    if opened.has_connector(source):
+        return opened.layer(name, source, grid, settings, run)
+    return open_layer(name, source, grid)
 
 
 def _in_unit(name: str, field: xr.DataArray, source: object) -> xr.DataArray:
@@ -191,6 +226,14 @@ def thinned(cube: xr.Dataset, most: int = SAMPLE_CELLS) -> xr.Dataset:
     sample = cube.isel(latitude=middle, longitude=middle).compute()
     area = (sample["cell_area"] * step**2).assign_attrs(cube["cell_area"].attrs)
     return sample.assign(cell_area=area).assign_attrs(thinned=step)
+
+
+def climatology(cube: xr.Dataset) -> xr.Dataset:
+    """Return the means of a cube over its years, in memory; of land cover the class of most years."""
+    if "time" not in cube["land_cover"].dims:
+        return cube.mean("time").compute()
+    classes = commonest(cube["land_cover"]).compute()
+    return cube.drop_vars("land_cover").mean("time").compute().assign(land_cover=classes)
 
 
 def summary(cube: xr.Dataset) -> pd.DataFrame:
@@ -250,11 +293,12 @@ def _rows(labels: pd.Index) -> str:
 
 
 def _in_year(values: xr.DataArray, year: np.ndarray) -> np.ndarray:
-    """Return one value per site: of its year or the nearest one, or the mean over the years if its year is unknown."""
+    """Return one value per site: of its year or the nearest one; if that is unknown, the mean or commonest of all."""
     if "time" not in values.dims:
         return values.values
     by_site = values.transpose("site", "time").values
     known = np.isfinite(year)
     years = values["time"].dt.year.values
     nearest = np.abs(years[None, :] - np.where(known, year, years[0])[:, None]).argmin(axis=1)
-    return np.where(known, by_site[np.arange(year.size), nearest], by_site.mean(axis=1))
+    of_all = commonest(values).values if values.name == "land_cover" else by_site.mean(axis=1)
+    return np.where(known, by_site[np.arange(year.size), nearest], of_all)

@@ -40,13 +40,46 @@ IGBP_FLAGS: Mapping[str, object] = {
 }
 
 
+def commonest(classes: xr.DataArray) -> xr.DataArray:
+    """Return the class that each cell has in most years, of equals the lower number; a map without years stays.
+
+    A year without a class does not count; a cell that never has one is missing. A Dask array stays one.
+
+    Examples
+    --------
+    >>> commonest(xr.DataArray([[10.0, 7.0], [16.0, 7.0], [16.0, np.nan]], dims=("time", "cell"))).values
+    array([16.,  7.])
+    """
+    if "time" not in classes.dims:
+        return classes
+    whole = classes.chunk(time=-1) if classes.chunks else classes
+    return xr.apply_ufunc(
+        _commonest,
+        whole,
+        input_core_dims=[["time"]],
+        dask="parallelized",
+        output_dtypes=[classes.dtype],
+        keep_attrs=True,
+    )
+
+
+def _commonest(values: np.ndarray) -> np.ndarray:
+    """Return the commonest class along the last axis."""
+    best, most = np.full(values.shape[:-1], np.nan, values.dtype), np.zeros(values.shape[:-1], int)
+    for number in IGBP_CLASSES:
+        count = (values == number).sum(axis=-1)
+        best, most = np.where(count > most, values.dtype.type(number), best), np.maximum(count, most)
+    return best
+
+
 def class_shares(cube: xr.Dataset) -> pd.DataFrame:
     """Return each land-cover class's area in the region, the largest first.
 
     The cube has ``land_cover``, ``in_region`` and ``cell_area`` [km2]. The columns are ``land_cover`` (class),
-    ``meaning``, ``area_Mkm2`` and ``share`` (of the region's area that has a class, 1).
+    ``meaning``, ``area_Mkm2`` and ``share`` (of the region's area that has a class, 1). A cell counts once: by the
+    class of most years.
     """
-    classes = cube["land_cover"].where(cube["in_region"]).to_numpy().ravel()
+    classes = commonest(cube["land_cover"]).where(cube["in_region"]).to_numpy().ravel()
     area = pd.Series(cube["cell_area"].to_numpy().ravel()).groupby(classes).sum().sort_values(ascending=False) / 1e6
     table = area.rename_axis("land_cover").reset_index(name="area_Mkm2").astype({"land_cover": int})
     table.insert(1, "meaning", table["land_cover"].map(IGBP_CLASSES))
@@ -57,13 +90,13 @@ def land_cover_balance(site_classes: ArrayLike, map_classes: xr.DataArray, map_a
     """Compare the land cover of the sites with that of the map.
 
     A forest is trained on the classes that its sites are in; where most of the map is another class, it extrapolates.
-    Sites and cells without a class are left out, and `map_area` [km2] has the dims of `map_classes`. The columns are
+    Sites and cells without a class are left out; a cell has the class of most years. The columns are
     ``land_cover`` (every class that occurs in either, the largest on the map first), ``n_sites``, ``site_share`` (of
     the sites) and ``map_share`` (of the area); each share sums to 1. The function raises a DataError if no site, or no
     area, has a class.
     """
     sites = pd.Series(np.asarray(site_classes, dtype=float)).dropna()
-    classes, area = xr.broadcast(map_classes, map_area)
+    classes, area = xr.broadcast(commonest(map_classes), map_area)
     cells = pd.Series(area.to_numpy().ravel()).groupby(classes.to_numpy().ravel()).sum()
     if sites.empty or not cells.sum() > 0:
         raise DataError("expected at least one site and one cell with a land-cover class: are they inside the grid?")

@@ -29,7 +29,7 @@ VARIABLES: Mapping[str, Variable] = {
     "land_cover": Variable("1", "land cover, IGBP class", "area_type", 1, 17),
     "elevation": Variable("m", "elevation above sea level", "surface_altitude", -500, 9000),
     "lai": Variable("1", "leaf area index", "leaf_area_index", 0, 12),
-    "npp_modis": Variable("g m-2 yr-1", "net primary productivity as carbon", _NPP, 0, 4000),
+    "npp_modis": Variable("g m-2 yr-1", "net primary productivity as carbon", _NPP, -3000, 4000),
     "soc": Variable("kg m-2", "soil organic carbon stock", "soil_mass_content_of_carbon", 0, 300),
     # fluxes
     "npp": Variable("g m-2 yr-1", "net primary productivity as carbon", _NPP),

@@ -1,17 +1,14 @@
 """A virtual world that is too large for memory: made tile by tile, each tile once."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from types import MappingProxyType
-from typing import Final
 
 import dask.array
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
-#: Cells of a tile: one degree at 0.01 degree. A tile has all years, in memory and on disk.
-TILE: Final[Mapping[str, int]] = MappingProxyType({"latitude": 100, "longitude": 100})
+from helpers.data.cube import TILE
 
 
 def by_tiles(

@@ -111,7 +111,9 @@ def aligned(
         del where["time"]
     shape = tuple(len(axis) for axis in where.values())
     chunks = (*shape[:-2], *(min(BLOCK, size) for size in shape[-2:]))
-    coords = {name: axis if name == "time" else axis.drop_vars("spatial_ref", errors="ignore") for name, axis in where.items()}
+    coords = {
+        name: axis if name == "time" else axis.drop_vars("spatial_ref", errors="ignore") for name, axis in where.items()
+    }
     template = xr.DataArray(dask.array.zeros(shape, "float32", chunks=chunks), coords, tuple(where), product.key)
     made_from = _made_from(product, files, grid, own_years, how, options or {})
     name = _digest({part: made_from[part] for part in ("grid", "years", "how", "options")})[:12]
@@ -140,7 +142,12 @@ def _part(grid: xr.Dataset, block: blocks.Block) -> xr.Dataset:
 
 
 def _made_from(
-    product: Product, files: Sequence[Path], grid: xr.Dataset, own_years: Sequence[int], how: str, options: dict[str, Any]
+    product: Product,
+    files: Sequence[Path],
+    grid: xr.Dataset,
+    own_years: Sequence[int],
+    how: str,
+    options: dict[str, Any],
 ) -> dict[str, str]:
     """Return what an aligned layer is made from, a digest or a word of each part."""
     code = [sys.modules[type(product).__module__], sys.modules[__name__]]
