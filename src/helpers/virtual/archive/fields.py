@@ -1,8 +1,8 @@
 """The fields that the made-up archive is filled from: pure functions of longitude, latitude [degrees] and year.
 
-Coordinates and years are arrays or numbers that broadcast together. The fields are smooth, of a few waves each, so that
-a value is known at any coordinate and the mean over a cell is nearly the value at its centre. They look like the plateau
-at 3000 to 5500 m, and mean nothing. The ranges that are told are those in :data:`BOX`, years 2000 to 2005.
+Coordinates and years are arrays or numbers that broadcast together. The fields are smooth, of a few waves each: a value
+is known at any coordinate, and the mean over a cell is nearly the value at its centre. They look like the plateau at
+3000 to 5500 m, and mean nothing. The ranges that are told are those in :data:`BOX`, years 2000 to 2005.
 """
 
 from __future__ import annotations
