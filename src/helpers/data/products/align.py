@@ -41,21 +41,24 @@ def align(array: xr.DataArray, target: xr.Dataset, how: str) -> xr.DataArray:
     shape = target.sizes["latitude"], target.sizes["longitude"]
     values = np.full(shape, np.nan, "float32")
     if min(array.shape) > 1:  # else there is nothing of the product here
-        # Two cells of an axis give the size of a cell; the CRS comes with them.
         source = array.astype("float32").rename({array.dims[0]: "y", array.dims[1]: "x"})
         moved = odc.xr_reproject(
-            source, _geobox(target), resampling=how, src_nodata=np.nan, dst_nodata=np.nan, tolerance=0.0
+            source, _geobox(target, how), resampling=how, src_nodata=np.nan, dst_nodata=np.nan, tolerance=0.0
         )
         values = moved.values
     axes = {axis: target[axis].drop_vars("spatial_ref", errors="ignore") for axis in ("latitude", "longitude")}
     return xr.DataArray(values, axes, tuple(axes), array.name, dict(array.attrs))
 
 
-def _geobox(target: xr.Dataset) -> Any:
-    """Return a grid as odc-geo has it; its size of a cell is known, so that one cell is a grid, too."""
+def _geobox(target: xr.Dataset, how: str) -> Any:
+    """Return a grid as odc-geo has it; the size of its cells is known, so that one cell is a grid, too."""
     geobox = needed("odc.geo.geobox")
     size = target.attrs["resolution"]
-    west, north = float(target["longitude"][0]) - size / 2, float(target["latitude"][0]) + size / 2
+    # A centre on the edge of two cells takes the eastern or the southern one, as in resample_nearest: a millionth of a
+    # cell decides it, whatever the rounding.
+    nudge = 1e-6 * size if how == "nearest" else 0.0
+    west = float(target["longitude"][0]) - size / 2 + nudge
+    north = float(target["latitude"][0]) + size / 2 - nudge
     place = rasterio.Affine(size, 0, west, 0, -size, north)
     return geobox.GeoBox((target.sizes["latitude"], target.sizes["longitude"]), place, "EPSG:4326")
 
@@ -114,7 +117,7 @@ def aligned(
     coords = {
         name: axis if name == "time" else axis.drop_vars("spatial_ref", errors="ignore") for name, axis in where.items()
     }
-    template = xr.DataArray(dask.array.zeros(shape, "float32", chunks=chunks), coords, tuple(where), product.key)
+    template = xr.DataArray(dask.array.zeros(shape, dtype="float32", chunks=chunks), coords, tuple(where), product.key)
     made_from = _made_from(product, files, grid, own_years, how, options or {})
     name = _digest({part: made_from[part] for part in ("grid", "years", "how", "options")})[:12]
     store = blocks.BlockStore(folder / "aligned" / f"{name}.zarr", template, made_from)
