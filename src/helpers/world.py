@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pandas as pd
 import xarray as xr
@@ -10,10 +11,11 @@ from shapely.geometry.base import BaseGeometry
 
 from helpers.config import Settings, from_root
 from helpers.data import cube, grid, region
+from helpers.data.products import opened
 from helpers.data.readers import open_source
 from helpers.errors import DataError
 from helpers.sites import databases, joining, tables
-from helpers.virtual import world
+from helpers.virtual import archive, world
 from helpers.virtual.geography import plateau_outline
 
 
@@ -47,22 +49,35 @@ def open_world(settings: Settings) -> World:
     simulated = settings.world == "virtual"
     drawn = region.Boundary(plateau_outline(), ()) if simulated else region.outline(settings.region)
     places = region.Places.of(settings, drawn.geometry)
+    if settings.made_up:
+        archive.write_archive(settings)
     # The user's tables come first: what is wrong with them is told before a world is made.
-    own = [tables.read_table(from_root(path), places) for path in settings.extra_observations]
-    opened = (_virtual if simulated else _real)(settings, places)
-    joined = joining.join(opened.observations, opened.rs_rh_pairs, own, places.grid)
+    own = [tables.read_table(path, places) for path in _tables(settings)]
+    found = (_virtual if simulated else _real)(settings, places)
+    joined = joining.join(found.observations, found.rs_rh_pairs, own, places.grid)
     if joined.pairs.empty:
         raise DataError(
             "no record of both Rs and Rh, which the line from one to the other needs: add srdb to observations, or rs "
             "and rh of the same site and year to a table of extra_observations"
         )
     return replace(
-        opened,
-        cube=cube.replace_region(opened.cube, settings.region_mask, drawn.geometry.bounds),
+        found,
+        cube=cube.replace_region(found.cube, settings.region_mask, drawn.geometry.bounds),
         observations=joined.observations,
         rs_rh_pairs=joined.pairs,
         notes=(*drawn.notes, *joined.notes),
     )
+
+
+def _tables(settings: Settings) -> list[Path]:
+    """Return the tables of sites that are read as one's own: those, and of the catalogue those with a connector."""
+    own = [from_root(path) for path in settings.extra_observations]
+    return [*opened.tables(settings, _grid(settings)), *own]
+
+
+def _grid(settings: Settings) -> xr.Dataset:
+    """Return the target grid."""
+    return grid.target_grid(settings.west, settings.south, settings.east, settings.north, settings.resolution)
 
 
 def _virtual(settings: Settings, places: region.Places) -> World:
@@ -84,15 +99,15 @@ def _virtual(settings: Settings, places: region.Places) -> World:
 
 def _real(settings: Settings, places: region.Places) -> World:
     """Open the real world: the layers, products and databases that the settings name."""
-    target = grid.target_grid(settings.west, settings.south, settings.east, settings.north, settings.resolution)
+    target, keys = _grid(settings), [key for key in settings.observations if not opened.has_connector(key)]
     region.refuse_cut(places.geometry, target, settings.region.name)
     layers = cube.open_cube(settings, target, region.mask_from_polygon(places.geometry, target))
     check = settings.npp_modis_at_sites
     return World(
         cube=layers,
         products=cube.open_products(settings, layers),
-        observations=tables.read_databases(settings.observations, places),
-        rs_rh_pairs=databases.rs_rh_pairs(settings.observations, places),
+        observations=tables.read_databases(keys, places),
+        rs_rh_pairs=databases.rs_rh_pairs(keys, places),
         boundary=places.geometry,
         modis_at_sites=open_source(check) if check else None,
     )

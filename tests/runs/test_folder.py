@@ -273,7 +273,7 @@ def test_a_notebook_is_decided_by_the_parameters_of_those_it_needs():
 
 
 def test_cells_of_other_worlds_have_foreign_tags():
-    assert steps.foreign_tags(load_config("virtual")) == {"real-world"}
+    assert steps.foreign_tags(load_config("virtual")) == {"real-world", "stand-in"}
     assert steps.foreign_tags(load_config("open")) == {"truth", "yearly"}
 
 

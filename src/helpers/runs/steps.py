@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from helpers.config import Settings
+from helpers.config import Settings, project_root, read_yaml
 
 WORLDS_WITH_TRUTH = frozenset({"virtual"})
 
@@ -87,9 +87,24 @@ def deciding_parameters(notebook: str) -> tuple[str, ...]:
 def foreign_tags(settings: Settings) -> frozenset[str]:
     """Return the tags of cells that say nothing about this run's world, and are left out before a notebook is executed.
 
-    ``truth`` and ``yearly`` are for a simulated world, ``real-world`` for one that is not, ``paper`` for the paper's
-    plateau alone.
+    ``truth`` is for a simulated world, ``real-world`` for one that is not, ``yearly`` for one with years (a simulated
+    one, or one of products with a connector), ``stand-in`` for one with a product to check its ``npp_modis`` with,
+    ``paper`` for the paper's plateau alone.
     """
     simulated = settings.world in WORLDS_WITH_TRUTH
-    tags = {"real-world"} if simulated else {"truth", "yearly"}
-    return frozenset(tags if settings.region.of_paper else tags | {"paper"})
+    shown = {
+        "real-world": not simulated,
+        "truth": simulated,
+        "yearly": simulated or _has_years(settings),
+        "stand-in": bool(settings.npp_modis_at_sites),
+        "paper": settings.region.of_paper,
+    }
+    return frozenset(tag for tag, here in shown.items() if not here)
+
+
+def _has_years(settings: Settings) -> bool:
+    """Tell whether a real world has a yearly product: one with a connector, and no years that it is a mean of."""
+    # As text: the module of the catalogue takes a second to import, and this is asked before each notebook.
+    entries = read_yaml(project_root() / "data" / "catalog.yml")
+    named = [entries.get(key, {}) for key in settings.predictors.values() if isinstance(key, str)]
+    return any("connector" in entry and "years" not in entry for entry in named)
