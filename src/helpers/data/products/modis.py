@@ -1,7 +1,7 @@
 """Yearly tiles of MODIS on the sinusoidal grid: NPP (MOD17A3HGF) and land cover (MCD12Q1), collection 061.
 
-A tile comes as HDF-EOS (HDF4) or, NPP alone, as a GeoTIFF (COG) of the same cells; both are read as one. Overviews of
-the COGs are never read: their maker averaged over numbers that are no values. Collection 061 begins in 2001.
+A tile comes as HDF-EOS (HDF4) or as a GeoTIFF (COG) of the same cells; both are read as one. Overviews of the COGs are
+never read: their maker averaged over numbers that are no values. Collection 061 begins in 2001.
 """
 
 from __future__ import annotations
