@@ -1,0 +1,79 @@
+"""A file in a product's folder: taken as it lies there, or fetched, verified and recorded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path, PurePosixPath
+
+from filelock import FileLock
+
+from helpers.data.products import lockfile
+from helpers.data.products.interface import Asset
+from helpers.data.products.session import mismatch
+from helpers.errors import DataError
+
+#: ``PRODUCT.A<year><day>.<tile>.<collection>.<production time>`` at the start of a MODIS file's name.
+_MODIS = re.compile(r"(?P<product>\w+)\.A(?P<year>\d{4})(?P<day>\d{3})\.(?P<tile>h\d\dv\d\d)\.\d{3}\.(?P<made>\d{13})")
+
+
+def fetched(asset: Asset, folder: Path, get: Callable[[Path], str]) -> Path:
+    """Return the path of an asset's file in a product's folder.
+
+    A file of this name that lies there is compared with what is recorded of it, and with the size and checksum that the
+    archive told; nobody asks who put it there. Otherwise ``get`` writes it under the path that it is given, whole, and
+    returns the address that it came from. Both are recorded in the lock file.
+    """
+    target = folder / safe(asset.name, folder.name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".fetch.lock"):
+        if target.is_file():
+            keep(asset, folder, target)
+        else:
+            lockfile.record(folder, target, get(target), asset.checksum)
+    return target
+
+
+def keep(asset: Asset, folder: Path, path: Path) -> None:
+    """Verify a file that is there, and record one that was put there by hand."""
+    known = lockfile.verified(folder, path, asset.name)
+    compared = known and lockfile.entries(folder)[asset.name].get("checksum") == asset.checksum
+    problem = mismatch(path, asset.size, "" if compared else asset.checksum)
+    if problem:
+        raise DataError(
+            f"{folder.name}, {path.name}: {path} is not the archive's file: {problem}. It is cut off, damaged or of "
+            "another version. What to do: move it away and call again, it is fetched; or put the right one there"
+        )
+    if not known:
+        lockfile.record(folder, path, "", asset.checksum, asset.name)
+
+
+def safe(name: str, product: str) -> str:
+    """Return a file's name; one that would lie outside of its folder, or be one of ours, is refused."""
+    parts = PurePosixPath(name).parts
+    if not parts or "\\" in name or parts[0] == "/" or any(part.startswith(".") for part in parts) or ":" in parts[0]:
+        raise DataError(f"{product}: {name!r} is no name for a file. What to do: look at the archive's page by hand")
+    if parts[-1] == lockfile.NAME:
+        raise DataError(f"{product}: {name} is the name of our own list of files. What to do: rename it")
+    return name
+
+
+def newest(assets: Sequence[Asset], years: Iterable[int], archive: str) -> list[Asset]:
+    """Return the newest production of each product, day and tile in some years, sorted by name.
+
+    Files whose names are not those of MODIS are left out; if all are such, a DataError says so.
+    """
+    named = [(found, asset) for asset in assets if (found := _MODIS.match(asset.name))]
+    if assets and not named:
+        raise DataError(f"{archive}: no name there tells year and tile; the first is {assets[0].name}")
+    kept, wanted = {}, set(years)
+    for found, asset in sorted(named, key=lambda pair: pair[0]["made"]):
+        if int(found["year"]) in wanted:
+            kept[found["product"], found["year"], found["day"], found["tile"]] = asset
+    return sorted(kept.values(), key=lambda asset: asset.name)
+
+
+def modis_year(name: str) -> int | None:
+    """Return the year in the name of a MODIS file; None: it is none."""
+    found = _MODIS.match(name)
+    return int(found["year"]) if found else None
