@@ -38,7 +38,7 @@ def test_none_leaves_the_files_value():
         ({"n_trees": "many"}, "n_trees: .*valid integer.*'many'"),
         ({"npp_mtry": 8}, "npp_mtry is 8, but this forest has 7 predictors"),
         ({"rs_mtry": 9}, "rs_mtry is 9, but this forest has 8 predictors"),
-        ({"world": "paper"}, "world is 'paper'; expected virtual, real .*, or the configuration .*open"),
+        ({"world": "peper"}, "world is 'peper'; expected virtual, real .*, or the configuration .*open"),
         ({"world": 3}, "world: .*'virtual' or 'real'"),
         ({"west": 120.0, "east": 100.0}, "west .120.0. lies beyond east .100.0."),
         ({"first_year": 2018, "last_year": 2000}, "first_year .2018. lies beyond last_year .2000."),
@@ -69,7 +69,7 @@ def test_a_file_without_keys_is_refused(tmp_path):
 
 
 def test_missing_configuration_lists_those_there_are():
-    with pytest.raises(ConfigError, match="there are: .*open, virtual"):
+    with pytest.raises(ConfigError, match="there are: .*open, .*virtual"):
         load_config("opne")
 
 
@@ -99,7 +99,7 @@ MINE = real_values(resolution=0.5)
 )
 def test_a_file_by_papermill_that_does_not_say_its_name_is_refused_and_asked_for_it(values):
     with pytest.raises(
-        ConfigError, match=f"world is '{values['world']}'.*add a line 'config: NAME'.*there are: .*open, virtual"
+        ConfigError, match=f"world is '{values['world']}'.*add a line 'config: NAME'.*there are: .*open, .*virtual"
     ):
         config.from_notebook(injected(**values))
 
@@ -358,3 +358,39 @@ def test_a_world_may_be_named_after_the_configuration_that_describes_it(tmp_path
     assert (mine.region, mine.predictors, mine.observations) == (japan.region, japan.predictors, japan.observations)
     assert (mine.west, mine.north) == (japan.west, japan.north)
     assert load_config("virtual", {"world": "open"}).predictors == load_config("open").predictors
+
+
+# --- products with a connector ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"archives": {"glo9": "https://a.example"}}, "archives.glo9: Extra inputs are not permitted"),
+        ({"missing_years": "mean"}, "missing_years: .*'own_mean', 'common_years' or 'nearest_year'"),
+        ({"resampling": "cubic"}, "resampling: .*'nearest' or 'average'"),
+    ],
+)
+def test_settings_of_connectors_are_checked(values, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config("paper", values)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"made_up": True}, {"connectors": {"glo90": {}}}, {"resampling": "average"}, {"missing_years": "nearest_year"}],
+)
+def test_a_virtual_world_has_no_connectors(values):
+    with pytest.raises(ConfigError, match=next(iter(values))):
+        load_config("virtual", values)
+
+
+def test_a_world_that_is_named_brings_its_archives_its_years_and_that_it_is_made_up(tmp_path, monkeypatch):
+    (tmp_path / "config").mkdir()
+    (tmp_path / "notebooks").mkdir()
+    base = real_values(made_up=True, connectors={"glo90": {}}, archives={"downloads": "here"}, last_year=2002)
+    (tmp_path / "config" / "base.yml").write_text(yaml.safe_dump({"config": "base"} | base))
+    monkeypatch.setenv("QTP_BOOK_ROOT", str(tmp_path))
+    found = config.resolve({"config": "mine", "world": "base", "resolution": 0.5})
+    assert (found.made_up, found.archives.downloads, found.last_year) == (True, "here", 2002)
+    assert found.connectors == {"glo90": {}}

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from helpers.config import project_root
+from helpers.config import load_config, project_root
 from helpers.data import catalog
+from helpers.data.products.connect import connect
 from helpers.errors import DataError
 from helpers.runs.dependencies import reached_files
 
@@ -76,8 +77,47 @@ def product(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_every_reader_named_in_the_catalogue_exists() -> None:
-    for key in catalog.load_catalog():
-        assert callable(catalog.reader(key)), key
+    for key, entry in catalog.load_catalog().items():
+        assert entry.connector or callable(catalog.reader(key)), key
+
+
+def test_every_connector_named_in_the_catalogue_is_made_with_its_options() -> None:
+    settings = load_config("paper")
+    for key, entry in catalog.load_catalog().items():
+        if entry.connector:
+            product = connect(key, settings)
+            assert product.key == key
+            # The one word that tells a static map from a yearly product, without an import of its class.
+            assert product.static == bool(entry.years) or key == "paper_sites"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"origin": "here"}, "expected one of files, inputs .* and a connector"),
+        ({"account": ""}, "account: expected with a connector"),
+        ({"connector": "modis.mod17"}, "connector: String should match"),
+    ],
+)
+def test_an_entry_with_a_connector_says_how_it_is_had_and_checked(product: Path, change, message) -> None:
+    path = catalog.catalogue_path()
+    entry = yaml.safe_load(path.read_text(encoding="utf-8"))["small"]
+    told = dict.fromkeys(("account", "address", "size", "checked", "stand_in", "unknown"), "something")
+    sound = {key: value for key, value in entry.items() if key not in ("files", "reader")} | told
+    sound |= {"connector": "modis.Mod17"}
+    path.write_text(yaml.safe_dump({"small": sound}), encoding="utf-8")
+    assert catalog.entry_of("small").connector == "modis.Mod17"
+    path.write_text(yaml.safe_dump({"small": sound | change}), encoding="utf-8")
+    with pytest.raises(DataError, match=message):
+        catalog.load_catalog()
+
+
+def test_what_only_connectors_have_is_refused_beside_files(product: Path) -> None:
+    path = catalog.catalogue_path()
+    entry = yaml.safe_load(path.read_text(encoding="utf-8"))["small"]
+    path.write_text(yaml.safe_dump({"small": entry | {"account": "none"}}), encoding="utf-8")
+    with pytest.raises(DataError, match="account: expected with a connector, and only with one"):
+        catalog.load_catalog()
 
 
 def test_a_change_of_a_reader_makes_notebook_01_stale() -> None:
@@ -85,8 +125,9 @@ def test_a_change_of_a_reader_makes_notebook_01_stale() -> None:
     root = project_root()
     reached = reached_files(root / "notebooks" / "01_data_preparation.ipynb", root)
     for entry in catalog.load_catalog().values():
-        module = root / "src" / "helpers" / Path(*entry.reader.split(".")[:-1]).with_suffix(".py")
-        assert module in reached, f"import the module of {entry.reader} in helpers.data.cube or helpers.world"
+        named = f"data.products.{entry.connector}" if entry.connector else entry.reader
+        module = root / "src" / "helpers" / Path(*named.split(".")[:-1]).with_suffix(".py")
+        assert module in reached, f"import the module of {named} in helpers.data.cube or helpers.world"
 
 
 def test_a_file_of_this_repository_is_where_the_catalogue_says() -> None:

@@ -33,10 +33,11 @@ def budget_cells(cube: xr.Dataset, places: pd.DataFrame, usable: ArrayLike, bloc
     -------
     pandas.DataFrame
         One row per cell and year, at most :data:`N_YEARS` of each cell: ``latitude``, ``longitude``, the
-        predictors; ``cover``, the land-cover class of most years; ``predicted_area`` [km2], the cell's area divided by its number of rows; ``area`` [km2], the
-        same without water and ice (:data:`WATER_AND_ICE`); ``filled_area`` [km2], which also shares out, over
-        the valid cells of a land-cover class, the area of its cells without a covariate; ``block``, its number;
-        ``inside``, whether the cell is in the area of applicability.
+        predictors; ``cover``, the land-cover class of most years; ``predicted_area`` [km2], the cell's area divided
+        by its number of rows; ``area`` [km2], the same without water and ice (:data:`WATER_AND_ICE`);
+        ``filled_area`` [km2], which also shares out, over the valid cells of a land-cover class, the area of its
+        cells without a covariate; ``block``, its number; ``inside``, whether the cell is in the area of
+        applicability.
     """
     place, columns = ["latitude", "longitude"], [*covariates(cube), "cell_area"]
     # A cell has one class for its area, also where its land cover changes from year to year.

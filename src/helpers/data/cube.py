@@ -57,7 +57,7 @@ def _first(marked: xr.DataArray) -> dict[str, int]:
     """Return the place of the first cell that is marked, in the order of the dimensions."""
     place: dict[str, int] = {}
     for dim in marked.dims:
-        at = int(marked.any([other for other in marked.dims if other != dim]).argmax())
+        at = int(marked.any([other for other in marked.dims if other != dim]).argmax(dim))
         place, marked = place | {str(dim): at}, marked.isel({dim: at})
     return place
 

@@ -1,1 +1,1 @@
-"""The products that the paper names: how each is planned, fetched and read from the files that its archive gives out."""
+"""The products that the paper names: how each is planned, fetched and read from the files of its archive."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -42,9 +43,11 @@ def align(array: xr.DataArray, target: xr.Dataset, how: str) -> xr.DataArray:
     values = np.full(shape, np.nan, "float32")
     if min(array.shape) > 1:  # else there is nothing of the product here
         source = array.astype("float32").rename({array.dims[0]: "y", array.dims[1]: "x"})
-        moved = odc.xr_reproject(
-            source, _geobox(target, how), resampling=how, src_nodata=np.nan, dst_nodata=np.nan, tolerance=0.0
-        )
+        with warnings.catch_warnings():  # rasterio opens an array before it tells the place of it
+            warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+            moved = odc.xr_reproject(
+                source, _geobox(target, how), resampling=how, src_nodata=np.nan, dst_nodata=np.nan, tolerance=0.0
+            )
         values = moved.values
     axes = {axis: target[axis].drop_vars("spatial_ref", errors="ignore") for axis in ("latitude", "longitude")}
     return xr.DataArray(values, axes, tuple(axes), array.name, dict(array.attrs))
@@ -155,7 +158,7 @@ def _made_from(
     """Return what an aligned layer is made from, a digest or a word of each part."""
     code = [sys.modules[type(product).__module__], sys.modules[__name__]]
     return {
-        "files": _digest(lockfile.hashes(files)),
+        "files": _digest([(path.name, lockfile.sha256(path)) for path in files]),
         "grid": _digest([*bounds(grid), grid.attrs["resolution"]]),
         "years": "static" if product.static else years.spans(own_years),
         "how": how,

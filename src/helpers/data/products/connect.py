@@ -9,12 +9,15 @@ from typing import Any
 
 from helpers.config import Settings, from_root
 from helpers.data import catalog
-from helpers.data.products import cmfd, elevation, modis, rasters, respiration, tables, transports
+from helpers.data.products import cmfd, elevation, globmap, modis, rasters, respiration, soilgrids, tables, transports
 from helpers.data.products.interface import Product
 from helpers.errors import ConfigError, DataError
 
 #: The modules of the connectors, imported here by name: so a change of one makes notebook 01 stale.
-_MODULES: dict[str, ModuleType] = {module.__name__.rpartition(".")[2]: module for module in (cmfd, elevation, modis, rasters, respiration, tables)}
+_MODULES: dict[str, ModuleType] = {
+    module.__name__.rpartition(".")[2]: module
+    for module in (cmfd, elevation, globmap, modis, rasters, respiration, soilgrids, tables)
+}
 #: Where assets come from, by the name that ``transport`` has in the options.
 _TRANSPORTS: dict[str, Callable[[Settings], Any]] = {
     "stac": lambda settings: transports.Stac(settings.archives.stac, settings.archives.stac_signing),

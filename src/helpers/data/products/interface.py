@@ -1,8 +1,8 @@
 """What every product of an archive does: plan what it needs, fetch it, open it on its own grid.
 
-A product is a transport (:mod:`helpers.data.products.transports`), which knows an archive's protocol, and a reader, which
-knows the files. It never reprojects: :mod:`helpers.data.products.align` brings all of them to one grid. It masks what is
-no value before anything is averaged.
+A product is a transport (:mod:`helpers.data.products.transports`), which knows an archive's protocol, and a reader,
+which knows the files. It never reprojects: :mod:`helpers.data.products.align` brings all of them to one grid. It masks
+what is no value before anything is averaged.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Plan:
 
 
 class Product(Protocol):
-    """A product of the paper. Its settings are those of its catalogue entry, with the configuration's own above them."""
+    """A product of the paper. Its settings are those of its catalogue entry, the configuration's own above them."""
 
     key: str  #: Of its catalogue entry.
     #: Read block by block: it has too many cells to open a whole region at once.
@@ -74,5 +74,5 @@ class Product(Protocol):
 
         Dimensions are y and x with the cells' centres, north first, the CRS is written; float32 in our unit, NaN where
         there is no value. The window is wider than the box by two cells where the product has them. `files` are all
-        files of the plan; those of other years are left aside. A DataError names the file that is not what it should be.
+        files of the plan; those of other years are left aside. A DataError names the file that is not as it should be.
         """
