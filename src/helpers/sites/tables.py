@@ -20,6 +20,7 @@ import shapely
 from helpers.data import catalog, region
 from helpers.data.region import Places
 from helpers.errors import DataError
+from helpers.sites import spreadsheet
 from helpers.sites.csv_file import read_text
 from helpers.sites.places import BORDER_DEGREES, OWN
 from helpers.sites.quality import Box, find_duplicates, swapped
@@ -78,7 +79,9 @@ def read_databases(keys: Sequence[str], places: Places) -> pd.DataFrame:
 
 
 def read_table(path: str | Path, places: Places) -> OwnTable:
-    """Read and check a table of your own: a CSV file in UTF-8, separated by commas, in the schema.
+    """Read and check a table of your own in the schema: a CSV file in UTF-8, separated by commas, or a spreadsheet.
+
+    A spreadsheet (.xlsx) is read as :func:`helpers.sites.spreadsheet.read_text` tells.
 
     Values must be in g C m-2 yr-1 already, and the column ``unit`` must say so. May be left out: ``treatment``,
     ``quality``, ``vegetation``, ``reference``, ``possible_duplicate``. The places tell what lies in the
@@ -95,13 +98,16 @@ def read_table(path: str | Path, places: Places) -> OwnTable:
     values, another unit, one name at two places.
     """
     path = Path(path)
-    raw = read_text(path, SCHEMA.columns).rename(columns=_EARLIER_NAMES)
+    by_sheet = path.suffix.lower() in spreadsheet.SUFFIXES
+    raw, told = spreadsheet.read_text(path) if by_sheet else (read_text(path, SCHEMA.columns), [])
+    raw = raw.rename(columns=_EARLIER_NAMES)
     text = _known_columns(path, raw)
     table, problems = _typed(text)
     problems += _implausible(text, table, places.grid) + _too_small(text, table) + _scattered(text, table)
     if problems:
-        raise DataError(f"{path}: cannot be used (rows count from the header, row 1)\n- " + "\n- ".join(problems))
-    notes = _set_aside(raw) + _excluded_words(table) + _off_grid(text, table, places.grid)
+        counted = "rows as sheet!row" if by_sheet else "rows count from the header, row 1"
+        raise DataError(f"{path}: cannot be used ({counted})\n- " + "\n- ".join([*problems, *told]))
+    notes = told + _set_aside(raw) + _excluded_words(table) + _off_grid(text, table, places.grid)
     for name, inside, decides in _outlines(table, places):
         notes += _contradictions(name, text, inside, decides)
         table[name] = np.where(decides | (text[name] == ""), inside, table[name])
