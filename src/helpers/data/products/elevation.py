@@ -139,7 +139,7 @@ def _warped(path: Path, window: Lattice) -> NDArray[np.float32]:
             raise DataError(f"{path.name}: expected a projection (UTM), found {raster.crs}; is it another file?")
         missing = -32768 if raster.nodata is None else raster.nodata
         size = {"width": window.columns, "height": window.rows, "transform": window.transform}
-        numbers = {"src_nodata": missing, "nodata": missing, "resampling": Resampling.nearest, "tolerance": 0}
+        numbers = {"src_nodata": missing, "nodata": missing, "resampling": Resampling.nearest, "tolerance": 0.01}
         with WarpedVRT(raster, crs=window.crs, **size, **numbers) as warped:
             return _heights(warped.read(1), missing)
 

@@ -9,12 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import rasterio
 import rioxarray  # noqa: F401  (gives DataArrays their .rio)
 import xarray as xr
-from rasterio.windows import Window
 
-from helpers.data.products import hdf4
+from helpers.data.products import hdf4, windows
 from helpers.data.products.interface import Asset, Box, Plan, Want
 from helpers.data.products.transports import Folder, Zenodo
 from helpers.data.variables import described
@@ -25,7 +23,6 @@ SHAPE, WEST, NORTH, STEP = (2090, 4950), -180.0, 89.2, 360 / 4950
 #: Periods of a year, and the days of the longest one: 8 days; half months; 16 days.
 CALENDARS = {46: 8, 24: 17, 23: 16}
 _ONLY_EIGHT_DAYS_FROM = 2001  # with MODIS; before, half months by AVHRR
-_MARGIN = 2  # cells
 
 
 class GlobmapLai:
@@ -54,7 +51,9 @@ class GlobmapLai:
         absent = tuple(year for year in want.years if year not in {asset.year for asset in assets})
         packed = [asset.name for asset in found if re.search(r"\.(zip|rar|7z|tar|t?gz)$", asset.name)]
         if absent and (by_hand or packed):
-            source = f"unpack {', '.join(packed)} of {self.doi}" if packed else f"the record is {self.doi}"
+            source = f"the record is {self.doi}"
+            if packed and not by_hand:
+                source = f"unpack {', '.join(packed)} of {self.doi}, and set its transport to folder"
             years = ", ".join(map(str, absent))
             form = "GlobMapLAIV3.A<year><day>.Global.hdf or …LAI.tif"
             return Plan(tuple(assets), by_hand=f"all periods of {years} ({form}) into the product's folder; {source}")
@@ -120,7 +119,7 @@ def _window(box: Box) -> tuple[slice, slice]:
     """Return the rows and columns that cover a box."""
     edges = ((NORTH - box.north, NORTH - box.south), (box.west - WEST, box.east - WEST))
     rows, columns = (
-        slice(max(int(low // STEP) - _MARGIN, 0), min(int(high // STEP) + 1 + _MARGIN, size))
+        slice(max(int(low // STEP) - windows.MARGIN, 0), min(int(high // STEP) + 1 + windows.MARGIN, size))
         for (low, high), size in zip(edges, SHAPE, strict=True)
     )
     return rows, columns
@@ -131,21 +130,15 @@ def _read(path: Path, rows: slice, columns: slice) -> np.ndarray:
     if path.suffix == ".hdf":
         _refuse_shape(path, hdf4.array_shape(path, "LAI"))
         return hdf4.read_window(path, "LAI", rows, columns)
-    try:
-        with rasterio.open(path) as raster:
-            _refuse_shape(path, raster.shape)
-            corner = np.array([raster.transform.c - WEST, raster.transform.f - NORTH])
-            if not raster.transform.is_identity and np.abs(corner).max() > STEP / 10:
-                raise DataError(
-                    f"{path.name}: begins at {raster.transform.c:g} E {raster.transform.f:g} N, expected {WEST:g} E "
-                    f"{NORTH:g} N; take the product's own file"
-                )
-            window = Window(columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
-            return raster.read(1, window=window)
-    except rasterio.RasterioIOError as problem:
-        raise DataError(
-            f"{path.name}: cannot be read whole ({problem}): it is cut or another file; delete it and fetch it again"
-        ) from None
+    with windows.opened(path) as raster:
+        _refuse_shape(path, raster.shape)
+        corner = np.array([raster.transform.c - WEST, raster.transform.f - NORTH])
+        if not raster.transform.is_identity and np.abs(corner).max() > STEP / 10:
+            raise DataError(
+                f"{path.name}: begins at {raster.transform.c:g} E {raster.transform.f:g} N, expected {WEST:g} E "
+                f"{NORTH:g} N; take the product's own file"
+            )
+        return windows.values_in(raster, rows.start, rows.stop, columns.start, columns.stop)
 
 
 def _refuse_shape(path: Path, shape: tuple[int, ...]) -> None:
