@@ -57,7 +57,7 @@ class Lattice:
         column, row = (np.floor(np.round(at, 6)) - MARGIN for at in ((left - step.c) / step.a, (top - step.f) / step.e))
         ends = (np.ceil(np.round(at, 6)) + MARGIN for at in ((right - step.c) / step.a, (bottom - step.f) / step.e))
         columns, rows = (int(end - start) for end, start in zip(ends, (column, row), strict=True))
-        return Lattice(step * Affine.translation(column, row), rows, columns, self.crs)
+        return self._moved(int(row), int(column), rows, columns)
 
     def within(self, west: float, south: float, east: float, north: float) -> tuple[tuple[slice, slice], Lattice]:
         """Return which of the rows and columns have their centres between edges of this CRS, and those cells."""
@@ -66,13 +66,23 @@ class Lattice:
             ((self.x > west) & (self.x < east)).nonzero()[0],
         )
         part = tuple(slice(*((some[0], some[-1] + 1) if some.size else (0, 0))) for some in (rows, columns))
-        moved = self.transform * Affine.translation(part[1].start, part[0].start)
-        return part, Lattice(moved, rows.size, columns.size, self.crs)
+        return part, self._moved(part[0].start, part[1].start, rows.size, columns.size)
+
+    def first_of(self, other: Lattice) -> tuple[int, int]:
+        """Return the row and the column that the first cell of others on the same lattice has here."""
+        a, b = self.transform, other.transform
+        return round((b.f - a.f) / a.e), round((b.c - a.c) / a.a)
 
     def field(self, values: NDArray, name: str, **attributes: object) -> xr.DataArray:
         """Return values on these cells as a variable of :data:`helpers.data.variables.VARIABLES`."""
         made = xr.DataArray(np.asarray(values, "float32"), {"y": self.y, "x": self.x}, ("y", "x"))
         return described(made, name, **attributes).rio.write_crs(self.crs)
+
+    def _moved(self, row: int, column: int, rows: int, columns: int) -> Lattice:
+        """Return so many cells from a row and a column on."""
+        step = self.transform
+        corner = Affine(step.a, 0, step.c + column * step.a, 0, step.e, step.f + row * step.e)
+        return Lattice(corner, rows, columns, self.crs)
 
 
 def lattice_of(path: Path, crs: str = "") -> Lattice:
