@@ -24,6 +24,7 @@ from helpers.errors import DataError
 
 #: Cells that a window has beyond its box, so that a mean at the edge finds all that it needs.
 MARGIN = 2
+_CUT = "if it was cut short, delete it and fetch it again"
 #: What turns stored numbers, and the file's own number for missing, into values and NaN.
 Decode = Callable[[NDArray, float | None], NDArray]
 
@@ -137,8 +138,7 @@ def opened(path: Path | str, name: str = "") -> Iterator[rasterio.DatasetReader]
         with rasterio.open(path) as raster:
             yield raster
     except (RasterioError, CRSError) as error:
-        hint = "if it was cut short, delete it and fetch it again"
-        raise DataError(f"{name}: cannot be read as a raster ({error.__cause__ or error}); {hint}") from None
+        raise DataError(f"{name}: cannot be read as a raster ({error.__cause__ or error}); {_CUT}") from None
 
 
 def cells_of(raster: rasterio.DatasetReader, name: str, crs: str = "") -> Lattice:
@@ -147,7 +147,9 @@ def cells_of(raster: rasterio.DatasetReader, name: str, crs: str = "") -> Lattic
         raise DataError(f"{name}: expected one band, found {raster.count}; is it another file?")
     step = raster.transform
     if step.b or step.d or step.a <= 0 or not step.e or step == Affine.identity():
-        raise DataError(f"{name}: expected rows and columns along the axes of a map, found {tuple(step)[:6]}")
+        raise DataError(
+            f"{name}: cannot be read as a map: expected rows and columns along its axes, found {tuple(step)[:6]}; {_CUT}"
+        )
     if step.e > 0:
         step = Affine(step.a, 0, step.c, 0, -step.e, step.f + step.e * raster.height)
     own = raster.crs if raster.crs and (raster.crs.is_geographic or raster.crs.is_projected) else None
