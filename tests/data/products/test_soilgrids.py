@@ -84,10 +84,10 @@ def test_the_stock_is_that_of_its_layers(windows: Path, depth: int) -> None:
     plan = product.plan(WANT)
     assert len(plan.assets) == {30: 9, 100: 15}[depth] and not plan.by_hand
     field = product.open([windows / asset.name for asset in plan.assets], BOX, None)
-    assert_is(field, "soc", soc(depth), 0.04)
+    assert_is(field, "soc", soc(depth), {30: 0.04, 100: 0.1}[depth])  # content has whole dg/kg
     assert field.attrs["long_name"].endswith(f"0-{depth} cm")
     assert_covers(field, BOX)
-    assert_mean_is(field, soc(depth), 0.02, 0.02)
+    assert_mean_is(field, soc(depth), 0.02, 0.04)
     assert "igh" in field.rio.crs.to_proj4()
 
 
@@ -129,8 +129,8 @@ def test_a_layer_that_lacks_a_cell_leaves_it_missing(windows: Path, tmp_path: Pa
     before = soil(tmp_path).open(files, BOX, None)
     path = next(path for path in files if path.name.startswith("bdod_5-15"))
     with rasterio.open(path, "r+") as file:
-        x, y = file.xy(10, 12)
-        file.write(np.full((1, 1), -32768, "int16"), 1, window=Window(12, 10, 1, 1))
+        x, y = file.xy(10, 130)
+        file.write(np.full((1, 1), -32768, "int16"), 1, window=Window(130, 10, 1, 1))
     after = soil(tmp_path).open(files, BOX, None)
     assert np.isfinite(before.sel(x=x, y=y)) and np.isnan(after.sel(x=x, y=y))
     assert after.isnull().sum() == before.isnull().sum() + 1

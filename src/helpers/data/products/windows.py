@@ -148,7 +148,7 @@ def cells_of(raster: rasterio.DatasetReader, name: str, crs: str = "") -> Lattic
     step = raster.transform
     if step.b or step.d or step.a <= 0 or not step.e or step == Affine.identity():
         raise DataError(
-            f"{name}: cannot be read as a map: expected rows and columns along its axes, found {tuple(step)[:6]}; {_CUT}"
+            f"{name}: cannot be read as a map: expected rows and columns along axes, found {tuple(step)[:6]}; {_CUT}"
         )
     if step.e > 0:
         step = Affine(step.a, 0, step.c, 0, -step.e, step.f + step.e * raster.height)
