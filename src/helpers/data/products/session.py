@@ -17,7 +17,7 @@ import shutil
 import time
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -35,7 +35,7 @@ TRIES, PAUSE = 5, 0.5
 _BUSY = (429, 500, 502, 503, 504)
 _TIMEOUT = (10, 60)  # seconds to connect, and between two pieces
 _LONGEST = 60  # seconds of a pause, whatever the archive says
-_PIECE = 1 << 18  # bytes
+_PIECE = 1 << 14  # bytes; the piece that a cut falls into is lost
 _PROGRESS = 1 << 20  # bytes that came before a cut, for which the line counts as working
 #: Where a password or a key may come from, and the loggers that would write addresses and answers as they are.
 _SECRETS = ("EARTHDATA_TOKEN", "EARTHDATA_PASSWORD", "PC_SDK_SUBSCRIPTION_KEY")
@@ -212,11 +212,11 @@ class _Download:
     """One download; ``expected`` are the bytes of the whole file, where somebody told them."""
 
     http: requests.Session
-    url: str
+    url: str = field(repr=False)  # it may be signed: no traceback shows it
     target: Path
     size: int | None
     checksum: str
-    headers: dict[str, str]
+    headers: dict[str, str] = field(repr=False)
     hint: str
 
     def __post_init__(self) -> None:
@@ -303,8 +303,8 @@ class _Download:
         """Refuse an answer that is not the file; take from its head what is known of the file."""
         page = "text/html" in answer.headers.get("Content-Type", "") and self.target.suffix not in (".html", ".htm")
         problem, todo = _refusal(answer, self._by_hand(), self.hint)
-        if not problem and page:
-            problem, todo = _LOGIN_PAGE, self._ways()
+        if not problem and (page or (total == 0 and self.size != 0)):
+            problem, todo = _LOGIN_PAGE if page else _EMPTY, self._ways()
         if problem:
             raise self._error(problem, todo, answer.status_code)
         if self.size is not None and total is not None and total != self.size:
@@ -340,7 +340,7 @@ class _Download:
                 bar.update(len(piece))
         if not have and self.size != 0:
             self._forget()
-            raise self._error("the answer is empty", self._ways(), answer.status_code)
+            raise self._error(_EMPTY, self._ways(), answer.status_code)
 
     def _room(self, have: int) -> None:
         """Refuse to begin what the disk has no room for."""
@@ -368,6 +368,7 @@ class _Download:
 
 
 _LOGIN_PAGE = "a web page came in place of the file, as where a login is wanted"
+_EMPTY = "the answer is empty"
 _ROOM = "make room, or name another folder for downloads; then call again, it goes on from where it stopped"
 
 
@@ -376,10 +377,7 @@ def _refusal(answer: requests.Response, by_hand: str, hint: str = "") -> tuple[s
     status = answer.status_code
     ways = "; or ".join(filter(None, (hint, by_hand))) or "look at the archive's page"
     if status == 202 or "x-amzn-waf-action" in answer.headers:
-        return (
-            f"the archive wants a browser ({status}, a challenge)",
-            f"open the archive's page in a browser, {by_hand}",
-        )
+        return f"the archive wants a browser ({status}, a challenge)", f"open its page in a browser; {ways}"
     if status in (401, 403) and "eula" in _beginning(answer):
         return f"the licence was not accepted yet ({status})", f"accept it at the archive with your account; {ways}"
     if status == 401 or urlsplit(answer.url).path.endswith("/oauth/authorize"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ class Figshare:
         files = self._files(article + (f"/versions/{version}" if version else ""), doi_or_article)
         if not files:
             raise DataError(f"figshare, {doi_or_article}: no files there. What to do: look at {_page(doi_or_article)}")
-        return sorted(map(_figshare_asset, files), key=lambda asset: asset.name)
+        return _sorted(_figshare_asset, files, f"figshare, {doi_or_article}", _page(doi_or_article))
 
     def fetch(self, asset: Asset, folder: Path) -> Path:
         """Return the path of the file, fetched if it is not there: from its own address, then from that of the API."""
@@ -104,7 +105,7 @@ class Zenodo:
                 f"zenodo, {doi}: the record lists no files: it is not there, or not open. What to do: look at "
                 f"{_page(doi)}, and put its files into the product's folder by hand"
             )
-        return sorted((_zenodo_asset(file, self.api, told[1]) for file in files), key=lambda asset: asset.name)
+        return _sorted(_zenodo_asset, files, f"zenodo, {doi}", _page(doi))
 
     def fetch(self, asset: Asset, folder: Path) -> Path:
         """Return the path of the file, fetched if it is not there."""
@@ -134,10 +135,18 @@ def _figshare_asset(file: dict[str, Any]) -> Asset:
     return Asset(file["name"], file["download_url"], file.get("size"), f"md5:{checksum}" if checksum else "")
 
 
-def _zenodo_asset(file: dict[str, Any], api: str, record: str) -> Asset:
+def _zenodo_asset(file: dict[str, Any]) -> Asset:
     checksum = file.get("checksum", "")
-    link = file.get("links", {}).get("self") or f"{api}/records/{record}/files/{file['key']}/content"
-    return Asset(file["key"], link, file.get("size"), checksum if checksum.startswith("md5:") else "")
+    return Asset(file["key"], file["links"]["self"], file.get("size"), checksum if checksum.startswith("md5:") else "")
+
+
+def _sorted(asset: Callable[[dict[str, Any]], Asset], files: list[Any], archive: str, page: str) -> list[Asset]:
+    """Return the files that an API lists, sorted by name."""
+    try:
+        return sorted(map(asset, files), key=lambda one: one.name)
+    except (KeyError, TypeError, AttributeError):
+        what = "its answer is not as it is documented"
+        raise DataError(f"{archive}: {what}. What to do: get the files by hand from {page}") from None
 
 
 def _page(doi: str) -> str:
