@@ -151,8 +151,7 @@ def _time_of(path: Path, file: Any, year: int | None) -> int:
 
 def _window(stored: Any, time: int, lattice: Lattice, window: Lattice) -> NDArray[np.float32]:
     """Return the unpacked values of a window at one time, north first; NaN is missing or beyond the file."""
-    shift = ~lattice.transform * (window.transform.c, window.transform.f)
-    left, top = (round(at) for at in shift)
+    top, left = lattice.first_of(window)
     rows = np.arange(max(top, 0), min(top + window.rows, lattice.rows))
     columns = np.arange(max(left, 0), min(left + window.columns, lattice.columns))
     values = np.full((window.rows, window.columns), np.nan, "float32")

@@ -191,7 +191,7 @@ def _clipped(source: rasterio.DatasetReader, box: Box, name: str) -> Window:
     """Return the rows and columns of a mosaic that cover a box."""
     cells = cells_of(source, name)
     part = cells.part(box)
-    column, row = (round(at) for at in ~cells.transform * (part.transform.c, part.transform.f))
+    row, column = cells.first_of(part)
     left, right = max(column, 0), min(column + part.columns, cells.columns)
     top, bottom = max(row, 0), min(row + part.rows, cells.rows)
     if left >= right or top >= bottom:

@@ -24,6 +24,7 @@ from helpers.errors import DataError
 
 #: Cells that a window has beyond its box, so that a mean at the edge finds all that it needs.
 MARGIN = 2
+_CUT = "if it was cut short, delete it and fetch it again"
 #: What turns stored numbers, and the file's own number for missing, into values and NaN.
 Decode = Callable[[NDArray, float | None], NDArray]
 
@@ -57,7 +58,7 @@ class Lattice:
         column, row = (np.floor(np.round(at, 6)) - MARGIN for at in ((left - step.c) / step.a, (top - step.f) / step.e))
         ends = (np.ceil(np.round(at, 6)) + MARGIN for at in ((right - step.c) / step.a, (bottom - step.f) / step.e))
         columns, rows = (int(end - start) for end, start in zip(ends, (column, row), strict=True))
-        return Lattice(step * Affine.translation(column, row), rows, columns, self.crs)
+        return self._moved(int(row), int(column), rows, columns)
 
     def within(self, west: float, south: float, east: float, north: float) -> tuple[tuple[slice, slice], Lattice]:
         """Return which of the rows and columns have their centres between edges of this CRS, and those cells."""
@@ -66,13 +67,23 @@ class Lattice:
             ((self.x > west) & (self.x < east)).nonzero()[0],
         )
         part = tuple(slice(*((some[0], some[-1] + 1) if some.size else (0, 0))) for some in (rows, columns))
-        moved = self.transform * Affine.translation(part[1].start, part[0].start)
-        return part, Lattice(moved, rows.size, columns.size, self.crs)
+        return part, self._moved(part[0].start, part[1].start, rows.size, columns.size)
+
+    def first_of(self, other: Lattice) -> tuple[int, int]:
+        """Return the row and the column that the first cell of others on the same lattice has here."""
+        a, b = self.transform, other.transform
+        return round((b.f - a.f) / a.e), round((b.c - a.c) / a.a)
 
     def field(self, values: NDArray, name: str, **attributes: object) -> xr.DataArray:
         """Return values on these cells as a variable of :data:`helpers.data.variables.VARIABLES`."""
         made = xr.DataArray(np.asarray(values, "float32"), {"y": self.y, "x": self.x}, ("y", "x"))
         return described(made, name, **attributes).rio.write_crs(self.crs)
+
+    def _moved(self, row: int, column: int, rows: int, columns: int) -> Lattice:
+        """Return so many cells from a row and a column on."""
+        step = self.transform
+        corner = Affine(step.a, 0, step.c + column * step.a, 0, step.e, step.f + row * step.e)
+        return Lattice(corner, rows, columns, self.crs)
 
 
 def lattice_of(path: Path, crs: str = "") -> Lattice:
@@ -127,8 +138,7 @@ def opened(path: Path | str, name: str = "") -> Iterator[rasterio.DatasetReader]
         with rasterio.open(path) as raster:
             yield raster
     except (RasterioError, CRSError) as error:
-        hint = "if it was cut short, delete it and fetch it again"
-        raise DataError(f"{name}: cannot be read as a raster ({error.__cause__ or error}); {hint}") from None
+        raise DataError(f"{name}: cannot be read as a raster ({error.__cause__ or error}); {_CUT}") from None
 
 
 def cells_of(raster: rasterio.DatasetReader, name: str, crs: str = "") -> Lattice:
@@ -137,7 +147,9 @@ def cells_of(raster: rasterio.DatasetReader, name: str, crs: str = "") -> Lattic
         raise DataError(f"{name}: expected one band, found {raster.count}; is it another file?")
     step = raster.transform
     if step.b or step.d or step.a <= 0 or not step.e or step == Affine.identity():
-        raise DataError(f"{name}: expected rows and columns along the axes of a map, found {tuple(step)[:6]}")
+        raise DataError(
+            f"{name}: cannot be read as a map: expected rows and columns along axes, found {tuple(step)[:6]}; {_CUT}"
+        )
     if step.e > 0:
         step = Affine(step.a, 0, step.c, 0, -step.e, step.f + step.e * raster.height)
     own = raster.crs if raster.crs and (raster.crs.is_geographic or raster.crs.is_projected) else None
