@@ -11,6 +11,7 @@ import pymannkendall
 import xarray as xr
 
 from helpers.data.land_cover import commonest
+from helpers.data.products.years import spans
 from helpers.errors import DataError
 
 
@@ -102,7 +103,8 @@ def budget_table(fields: Mapping[tuple[str, str], xr.DataArray], cell_area: xr.D
     Products differ in the cells they cover: their totals may differ only because their areas do. The fields are on one
     grid, are missing outside the region, and have keys such as ``("NPP", "MODIS")``. The columns are ``quantity``,
     ``product``, those of :func:`budget` and, over the cells that every field has, ``common_mean_gC_m2_yr``,
-    ``common_total_TgC_yr`` and ``common_area_Mkm2``.
+    ``common_total_TgC_yr`` and ``common_area_Mkm2``; last ``years``, those that a field is the mean of: as its
+    attribute ``years`` says, else those of its time steps where it has several, else empty.
     """
     flat = {key: mean_map(field) for key, field in fields.items()}
     common = np.logical_and.reduce([field.notnull().to_numpy() for field in flat.values()])
@@ -113,8 +115,15 @@ def budget_table(fields: Mapping[tuple[str, str], xr.DataArray], cell_area: xr.D
             {"quantity": quantity, "product": product}
             | budget(field, cell_area)
             | {f"common_{key.removeprefix('valid_')}": value for key, value in shared.items()}
+            | {"years": _years(fields[quantity, product])}
         )
     return pd.DataFrame(rows)
+
+
+def _years(field: xr.DataArray) -> str:
+    """Say of which years a field is the mean; the single step of a climatology stands for none."""
+    steps = field["time"].dt.year.values if field.sizes.get("time", 1) > 1 else []
+    return str(field.attrs.get("years", spans(steps)))
 
 
 def recovery(quantity: str, estimate: xr.DataArray, truth: xr.DataArray, cell_area: xr.DataArray) -> pd.DataFrame:

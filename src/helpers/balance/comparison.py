@@ -70,7 +70,7 @@ def table_at_sites(quantity: str, products: xr.Dataset, forest: xr.DataArray, tr
     Rs is compared in log space, as the paper's numbers are. The products are variables ``<quantity>_<product>`` on the
     grid of the forest's map [g C m-2 yr-1]. Of the training table, which has ``out_of_bag``, the sites of the region
     count. The forest stands as ``random_forest``, read off its map as in the paper, and as
-    ``random_forest_out_of_bag``.
+    ``random_forest_out_of_bag``. A last row, ``years``, says of which years a product is the mean, where it tells.
     """
     sites = training[training["in_region"]]
     names = _product_names(products, quantity)
@@ -80,7 +80,10 @@ def table_at_sites(quantity: str, products: xr.Dataset, forest: xr.DataArray, tr
     if quantity == "rs":
         found, observed, unit = np.log(found), sites["ln_rs"], "ln_gC_m2_yr"
     ours = {"random_forest": found["random_forest"], "random_forest_out_of_bag": sites["out_of_bag"]}
-    return product_table(observed, {name: found[name] for name in names}, ours, unit)
+    table = product_table(observed, {name: found[name] for name in names}, ours, unit)
+    years = {name: products[f"{quantity}_{name}"].attrs.get("years", "") for name in names}
+    row = pd.DataFrame([dict.fromkeys(table.columns, "") | years | {"metric": "years"}], dtype=object)
+    return pd.concat([table.astype(object), row], ignore_index=True) if any(years.values()) else table
 
 
 def chosen(products: xr.Dataset, quantity: str, in_region: xr.DataArray) -> dict[str, xr.DataArray]:

@@ -30,6 +30,10 @@ SIMULATED_BANNER = (
     "<strong>Simulated:</strong> this build shows the virtual plateau. Its terrain and land cover are real, "
     "its climate and ecosystem are invented. It tests the method and is no evidence about the plateau."
 )
+MADE_UP_BANNER = (
+    "<strong>Made-up input:</strong> the files that this build was made from are made up, in the true formats of the "
+    "paper's products. It tests the way from an archive's files to these pages and says nothing about any place."
+)
 #: Pages with numbers of a run that hold for any region; the others with such numbers tell of the paper's plateau.
 GENERAL_PAGES = frozenset({"methods", "scaling"})
 NAMED_PACKAGES = ("jupyter-book", "numpy", "pandas", "papermill", "scikit-learn", "xarray")
@@ -89,6 +93,7 @@ def stage(settings: Settings, folder: Path) -> Path:
     generated = source / "_generated"
     generated.mkdir()
     (generated / "catalogue.md").write_text(_catalogue_page(), encoding="utf-8")
+    (generated / "paper_products.md").write_text(_paper_products(), encoding="utf-8")
     (generated / "provenance.md").write_text(_provenance_page(provenance), encoding="utf-8")
     return source
 
@@ -147,13 +152,15 @@ def merge_provenance(run_folder: Path, names: Sequence[str], settings: Settings)
 
 
 def resolved_config(config: Mapping[str, Any], provenance: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the content of ``_config.yml`` with the footer of a run, and with the banner if its world is simulated.
+    """Return the content of ``_config.yml`` with the footer of a run, and a banner if its world or input is made up.
 
     The title asks about the region of the run.
     """
     page = dict(config.get("html", {})) | {"extra_footer": footer(provenance)}
     if provenance["settings"]["world"] in WORLDS_WITH_TRUTH:
         page["announcement"] = SIMULATED_BANNER
+    if provenance["settings"]["made_up"]:
+        page["announcement"] = MADE_UP_BANNER
     region = provenance["settings"]["region"]
     title = {} if region["of_paper"] else {"title": f"Is {region['called']} a carbon sink?"}
     return dict(config) | title | {"html": page}
@@ -236,12 +243,34 @@ def _pinned_files() -> dict[str, str]:
 
 
 def _catalogue_page() -> str:
-    """Return the table of products, with licences, as Markdown."""
+    """Return the table of products, with licences, as Markdown; those with a connector have a page of their own."""
     rows = [
         (f"**{row['title']}**<br>`{row['key']}`", row["variable"], row["licence"], _citations(row["citation"]))
         for row in catalog.catalogue_table().reset_index().to_dict("records")
+        if not row["connector"]
     ]
     return _markdown_table(("product", "what is taken from it", "licence", "reference"), rows)
+
+
+def _paper_products() -> str:
+    """Return what the catalogue says of each product with a connector, as Markdown: a heading and a table each."""
+    facts = {
+        **{"variable": "gives", "notes": "read as", "size": "size", "account": "account", "address": "address"},
+        **{"licence": "licence", "checked": "checked by", "stand_in": "only against a stand-in", "unknown": "unknown"},
+    }
+    parts = []
+    for entry in catalog.load_catalog().values():
+        if entry.connector:
+            rows = [(word, _linked(str(getattr(entry, name)))) for name, word in facts.items()]
+            rows += [("cite", f"{_citations(', '.join(entry.citation))}: {_linked(entry.reference)}")]
+            parts.append(f"### {entry.title}\n\n" + _markdown_table((f"`{entry.key}`", ""), rows))
+    return "\n".join(parts) or "There is none.\n"
+
+
+def _linked(text: str) -> str:
+    """Return text in which addresses and DOIs are links."""
+    text = re.sub(r"https://[^\s;,]+", lambda found: f"<{found[0]}>", text)
+    return re.sub(r"doi:(10\.[^\s;,]+)", r"[doi:\1](https://doi.org/\1)", text)
 
 
 def _citations(keys: str) -> str:

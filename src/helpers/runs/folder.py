@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from shapely.geometry.base import BaseGeometry
 
-SIMULATED = "simulated (virtual plateau)"
+SIMULATED, MADE_UP = "simulated (virtual plateau)", "made-up input"
 FIGURE_DPI = 160
 GLUE_PREFIX = "application/papermill.record/"
 #: Bytes up to which a dataset is loaded when it is opened; larger ones stay on disk and are read chunk by chunk.
@@ -156,15 +156,16 @@ class Run:
     def save_figure(self, name: str, figure: Figure, alt: str = "", of_world: bool = True) -> None:
         """Save a figure as ``figures/<name>.png``, show that file in the notebook, and close the figure.
 
-        ``alt`` says what it shows, for readers who cannot see it. In a world that is simulated the figure says so: this
-        is the one place that stamps it. One that shows times or memory of a machine is not ``of_world`` and gets no
-        stamp.
+        ``alt`` says what it shows, for readers who cannot see it. A figure of a world that is simulated, or of input
+        that is made up, says so: this is the one place that stamps it. One that shows times or memory of a machine is
+        not ``of_world`` and gets no stamp.
         """
         from IPython.display import Image, display
         from matplotlib import pyplot
 
-        if of_world and self.settings.world in WORLDS_WITH_TRUTH:
-            figure.text(1.0, 0.0, SIMULATED, ha="right", va="top", fontsize=8, color="0.35")
+        if of_world and (self.settings.world in WORLDS_WITH_TRUTH or self.settings.made_up):
+            stamp = MADE_UP if self.settings.made_up else SIMULATED
+            figure.text(1.0, 0.0, stamp, ha="right", va="top", fontsize=8, color="0.35")
         with self._saving(f"figures/{name}.png") as partial:
             figure.savefig(partial, format="png", dpi=FIGURE_DPI, bbox_inches="tight", facecolor="white")
         pyplot.close(figure)

@@ -63,7 +63,7 @@ def run_years(settings: Settings, grid: xr.Dataset) -> tuple[int, ...]:
     for key in keys(settings):
         product = connect(key, settings)
         if not product.static:
-            available[key] = set(want.years) - set(_planned(product, key, want, settings).lacking)
+            available[key] = set(want.years) - set(planned(product, key, want, settings).lacking)
     return years.common(want.years, available)
 
 
@@ -87,7 +87,7 @@ def tables(settings: Settings, grid: xr.Dataset) -> list[Path]:
 def _ready(key: str, grid: xr.Dataset, settings: Settings) -> tuple[Product, Plan, list[Path]]:
     """Return a product, its plan and its files, fetched if they are not there."""
     product, folder = connect(key, settings), folder_of(key, settings)
-    plan = _planned(product, key, wanted(settings, grid), settings)
+    plan = planned(product, key, wanted(settings, grid), settings)
     if plan.by_hand or not plan.assets:
         raise DataError(
             f"{key}: not all files are there: {plan.by_hand or 'the archive has none'}; "
@@ -96,8 +96,12 @@ def _ready(key: str, grid: xr.Dataset, settings: Settings) -> tuple[Product, Pla
     return product, plan, [product.fetch(asset, folder) for asset in plan.assets]
 
 
-def _planned(product: Product, key: str, want: Want, settings: Settings) -> Plan:
-    """Return the plan that was made last time for the same, so that a machine without network can go on; else ask."""
+def planned(product: Product, key: str, want: Want, settings: Settings, keep: bool = True) -> Plan:
+    """Return the plan that was made last time for the same; else ask the archive, and ``keep`` its answer.
+
+    So a machine without network can go on, and a newer production does not replace the one that was taken: to ask anew,
+    delete ``plan.json`` in the product's folder.
+    """
     options = options_of(key, settings)
     asked = json.loads(json.dumps({"want": asdict(want), "options": options}))
     if options.get("transport", "folder") == "folder":
@@ -107,10 +111,11 @@ def _planned(product: Product, key: str, want: Want, settings: Settings) -> Plan
         known = json.loads(path.read_text(encoding="utf-8"))
         if known["asked"] == asked:
             return Plan(tuple(Asset(**asset) for asset in known["assets"]), tuple(known["lacking"]))
-    return keep_plan(product.plan(want), path, asked)
+    plan = product.plan(want)
+    return _kept(plan, path, asked) if keep else plan
 
 
-def keep_plan(plan: Plan, path: Path, asked: dict) -> Plan:
+def _kept(plan: Plan, path: Path, asked: dict) -> Plan:
     """Write a plan beside the files, without anything secret in an address; return it."""
     if plan.by_hand:
         return plan
