@@ -12,7 +12,7 @@ import yaml
 from helpers import costs
 from helpers.config import Region, Settings, load_config, project_root
 from helpers.errors import RunError
-from helpers.runs import book
+from helpers.runs import book, rendering
 
 ROOT = project_root()
 
@@ -197,7 +197,7 @@ def test_the_command_ends_with_the_message_not_a_traceback(checkout, capsys):
 
 
 def test_the_code_reference_holds_every_module_once():
-    text = (ROOT / "book" / "api.md").read_text(encoding="utf-8")
+    text = "".join(rendering.reference_pages(ROOT / "src").values())
     listed = re.findall(r"automodule:: ([\w.]+)", text)
     files = [path.relative_to(ROOT / "src").with_suffix("") for path in (ROOT / "src").rglob("*.py")]
     assert sorted(listed) == sorted(".".join(file.parts).removesuffix(".__init__") for file in files)

@@ -9,7 +9,6 @@ import html
 import json
 import re
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -23,7 +22,8 @@ from helpers.config import Settings, load_config, project_root, read_yaml
 from helpers.data import catalog
 from helpers.errors import ConfigError, DataError, RunError
 from helpers.runs.execute import overrides_of, settings_parser
-from helpers.runs.files import child_environment, runs_folder, written_whole
+from helpers.runs.files import runs_folder, written_whole
+from helpers.runs.rendering import render, write_reference
 from helpers.runs.steps import WORLDS_WITH_TRUTH, deciding_parameters
 
 SIMULATED_BANNER = (
@@ -55,15 +55,11 @@ def build(settings: Settings, folder: Path | None = None) -> Path:
     warns.
     """
     source = stage(settings, folder or project_root() / "_build")
-    output = source.parent / "unfinished"
-    shutil.rmtree(output, ignore_errors=True)
-    _run_jupyter_book(source, output)
-    pages = output / "_build" / "html"
+    pages = render(source, source.parent)
     _drop_unused_mathjax(pages / "_static" / "mathjax")
     target = source.parent / "html"
     with written_whole(target) as partial:
         pages.rename(partial)
-    shutil.rmtree(output)
     return target / "index.html"
 
 
@@ -95,6 +91,7 @@ def stage(settings: Settings, folder: Path) -> Path:
     (generated / "catalogue.md").write_text(_catalogue_page(), encoding="utf-8")
     (generated / "paper_products.md").write_text(_paper_products(), encoding="utf-8")
     (generated / "provenance.md").write_text(_provenance_page(provenance), encoding="utf-8")
+    write_reference(source)
     return source
 
 
@@ -296,27 +293,6 @@ def _markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str
 
 def _cell(value: str) -> str:
     return " ".join(str(value).replace("|", "\\|").split())
-
-
-def _run_jupyter_book(source: Path, output: Path) -> None:
-    """Build the staged folder in a process of its own; its report goes to ``_build/book.log``."""
-    log = source.parent / "book.log"
-    call = "from jupyter_book.cli.main import main; main()"
-    options = ["build", str(source), "--path-output", str(output), "--all", "--warningiserror", "--keep-going"]
-    with log.open("w", encoding="utf-8") as stream:
-        done = subprocess.run(
-            [sys.executable, "-c", call, *options],
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            env=child_environment(),
-            check=False,
-        )
-    if done.returncode:
-        report = log.read_text(encoding="utf-8", errors="replace").splitlines()
-        report = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in report]
-        telling = [line for line in report if "WARNING" in line or "ERROR" in line] or report[-15:]
-        how = f"was ended by signal {-done.returncode}" if done.returncode < 0 else "did not build the book"
-        raise RunError("\n".join([f"Jupyter Book {how}:", *telling, f"full report: {log}"]))
 
 
 def _drop_unused_mathjax(folder: Path) -> None:

@@ -1,0 +1,138 @@
+"""Jupyter Book on a staged folder of pages. The code reference, half of the work, needs no run: it is read ahead.
+
+``python -m helpers.runs.rendering`` reads it into ``_build/read``, beside the notebooks that are being executed. The
+book takes it from there as long as no source, setting or extension of the pages has changed since.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from joblib import cpu_count
+
+from helpers.config import project_root
+from helpers.errors import RunError
+from helpers.runs.files import child_environment, digest
+
+#: Jupyter Book's command has no option for pages that are read and written side by side, nor for pages that were read
+#: before and are written again. Its builder has both.
+_CALL = (
+    "import functools, jupyter_book.sphinx as builder; from jupyter_book.cli.main import main; "
+    "builder.build_sphinx = functools.partial(builder.build_sphinx, jobs={jobs}, force_all=True); main()"
+)
+INCLUDED = ("catalogue", "provenance")  #: Generated pages that others include.
+#: What pages of the reference are older than: a page that was not read before is read, others are as they were.
+_LONG_AGO = 946_684_800
+
+
+def write_reference(source: Path) -> None:
+    """Write the pages of the code reference into ``_generated/api`` of a staged folder."""
+    folder = source / "_generated" / "api"
+    folder.mkdir(parents=True)
+    for package, text in reference_pages(project_root() / "src").items():
+        page = folder / f"{package}.md"
+        page.write_text(text, encoding="utf-8")
+        os.utime(page, (_LONG_AGO, _LONG_AGO))
+
+
+def reference_pages(code: Path) -> dict[str, str]:
+    """Return the code reference as Markdown: by the name of each package below a folder, a page of its modules."""
+    pages = {}
+    for init in sorted(code.rglob("__init__.py")):
+        package = ".".join(init.parent.relative_to(code).parts)
+        modules = sorted(path.stem for path in init.parent.glob("*.py") if path != init)
+        blocks = [f"# {package}", _automodule(package)]
+        blocks += [f"## {package}.{name}\n\n{_automodule(f'{package}.{name}')}" for name in modules]
+        pages[package] = "\n\n".join(blocks) + "\n"
+    return pages
+
+
+def _automodule(name: str) -> str:
+    """Return what Sphinx's autodoc fills with a module's docstrings."""
+    return f"```{{eval-rst}}\n.. automodule:: {name}\n```"
+
+
+def read_ahead(folder: Path) -> None:
+    """Read the code reference into ``read`` of a folder; a problem is left to the build of the book, which names it."""
+    root, source = project_root(), folder / "source"
+    shutil.rmtree(source, ignore_errors=True)
+    shutil.copytree(root / "book", source / "book", ignore=shutil.ignore_patterns(".*", "__pycache__", "*.md"))
+    # Where the settings, the place, the first page or the pages outside of the contents differ from those of the book,
+    # Sphinx reads all pages again.
+    (source / "book" / "intro.md").write_text("# Code reference\n", encoding="utf-8")
+    toc = "format: jb-book\nroot: book/intro\nchapters:\n  - glob: _generated/api/*\n"
+    (source / "_toc.yml").write_text(toc, encoding="utf-8")
+    shutil.copy2(root / "_config.yml", source)
+    write_reference(source)
+    for page in INCLUDED:
+        (source / "_generated" / f"{page}.md").touch()
+    with_problem = _jupyter_book(source, folder, "--builder", "custom", "--custom-builder", "dummy")
+    shutil.rmtree(source)
+    if with_problem:
+        shutil.rmtree(_read(folder), ignore_errors=True)
+
+
+def render(source: Path, folder: Path) -> Path:
+    """Return the folder of HTML that Jupyter Book makes of staged pages, below ``read`` of a folder.
+
+    A warning is an error. Where there is one, a RunError names it, and nothing that was read is kept.
+    """
+    shutil.rmtree(_read(folder) / "_build" / "html", ignore_errors=True)
+    problem = _jupyter_book(source, folder, "--warningiserror", "--keep-going")
+    if problem:
+        shutil.rmtree(_read(folder), ignore_errors=True)
+        raise RunError(problem)
+    return _read(folder) / "_build" / "html"
+
+
+def _read(folder: Path) -> Path:
+    """Return where Jupyter Book keeps what it has read, another place for other code, settings or packages."""
+    root, sums = project_root(), hashlib.sha256()
+    for part in ("src", "_config.yml", "book/_ext", "requirements.lock"):
+        if (root / part).exists():
+            files = sorted((root / part).rglob("*.py")) if (root / part).is_dir() else [root / part]
+            sums.update("".join(f"{path.relative_to(root)}{digest(path)}" for path in files).encode())
+    return folder / "read" / sums.hexdigest()[:12]
+
+
+def _jupyter_book(source: Path, folder: Path, *options: str) -> str:
+    """Run Jupyter Book in a process of its own; return what went wrong. Its report goes to ``book.log``."""
+    read, log = _read(folder), folder / "book.log"
+    for other in folder.glob("read/*"):
+        if other != read:
+            shutil.rmtree(other)
+    call = _CALL.format(jobs=min(cpu_count(), 4))
+    with log.open("w", encoding="utf-8") as stream:
+        done = subprocess.run(
+            [sys.executable, "-c", call, "build", str(source), "--path-output", str(read), *options],
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            env=child_environment(),
+            check=False,
+        )
+    if not done.returncode:
+        return ""
+    report = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    report = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in report]
+    telling = [line for line in report if "WARNING" in line or "ERROR" in line] or report[-15:]
+    how = f"was ended by signal {-done.returncode}" if done.returncode < 0 else "did not build the book"
+    return "\n".join([f"Jupyter Book {how}:", *telling, f"full report: {log}"])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``python -m helpers.runs.rendering``; return the exit code."""
+    folder = project_root() / "_build"
+    folder.mkdir(exist_ok=True)
+    read_ahead(folder)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
