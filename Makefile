@@ -67,8 +67,10 @@ lint: $(STAMP) ## check style, layers of imports and dependencies
 lab: $(STAMP) ## open the notebooks in JupyterLab
 	@$(absolute); env -u JUPYTER_PATH $(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks
 
-data: $(STAMP) ## fetch and check the files of the open configuration
-	@$(absolute); $(BIN)/python -m helpers.data.catalog
+# Without CONFIG it is the files of the open configuration, as they are pinned in the catalogue.
+data: $(STAMP) ## fetch and check the files of CONFIG, open if it is not named; DRY=1 says what would come
+	@$(absolute); $(BIN)/python -m helpers.runs.fetch $(if $(DRY),--dry-run) \
+		--config "$(if $(filter file,$(origin CONFIG)),open,$(CONFIG))"
 
 environment: $(STAMP) ## make .venv from the lock
 

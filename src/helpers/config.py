@@ -195,7 +195,8 @@ class Settings(BaseModel):
     )
     site_resample: int = Field(0, ge=0, le=2**32 - 1, description="seed of a bootstrap of the sites; 0: each site once")
     extra_observations: list[str] = Field(
-        default_factory=list, description="your own observation tables (CSV in the schema of helpers.sites.quality)"
+        default_factory=list,
+        description="your own observation tables (CSV or .xlsx in the schema of helpers.sites.schema)",
     )
 
     n_trees: int = Field(1500, ge=1, le=100_000, description="ntree of both forests")

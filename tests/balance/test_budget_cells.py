@@ -66,6 +66,21 @@ def test_water_and_ice_that_are_predicted_count_only_in_the_predicted_area(cube,
     assert cells["area"].sum() == pytest.approx(6e6) and cells["predicted_area"].sum() == pytest.approx(8e6)
 
 
+def test_a_cell_whose_class_changes_has_the_class_of_most_years_for_its_area(cube):
+    """Three years: barren, grass, grass. The area of both classes stays that of the cells."""
+    yearly = xr.concat(
+        [cube, cube.isel(time=[1]).assign_coords(time=pd.to_datetime(["2002-01-01"]))], "time", data_vars="minimal"
+    )
+    classes = yearly["land_cover"].expand_dims(time=yearly["time"]).copy()
+    classes[0] = classes[0].where(classes[0] != 10, 16)
+    cells = cells_of(yearly.assign(land_cover=classes))
+    assert set(cells.loc[cells["latitude"] == 30, "cover"]) == {10.0}
+    assert set(cells.loc[cells["latitude"] == 30, "land_cover"]) == {10.0, 16.0}
+    by_class = cells.groupby("cover")[["area", "filled_area"]].sum()
+    assert by_class.loc[16].tolist() == pytest.approx([1e6, 2e6])
+    assert by_class.loc[10].tolist() == pytest.approx([5e6, 5e6])
+
+
 def test_what_is_missing_is_told_by_class_without_water(cube):
     expected = pd.DataFrame(
         [(10, 5.0, 5.0, 0.0, 0.0), (16, 2.0, 1.0, 1.0, 1.0)],

@@ -111,6 +111,34 @@ def test_budgets_over_common_cells_share_one_area():
     assert table["common_total_TgC_yr"].tolist() == pytest.approx([11, 17])
 
 
+def test_a_budget_says_of_which_years_it_is_and_nothing_for_the_single_step_of_a_climatology():
+    years = pd.DatetimeIndex(["2001-01-01", "2002-01-01", "2004-01-01"], name="time")
+    yearly = flux([[100.0] * 3, [400.0] * 3]).expand_dims(time=years)
+    fields = {
+        ("NPP", "forest"): yearly,
+        ("NPP", "climatology"): yearly[:1],
+        ("NPP", "map"): flux([[100.0] * 3, [400.0] * 3]),
+        ("NPP", "casa"): yearly.assign_attrs(years="2001; their mean for 2002"),
+    }
+    assert budgets.budget_table(fields, AREA)["years"].tolist() == [
+        "2001-2002, 2004",
+        "",
+        "",
+        "2001; their mean for 2002",
+    ]
+
+
+def test_the_budget_of_a_class_counts_a_cell_by_the_class_of_most_years():
+    classes = xr.DataArray(
+        [[[10.0] * 3, [10.0] * 3], [[16.0] * 3, [10.0] * 3], [[16.0] * 3, [16.0] * 3]],
+        dims=("time", "latitude", "longitude"),
+    )
+    field = flux([[100.0] * 3, [400.0] * 3])
+    classes = classes.assign_coords(latitude=field["latitude"], longitude=field["longitude"])
+    found = budgets.budget_by_class({"NPP": field}, classes, AREA).set_index("land_cover")["mean_gC_m2_yr"]
+    assert found.to_dict() == pytest.approx({16: 100, 10: 400})
+
+
 def recovered(estimate, truth):
     return budgets.recovery("NPP", estimate, truth, AREA).set_index("statistic")
 

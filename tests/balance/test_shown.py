@@ -55,6 +55,14 @@ def test_maps_are_read_at_the_sites_of_the_plateau(training, quantity, unit):
     assert found.loc["RMSE", "zeta"] == pytest.approx(np.log(2) if quantity == "rs" else np.sqrt(75_000))
 
 
+def test_the_table_at_sites_says_of_which_years_a_product_is(training):
+    exact = flux([[100.0, 200], [300, 400]])
+    products = xr.Dataset({"npp_modis": exact.assign_attrs(years="2001-2018; their mean for 2000"), "npp_own": exact})
+    found = comparison.table_at_sites("npp", products, exact, training).set_index("metric")
+    assert found.loc["years", ["modis", "own", "random_forest"]].tolist() == ["2001-2018; their mean for 2000", "", ""]
+    assert found.loc["r", "modis"] == pytest.approx(1)
+
+
 def test_a_total_over_cells_counts_each_with_its_area():
     cells = pd.DataFrame({"latitude": [36.5, 35.5, 35.5], "longitude": [90.5, 90.5, 91.5], "area": [1e6, 2e6, 3e6]})
     assert uncertainty.total_over(cells, flux([[1.0, 50.0], [10.0, 100.0]])) == 1 + 20 + 300

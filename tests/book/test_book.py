@@ -137,6 +137,29 @@ def test_only_a_simulated_world_has_the_banner(settings, world, simulated):
     assert ("Simulated" in book.resolved_config({}, provenance)["html"].get("announcement", "")) == simulated
 
 
+@pytest.mark.parametrize("made_up", [True, False])
+def test_only_a_made_up_archive_has_its_banner_and_no_theme_hides_it_in_print(settings, made_up):
+    provenance = record(settings.model_copy(update={"made_up": made_up})) | {"run": "open"}
+    banner = book.resolved_config({}, provenance)["html"].get("announcement", "")
+    # An address there would be fetched by a script, and its banner left out in print.
+    assert ("Made-up input" in banner) == made_up and not banner.startswith("http")
+
+
+def test_each_product_with_a_connector_stands_on_a_page_of_its_own_with_what_is_known_and_unknown(checkout, settings):
+    path = checkout / "data" / "catalog.yml"
+    told = {name: f"its {name}" for name in ("account", "size", "checked", "stand_in", "unknown")}
+    entry = {"title": "NPP of X", "variable": "npp", "licence": "CC0", "citation": ["Zeng2023"], "notes": "masked"}
+    entry |= {"reference": "Zeng, doi:10.1/x", "connector": "modis.Mod17", "address": "https://x.example/y", **told}
+    path.write_text(path.read_text() + yaml.safe_dump({"far": entry}))
+    source = book.stage(settings, checkout / "_build")
+    page = (source / "_generated/paper_products.md").read_text()
+    assert page.startswith("### NPP of X\n\n| `far` |  |")
+    for line in [*told.values(), "masked", "CC0", "<https://x.example/y>", "[doi:10.1/x](https://doi.org/10.1/x)"]:
+        assert line in page
+    assert "{cite}`Zeng2023`" in page
+    assert "far" not in (source / "_generated/catalogue.md").read_text()
+
+
 @pytest.fixture
 def japan(checkout, settings) -> Settings:
     """The settings of a run of another region, with pages of either kind and a template for the first one."""

@@ -106,7 +106,10 @@ def test_a_boundary_comes_back_exactly(begin):
     assert begin("02_npp_random_forest").load_boundary("boundary").equals_exact(boundary, 0)
 
 
-@pytest.mark.parametrize(("config", "stamps"), [("virtual", ["simulated (virtual plateau)"]), ("open", [])])
+@pytest.mark.parametrize(
+    ("config", "stamps"),
+    [("virtual", ["simulated (virtual plateau)"]), ("open", []), ("paper-mini", ["made-up input"])],
+)
 def test_a_figure_of_a_simulated_world_says_so(begin, config, stamps):
     figure = plt.figure()
     begin(config=config).save_figure("fig1_study_area", figure)
@@ -275,6 +278,14 @@ def test_a_notebook_is_decided_by_the_parameters_of_those_it_needs():
 def test_cells_of_other_worlds_have_foreign_tags():
     assert steps.foreign_tags(load_config("virtual")) == {"real-world", "stand-in"}
     assert steps.foreign_tags(load_config("open")) == {"truth", "yearly"}
+
+
+def test_products_with_years_show_them_and_have_no_stand_in_to_check():
+    assert steps.foreign_tags(load_config("paper")) == {"truth", "stand-in"}
+    assert steps.foreign_tags(load_config("paper-mini")) == {"truth", "stand-in", "paper"}
+    # A static product of an archive gives no years.
+    layers = load_config("open").predictors | {"elevation": "glo90"}
+    assert steps.foreign_tags(load_config("open", {"predictors": layers})) == {"truth", "yearly"}
 
 
 def test_cells_of_the_paper_are_foreign_to_another_region():

@@ -66,7 +66,7 @@ def commonest(classes: xr.DataArray) -> xr.DataArray:
 def _commonest(values: np.ndarray) -> np.ndarray:
     """Return the commonest class along the last axis."""
     best, most = np.full(values.shape[:-1], np.nan, values.dtype), np.zeros(values.shape[:-1], int)
-    for number in IGBP_CLASSES:
+    for number in range(WATER + 1):  # 0 is water, too, in some products
         count = (values == number).sum(axis=-1)
         best, most = np.where(count > most, values.dtype.type(number), best), np.maximum(count, most)
     return best
