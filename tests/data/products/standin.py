@@ -40,6 +40,15 @@ class Asked(NamedTuple):
     headers: dict[str, str]
 
 
+class _Server(ThreadingHTTPServer):
+    """A server that says nothing of a client that hangs up."""
+
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        pass
+
+
 class StandIn:
     """A server of files with byte ranges, and of routes; with ``tls``, a context, it speaks https.
 
@@ -55,7 +64,7 @@ class StandIn:
         self.cut_after: list[int] = []  # of the next answers with a file: bytes after which the line is cut
         self.tagged = True  # files have an ETag
         self._faults: list[tuple[str, list[Answer]]] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         if tls is not None:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self.host = f"127.0.0.1:{self._server.server_port}"

@@ -229,6 +229,22 @@ def test_a_disk_that_fills_up_is_told_and_room_is_all_it_needs(server: StandIn, 
     assert get(server, target, checksum=MD5).read_bytes() == CONTENT
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no limit of a file's size")
+def test_what_came_before_the_disk_was_full_is_kept(server: StandIn, target: Path) -> None:
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
+    try:
+        with pytest.raises(DataError, match="npp_casa cannot be written to .*make room"):
+            get(server, target)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not target.exists()
+    assert get(server, target, checksum=MD5).read_bytes() == CONTENT
+    assert server.asked[-1].headers["Range"] == "bytes=1000000-"
+
+
 def test_what_the_disk_has_no_room_for_is_not_begun(
     monkeypatch: pytest.MonkeyPatch, server: StandIn, target: Path
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -522,6 +523,26 @@ def test_a_file_by_hand_counts_without_a_question_to_the_archive(folder: Path) -
         assert archive.fetch(asset, folder) == folder / "npp.tif"
     entry = lockfile.entries(folder)["npp.tif"]
     assert (entry["address"], entry["checksum"]) == ("", told)
+
+
+def test_a_folder_that_cannot_be_written_to_is_told(server: StandIn, tmp_path: Path) -> None:
+    server.files["/npp.tif"] = b"npp"
+    (tmp_path / "downloads").write_text("a file")
+    with pytest.raises(DataError, match=r"npp_modis: .*npp_modis cannot be written to .*archives.downloads"):
+        Https(server.url).fetch(Asset("npp.tif", f"{server.url}/npp.tif"), tmp_path / "downloads" / "npp_modis")
+    (tmp_path / "npp.tif").write_bytes(b"npp")
+    with pytest.raises(DataError, match=r"files.lock.json cannot be written .*archives.downloads"):
+        Folder(tmp_path).fetch(Asset("npp.tif", ""), tmp_path / "downloads" / "npp_modis")
+
+
+def test_two_callers_of_one_file_fetch_it_once(server: StandIn, folder: Path) -> None:
+    server.files["/npp.tif"] = b"npp" * 100_000
+    archive, asset = Https(server.url), Asset("npp.tif", f"{server.url}/npp.tif")
+    with ThreadPoolExecutor(4) as pool:
+        paths = set(pool.map(lambda _: archive.fetch(asset, folder), range(4)))
+    assert paths == {folder / "npp.tif"}
+    assert len(server.asked) == 1
+    assert lockfile.entries(folder)["npp.tif"]["address"] == asset.url
 
 
 @pytest.mark.parametrize("told", [{"size": 4}, {"checksum": "md5:00"}, {"checksum": "cksum:1"}])

@@ -66,23 +66,29 @@ def record(folder: Path, path: Path, url: str, checksum: str = "", name: str = "
         "address": redacted(url),
         "checksum": checksum,
     }
-    with FileLock(folder / f".{NAME}.lock"):
-        files = entries(folder) | {name or path.relative_to(folder).as_posix(): entry}
-        text = json.dumps({"files": dict(sorted(files.items()))}, indent=1, ensure_ascii=False)
-        partial = folder / f".{NAME}.{os.getpid()}"
-        try:
-            with partial.open("w", encoding="utf-8") as file:
-                file.write(text + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(folder / NAME)
-        except OSError as error:
-            raise DataError(
-                f"{folder / NAME} cannot be written ({error.strerror or type(error).__name__}). What to do: make room, "
-                "or name another folder for downloads; then call again"
-            ) from None
-        finally:
-            partial.unlink(missing_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f".{NAME}.lock"):
+            files = entries(folder) | {name or path.relative_to(folder).as_posix(): entry}
+            _write(folder, json.dumps({"files": dict(sorted(files.items()))}, indent=1, ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise DataError(
+            f"{folder / NAME} cannot be written ({error.strerror or type(error).__name__}). What to do: make room, or "
+            "name another folder for downloads (archives.downloads in the configuration); then call again"
+        ) from None
+
+
+def _write(folder: Path, text: str) -> None:
+    """Write a folder's list whole, or leave the one that is there."""
+    partial = folder / f".{NAME}.{os.getpid()}"
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(folder / NAME)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def sha256(path: Path) -> str:

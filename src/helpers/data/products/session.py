@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 import time
+import warnings
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,9 +25,8 @@ from types import ModuleType
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
-from requests.adapters import HTTPAdapter
+from requests.adapters import HTTPAdapter, Retry
 from tqdm import tqdm
-from urllib3.util.retry import Retry
 
 from helpers.errors import DataError
 
@@ -55,7 +55,9 @@ class Refused(DataError):
 def needed(module: str) -> ModuleType:
     """Import a library of the extra ``paper``; a DataError says how to install one that is not there."""
     try:
-        return importlib.import_module(module)
+        with warnings.catch_warnings():  # of what these libraries themselves have to change one day
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return importlib.import_module(module)
     except ModuleNotFoundError as error:
         name = module.split(".")[0]
         if (error.name or "").split(".")[0] != name:
@@ -130,18 +132,12 @@ def download(
 ) -> Path:
     """Fetch a file, resuming what an earlier call began, and return its path once it is whole.
 
-    Args:
-        http: The session.
-        url: The address; it may be signed.
-        target: The file; its folder, which is made, has the product's name.
-        size: Bytes that the archive told; more are never taken.
-        checksum: ``md5:…``, ``sha256:…`` or ``cksum:…`` that the archive told.
-        headers: Of the request, such as a token; another host does not get the token.
-        hint: What to do where the archive refuses.
+    The folder of ``target`` is made; it has the product's name. ``size`` and ``checksum`` (``md5:…``, ``sha256:…`` or
+    ``cksum:…``) are what the archive told: more bytes are never taken, and others refused. ``headers`` may hold a
+    token, which another host does not get; ``hint`` says what to do where the archive refuses.
 
-    Raises:
-        DataError: The file cannot be had, or is not what was told. It names the product, the file, what happened and
-            what to do. What came so far is kept where it can be continued.
+    The function raises a DataError if the file cannot be had, or is not what was told. It names the product, the file,
+    what happened and what to do. What came so far is kept where it can be continued.
     """
     return _Download(http, url, target, size, checksum, dict(headers or {}), hint).whole()
 
@@ -151,9 +147,7 @@ def checksum_of(path: Path, algorithm: str) -> str:
     with path.open("rb") as stream:
         if algorithm != "cksum":
             return hashlib.file_digest(stream, algorithm).hexdigest()
-        total = (
-            0xFFFFFFFF  # zlib's own start is undone: cksum starts at 0 and takes the bits of a byte in the other order
-        )
+        total = 0xFFFFFFFF  # undoes zlib's own start; cksum starts at 0, and takes a byte's bits in the other order
         while piece := stream.read(1 << 20):
             total = zlib.crc32(piece.translate(_REVERSED), total)
         length = stream.tell()
@@ -369,7 +363,10 @@ class _Download:
 
 _LOGIN_PAGE = "a web page came in place of the file, as where a login is wanted"
 _EMPTY = "the answer is empty"
-_ROOM = "make room, or name another folder for downloads; then call again, it goes on from where it stopped"
+_ROOM = (
+    "make room, or name another folder for downloads (archives.downloads in the configuration); then call again, it "
+    "goes on from where it stopped"
+)
 
 
 def _refusal(answer: requests.Response, by_hand: str, hint: str = "") -> tuple[str, str]:

@@ -74,7 +74,6 @@ class Folder:
         for place in (folder, self.path):
             path = place / asset.name
             if path.is_file():
-                folder.mkdir(parents=True, exist_ok=True)
                 keep(asset, folder, path)
                 return path
         places = " or ".join(dict.fromkeys((str(self.path), str(folder))))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path, PurePosixPath
 
 from filelock import FileLock
@@ -25,13 +26,31 @@ def fetched(asset: Asset, folder: Path, get: Callable[[Path], str]) -> Path:
     returns the address that it came from. Both are recorded in the lock file.
     """
     target = folder / safe(asset.name, folder.name)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".fetch.lock"):
+    recorded = target.is_file() and asset.name in lockfile.entries(folder)
+    with nullcontext() if recorded else _alone(folder, target.parent):
         if target.is_file():
             keep(asset, folder, target)
         else:
             lockfile.record(folder, target, get(target), asset.checksum)
     return target
+
+
+@contextmanager
+def _alone(folder: Path, needed: Path) -> Iterator[None]:
+    """Let one process at a time fetch into a folder, and make the folder that is needed in it."""
+    lock = FileLock(folder / ".fetch.lock")
+    try:
+        needed.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as error:
+        raise DataError(
+            f"{folder.name}: {folder} cannot be written to ({error.strerror or type(error).__name__}). "
+            "What to do: name another folder for downloads (archives.downloads in the configuration)"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def keep(asset: Asset, folder: Path, path: Path) -> None:

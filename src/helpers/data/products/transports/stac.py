@@ -73,7 +73,7 @@ class Stac:
             what = f"it answers {status}" if status else f"{type(error).__name__}: {scrubbed(str(error))[:200]}"
             raise Refused(
                 f"{collection}: the STAC API at {self.api} cannot be searched ({what}). What to do: look at the "
-                "connection and call again later, or take the product from another archive (its setting 'source')",
+                "connection and call again later, or take the product from another archive (its option 'transport')",
                 status,
             ) from None
 
