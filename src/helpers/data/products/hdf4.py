@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 import threading
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from helpers.data.products.session import needed
 from helpers.errors import DataError
 
 # The HDF4 library keeps state between its calls and is not made for threads.
@@ -73,10 +73,7 @@ _KEYS = ("UpperLeftPointMtrs", "LowerRightMtrs", "XDim", "YDim")
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     """Hold a file open; what the library cannot read is a DataError."""
-    try:
-        library, error = importlib.import_module("pyhdf.SD"), importlib.import_module("pyhdf.error").HDF4Error
-    except ImportError:
-        raise DataError(f"{path.name}: reading HDF4 files needs pyhdf: pip install 'qtp-carbon-book[paper]'") from None
+    library, error = needed("pyhdf.SD"), needed("pyhdf.error").HDF4Error
     with _ONE_AT_A_TIME:
         try:
             file = library.SD(str(path))

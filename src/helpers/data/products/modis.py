@@ -1,7 +1,7 @@
 """Yearly tiles of MODIS on the sinusoidal grid: NPP (MOD17A3HGF) and land cover (MCD12Q1), collection 061.
 
-A tile comes as HDF-EOS (HDF4) or, NPP alone, as a GeoTIFF (COG) of the same cells; both are read as one. Overviews of
-the COGs are never read: their maker averaged over numbers that are no values. Collection 061 begins in 2001.
+A tile comes as HDF-EOS (HDF4) or as a GeoTIFF (COG) of the same cells; both are read as one. Overviews of the COGs are
+never read: their maker averaged over numbers that are no values. Collection 061 begins in 2001.
 """
 
 from __future__ import annotations
@@ -14,13 +14,11 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 import pyproj
-import rasterio
 import rioxarray  # noqa: F401  (gives DataArrays their .rio)
 import xarray as xr
-from rasterio.windows import Window
 
 from helpers.data.land_cover import IGBP_CLASSES, IGBP_FLAGS
-from helpers.data.products import hdf4
+from helpers.data.products import hdf4, windows
 from helpers.data.products.interface import Asset, Box, Plan, Want
 from helpers.data.products.transports import Earthdata, Folder, Stac
 from helpers.data.variables import described
@@ -32,7 +30,6 @@ TILE = np.pi * RADIUS / 18  #: side of a tile [m]; 36 x 18 of them
 STEP = TILE / CELLS
 SINUSOIDAL = pyproj.CRS.from_proj4(f"+proj=sinu +lon_0=0 +x_0=0 +y_0=0 +R={RADIUS} +units=m +no_defs")
 COLLECTION, FIRST_YEAR = "061", 2001
-_MARGIN = 2  # cells
 
 
 class Tile(NamedTuple):
@@ -59,7 +56,7 @@ def tiles_of(box: Box) -> set[Tile]:
     Examples
     --------
     >>> sorted(str(tile) for tile in tiles_of(Box(73, 26, 80, 32)))
-    ['h23v05', 'h24v05', 'h24v06', 'h25v06']
+    ['h24v05', 'h24v06', 'h25v06']
     """
     tiles = set()
     for v in range(18):
@@ -242,7 +239,7 @@ def _window(box: Box) -> tuple[slice, slice]:
     left, bottom, right, top = _extent(box)
     edges = ((9 * TILE - top, 9 * TILE - bottom, 18), (left + 18 * TILE, right + 18 * TILE, 36))
     rows, columns = (
-        slice(max(int(low // STEP) - _MARGIN, 0), min(int(high // STEP) + 1 + _MARGIN, tiles * CELLS))
+        slice(max(int(low // STEP) - windows.MARGIN, 0), min(int(high // STEP) + 1 + windows.MARGIN, tiles * CELLS))
         for low, high, tiles in edges
     )
     return rows, columns
@@ -262,16 +259,10 @@ def _read_tile(path: Path, layer: str, tile: Tile, rows: slice, columns: slice) 
         shape = hdf4.array_shape(path, layer)
         _refuse_elsewhere(path, tile, expected, edges, {shape, (height, width)})
         return hdf4.read_window(path, layer, rows, columns)
-    try:
-        with rasterio.open(path) as raster:
-            left, bottom, right, top = raster.bounds
-            _refuse_elsewhere(path, tile, expected, [left, top, right, bottom], {raster.shape})
-            window = Window(columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
-            return raster.read(1, window=window)
-    except rasterio.RasterioIOError as problem:
-        raise DataError(
-            f"{path.name}: cannot be read whole ({problem}): it is cut or another file; delete it and fetch it again"
-        ) from None
+    with windows.opened(path) as raster:
+        left, bottom, right, top = raster.bounds
+        _refuse_elsewhere(path, tile, expected, [left, top, right, bottom], {raster.shape})
+        return windows.values_in(raster, rows.start, rows.stop, columns.start, columns.stop)
 
 
 def _refuse_elsewhere(path: Path, tile: Tile, expected: np.ndarray, edges: Sequence[float], shapes: set) -> None:
