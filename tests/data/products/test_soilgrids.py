@@ -227,6 +227,23 @@ def test_strips_that_came_are_not_fetched_again(
     assert_is(product.open([path], BOX, None), "soc", soc(30), 0.051)
 
 
+def test_a_full_disk_is_told_and_leaves_no_half(
+    archive: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    product = SoilGrids("soc", Https(archive.url), source="ocs")
+    asset = product.plan(WANT).assets[0]
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(np, "save", full)
+        with pytest.raises(DataError, match=rf"{asset.name}: .*No space left on device.*run it again"):
+            product.fetch(asset, tmp_path)
+    assert not list(tmp_path.glob("*.tif"))
+    assert_is(product.open([product.fetch(asset, tmp_path)], BOX, None), "soc", soc(30), 0.051)
+
+
 def test_a_window_put_there_by_hand_counts(windows: Path, tmp_path: Path) -> None:
     product = SoilGrids("soc", Https("http://127.0.0.1:9"), source="ocs")
     asset = product.plan(WANT).assets[0]
