@@ -37,14 +37,48 @@ def chosen_cells(where: xr.DataArray, cube: xr.Dataset) -> NDArray[np.bool_]:
     return where.transpose(*SPACE).values
 
 
+def commonest(classes: xr.DataArray) -> xr.DataArray:
+    """Return the class that each cell has in most years, of equals the lower number; a map without ``time`` stays.
+
+    A year without a class does not count; a cell that never has one is missing. A Dask array stays one.
+
+    Examples
+    --------
+    >>> commonest(xr.DataArray([[10.0, 7.0], [16.0, 7.0], [16.0, np.nan]], dims=("time", "cell"))).values
+    array([16.,  7.])
+    """
+    if "time" not in classes.dims:
+        return classes
+    whole = classes.chunk(time=-1) if classes.chunks else classes
+    return xr.apply_ufunc(
+        _commonest,
+        whole,
+        input_core_dims=[["time"]],
+        dask="parallelized",
+        output_dtypes=[classes.dtype],
+        keep_attrs=True,
+    )
+
+
+def _commonest(values: NDArray) -> NDArray:
+    """Return the commonest class along the last axis."""
+    best, most = np.full(values.shape[:-1], np.nan, values.dtype), np.zeros(values.shape[:-1], int)
+    for number in np.unique(values[~np.isnan(values)]):
+        count = (values == number).sum(axis=-1)
+        best, most = np.where(count > most, number, best), np.maximum(count, most)
+    return best
+
+
 def map_table(cube: xr.Dataset, names: Sequence[str], where: xr.DataArray) -> pd.DataFrame:
     """Return cells of a cube as a table: ``latitude``, ``longitude`` and ``names``, a row per cell, in raster order.
 
-    Variables are (latitude, longitude) or (time, latitude, longitude); those with years enter with their means. A cell
-    of ``where`` at which one is missing is left out, as it is not predicted. ``where`` must fit, see
-    :func:`chosen_cells`.
+    Variables are (latitude, longitude) or (time, latitude, longitude); those with years enter with their means, and
+    classes, which have CF's attribute ``flag_values``, with the commonest. A cell of ``where`` at which one is missing
+    is left out, as it is not predicted. ``where`` must fit, see :func:`chosen_cells`.
     """
     layers = cube[list(names)].where(xr.DataArray(chosen_cells(where, cube), dims=SPACE))
+    yearly = [name for name in names if "time" in layers[name].dims and "flag_values" in cube[name].attrs]
+    layers = layers.assign({name: commonest(layers[name]) for name in yearly})
     flat = (layers.mean("time") if "time" in layers.dims else layers).transpose(*SPACE).compute()
     rows, columns = np.nonzero(np.logical_and.reduce([flat[name].notnull() for name in names]))
     place = {"latitude": flat["latitude"].to_numpy()[rows], "longitude": flat["longitude"].to_numpy()[columns]}

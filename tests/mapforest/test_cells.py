@@ -9,7 +9,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mapforest.cells import cell_map, map_table
+from mapforest.cells import cell_map, commonest, map_table
 from mapforest.errors import ForestError
 
 PLACE = {"latitude": [31.0, 30.0], "longitude": [90.0, 91.0, 92.0]}
@@ -61,3 +61,26 @@ def test_a_row_off_the_map_is_refused() -> None:
 def test_a_mask_on_another_grid_is_refused(cube) -> None:
     with pytest.raises(ForestError, match="the latitude of 'where' is not the cube's"):
         map_table(cube, ["height"], ALL.assign_coords(latitude=[30.0, 31.0]))
+
+
+# --- classes that change from year to year ---------------------------------------------------------------------------
+
+
+@given(st.lists(st.lists(st.sampled_from([1.0, 7.0, 17.0, np.nan]), min_size=5, max_size=5), min_size=1, max_size=6))
+def test_the_commonest_class_is_one_that_no_other_beats_in_memory_and_chunked(years) -> None:
+    classes = xr.DataArray(np.array(years, "float32"), dims=("time", "cell"))
+    found = commonest(classes)
+    for cell, best in zip(classes.values.T, found.values, strict=True):
+        count = {number: int((cell == number).sum()) for number in (1.0, 7.0, 17.0)}
+        most = max(count.values())
+        expected = min(number for number, times in count.items() if times == most) if most else np.nan
+        np.testing.assert_equal(best, np.float32(expected))
+    np.testing.assert_array_equal(commonest(classes.chunk(time=1, cell=2)), found)
+    assert found.dtype == np.float32
+
+
+def test_classes_enter_a_table_whole_and_numbers_with_their_mean(cube) -> None:
+    years = xr.DataArray([10.0, 16.0, 16.0], dims="time") * xr.ones_like(ALL, dtype=float)
+    yearly = xr.Dataset({"cover": years.assign_attrs(flag_values=[10, 16]), "warmth": years}, PLACE)
+    found = map_table(yearly, ["cover", "warmth"], ALL)
+    assert set(found["cover"]) == {16.0} and set(found["warmth"]) == {14.0}

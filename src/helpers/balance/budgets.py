@@ -10,9 +10,9 @@ import pandas as pd
 import pymannkendall
 import xarray as xr
 
-from helpers.data.land_cover import commonest
 from helpers.data.products.years import spans
 from helpers.errors import DataError
+from mapforest.cells import commonest
 
 
 def budget(field: xr.DataArray, cell_area: xr.DataArray) -> dict[str, float]:

@@ -8,8 +8,8 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from helpers.data.cube import covariates
-from helpers.data.land_cover import commonest
 from helpers.errors import DataError
+from mapforest.cells import commonest
 from mapforest.folds import block_labels
 
 #: Years of a yearly cube that each cell is taken with. They are evenly spread, and rotate from cell to cell, so that

@@ -15,8 +15,9 @@ import pandas as pd
 import xarray as xr
 
 from helpers.balance.budgets import budget, mean_map
-from helpers.data.land_cover import GRASSLAND, commonest
+from helpers.data.land_cover import GRASSLAND
 from helpers.errors import DataError
+from mapforest.cells import commonest
 
 Maps = Mapping[str, xr.DataArray]
 

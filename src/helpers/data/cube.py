@@ -11,12 +11,12 @@ import xarray as xr
 
 from helpers.config import FLUXES, NEEDED_LAYERS, RS_PREDICTORS, Settings
 from helpers.data.grid import bounds, cell_area
-from helpers.data.land_cover import commonest
 from helpers.data.layers import open_layer
 from helpers.data.products import opened
 from helpers.data.region import in_box
 from helpers.data.variables import VARIABLES
 from helpers.errors import DataError
+from mapforest.cells import commonest
 
 #: Cells of a tile of a large cube: one degree at 0.01 degree. A tile has all years, in memory and on disk.
 TILE: Final[Mapping[str, int]] = MappingProxyType({"latitude": 100, "longitude": 100})

@@ -11,6 +11,7 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from helpers.errors import DataError
+from mapforest.cells import commonest
 
 GRASSLAND, WATER = 10, 17
 #: Names of the classes, in IGBP's words. Water is 17 in every configuration (MCD12C1 writes 0, MCD12Q1 writes 17).
@@ -38,38 +39,6 @@ IGBP_FLAGS: Mapping[str, object] = {
     "flag_values": list(IGBP_CLASSES),
     "flag_meanings": " ".join(re.sub(r"\W+", "_", name) for name in IGBP_CLASSES.values()),
 }
-
-
-def commonest(classes: xr.DataArray) -> xr.DataArray:
-    """Return the class that each cell has in most years, of equals the lower number; a map without years stays.
-
-    A year without a class does not count; a cell that never has one is missing. A Dask array stays one.
-
-    Examples
-    --------
-    >>> commonest(xr.DataArray([[10.0, 7.0], [16.0, 7.0], [16.0, np.nan]], dims=("time", "cell"))).values
-    array([16.,  7.])
-    """
-    if "time" not in classes.dims:
-        return classes
-    whole = classes.chunk(time=-1) if classes.chunks else classes
-    return xr.apply_ufunc(
-        _commonest,
-        whole,
-        input_core_dims=[["time"]],
-        dask="parallelized",
-        output_dtypes=[classes.dtype],
-        keep_attrs=True,
-    )
-
-
-def _commonest(values: np.ndarray) -> np.ndarray:
-    """Return the commonest class along the last axis."""
-    best, most = np.full(values.shape[:-1], np.nan, values.dtype), np.zeros(values.shape[:-1], int)
-    for number in range(WATER + 1):  # 0 is water, too, in some products
-        count = (values == number).sum(axis=-1)
-        best, most = np.where(count > most, values.dtype.type(number), best), np.maximum(count, most)
-    return best
 
 
 def class_shares(cube: xr.Dataset) -> pd.DataFrame:

@@ -13,6 +13,7 @@ import xarray as xr
 
 from helpers.config import Settings
 from helpers.data import catalog
+from helpers.data.land_cover import IGBP_FLAGS
 from helpers.data.products import years
 from helpers.data.products.align import aligned, box_of
 from helpers.data.products.connect import connect, folder_of, has_connector, options_of
@@ -50,8 +51,9 @@ def layer(name: str, key: str, grid: xr.Dataset, settings: Settings, run: Sequen
         field = years.filled(field, run, settings.missing_years, is_classes)
     if name not in VARIABLES:
         raise DataError(f"{name}: {key} is no layer of that name; expected one of {', '.join(VARIABLES)}")
-    made_up = {"made_up": "made-up input"} if settings.made_up else {}
-    return described(field, name, source=key, resampled=how, years=field.attrs["years"], **made_up)
+    told = {"made_up": "made-up input"} if settings.made_up else {}
+    told |= IGBP_FLAGS if is_classes else {}
+    return described(field, name, source=key, resampled=how, years=field.attrs["years"], **told)
 
 
 def run_years(settings: Settings, grid: xr.Dataset) -> tuple[int, ...]:
