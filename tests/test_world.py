@@ -5,7 +5,7 @@ import pytest
 from opened import real_world
 
 from helpers.config import RS_PREDICTORS, load_config, project_root
-from helpers.data import cube
+from helpers.data import cube, grid, region
 from helpers.errors import DataError
 from helpers.virtual import world as virtual
 from helpers.world import World, open_world
@@ -110,3 +110,11 @@ def test_the_soil_of_the_real_world_is_as_deep_as_the_settings_say(real_data, mo
     made = real_world().cube
     deep = cube.open_cube(load_config("open", {"soc_depth": 100}), made, made["in_region"])
     assert asked["soc"] == "soc_0_100cm" and set(asked) == set(RS_PREDICTORS) == set(cube.covariates(deep))
+
+
+@pytest.mark.real_data
+def test_the_grid_of_the_papers_own_configuration_holds_the_whole_plateau(real_data):
+    settings = load_config("paper")
+    box = (settings.west, settings.south, settings.east, settings.north)
+    target = grid.target_grid(*box, settings.resolution)
+    region.refuse_cut(region.outline(settings.region).geometry, target, settings.region.name)

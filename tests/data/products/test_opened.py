@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 
 from helpers.config import Settings, resolve
-from helpers.data import cube, region
+from helpers.data import cube
 from helpers.data.grid import target_grid
 from helpers.data.products import connect, opened
 from helpers.data.products.interface import Asset, Box, Plan, Want
@@ -215,11 +215,3 @@ def test_an_option_that_a_product_cannot_have_is_named_without_its_value(tmp_pat
 def test_the_address_of_an_archive_is_that_of_the_configuration(tmp_path):
     chosen = world(tmp_path, archives={"downloads": str(tmp_path), "glo90": "http://127.0.0.1:9/dem"})
     assert connect.connect("glo90", chosen).transport.base == "http://127.0.0.1:9/dem"
-
-
-def test_the_plateau_of_the_paper_is_held_whole_by_its_configuration(real_data):
-    from helpers.config import load_config
-
-    settings = load_config("paper")
-    grid = target_grid(settings.west, settings.south, settings.east, settings.north, settings.resolution)
-    region.refuse_cut(region.outline(settings.region).geometry, grid, "the plateau")
