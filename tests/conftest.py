@@ -47,10 +47,8 @@ SMALL_FORESTS = {
 PARALLEL_STEPS = (
     ["01_data_preparation"],
     ["02_npp_random_forest", "03_rs_random_forest"],
-    ["04_rh_and_nep"],
-    ["05_comparison", "07_sensitivity", "08_scaling"],
-    ["06_uncertainty"],
-    ["09_evidence"],
+    ["04_rh_and_nep", "06_uncertainty"],
+    ["05_comparison", "07_sensitivity", "08_scaling", "09_evidence"],
 )
 ONCE = {"08_scaling"}  # of no world: run with the virtual one
 

@@ -63,10 +63,10 @@ STEPS: dict[str, Step] = {
     ),
     "05_comparison": Step(needs=("04_rh_and_nep",), parameters=()),
     "06_uncertainty": Step(
-        needs=("05_comparison",),
+        needs=("02_npp_random_forest", "03_rs_random_forest"),
         parameters=("validation_trees", "n_folds", "draw_count", "draw_trees", "block_km", "interval_level"),
     ),
-    "09_evidence": Step(needs=("06_uncertainty",), parameters=()),
+    "09_evidence": Step(needs=("04_rh_and_nep", "06_uncertainty"), parameters=()),
     "07_sensitivity": Step(needs=(), parameters=("sweep",)),
     "08_scaling": Step(needs=(), parameters=()),
 }
