@@ -225,4 +225,5 @@ def _completed(table: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 def _first(rows: pd.Index) -> str:
     """Name the first rows, and count the rest."""
+    rows = rows.unique()  # a row of two fluxes is two records
     return ", ".join(rows[:5]) + (f" and {len(rows) - 5} more" if len(rows) > 5 else "")

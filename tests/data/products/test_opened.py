@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -15,7 +16,7 @@ import xarray as xr
 from helpers.config import Settings, resolve
 from helpers.data import cube
 from helpers.data.grid import target_grid
-from helpers.data.products import connect, opened
+from helpers.data.products import align, connect, opened
 from helpers.data.products.interface import Asset, Box, Plan, Want
 from helpers.errors import ConfigError, DataError
 from helpers.sites.places import OWN
@@ -215,3 +216,15 @@ def test_an_option_that_a_product_cannot_have_is_named_without_its_value(tmp_pat
 def test_the_address_of_an_archive_is_that_of_the_configuration(tmp_path):
     chosen = world(tmp_path, archives={"downloads": str(tmp_path), "glo90": "http://127.0.0.1:9/dem"})
     assert connect.connect("glo90", chosen).transport.base == "http://127.0.0.1:9/dem"
+
+
+def test_a_product_can_be_sent_to_a_worker(tmp_path):
+    for key in LEVELS:
+        product = connect.connect(key, world(tmp_path))
+        assert type(pickle.loads(pickle.dumps(product))) is type(product)
+
+
+def test_a_layer_is_made_anew_when_what_reads_it_changes(tmp_path):
+    """Its own module, and those that it reads with; not those that only fetch."""
+    used = {name.rpartition(".")[2] for name in align._code_of(connect.connect("casa_npp", world(tmp_path)))}
+    assert {"rasters", "windows", "align"} <= used and not used & {"session", "transports", "modis"}

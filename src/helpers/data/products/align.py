@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import dask.array
@@ -27,6 +28,7 @@ from mapforest import blocks
 
 BLOCK = 400
 """Rows and columns of a block: a year of the paper's box in 5 s and 0.4 GB; half as many take twice the time."""
+_FETCHING = frozenset({"transports", "session", "lockfile"})
 #: GDAL's own cache of blocks, MB: left alone it takes a twentieth of the machine's memory.
 _CACHE_MB = 64
 
@@ -156,15 +158,30 @@ def _made_from(
     options: dict[str, Any],
 ) -> dict[str, str]:
     """Return what an aligned layer is made from, a digest or a word of each part."""
-    code = [sys.modules[type(product).__module__], sys.modules[__name__]]
     return {
         "files": _digest([(path.name, lockfile.sha256(path)) for path in files]),
         "grid": _digest([*bounds(grid), grid.attrs["resolution"]]),
         "years": "static" if product.static else years.spans(own_years),
         "how": how,
         "options": _digest(options),
-        "code": _digest([Path(module.__file__).read_text(encoding="utf-8") for module in code]),
+        "code": _digest([Path(sys.modules[name].__file__).read_text(encoding="utf-8") for name in _code_of(product)]),
     }
+
+
+def _code_of(product: Product) -> list[str]:
+    """Return the modules that read and align a product: its own, this one, and those of products that they use."""
+    found: set[str] = set()
+    unread = {type(product).__module__, __name__}
+    while unread:
+        name = unread.pop()
+        found.add(name)
+        used = (
+            value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
+            for value in vars(sys.modules[name]).values()
+        )
+        unread |= {one for one in used if isinstance(one, str) and one.startswith(f"{__package__}.")} - found
+    # How a file was fetched changes nothing that is read from it: its hash is compared.
+    return sorted(name for name in found if name.removeprefix(f"{__package__}.").split(".")[0] not in _FETCHING)
 
 
 def _digest(value: Any) -> str:
