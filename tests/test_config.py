@@ -115,6 +115,7 @@ def test_a_file_means_the_same_by_papermill_and_by_the_command(name, tmp_path, m
     for known in config.config_names():
         text = (config.project_root() / "config" / f"{known}.yml").read_text(encoding="utf-8")
         (tmp_path / "config" / f"{known}.yml").write_text(text, encoding="utf-8")
+    (tmp_path / "data").symlink_to(config.project_root() / "data")
     (tmp_path / "config" / "mine.yml").write_text(yaml.safe_dump({"config": "mine"} | MINE))
     monkeypatch.setenv("QTP_BOOK_ROOT", str(tmp_path))
     values = yaml.safe_load((tmp_path / "config" / f"{name}.yml").read_text(encoding="utf-8"))
@@ -385,10 +386,22 @@ def test_a_virtual_world_has_no_connectors(values):
         load_config("virtual", values)
 
 
+@pytest.mark.parametrize("values", [{"made_up": True}, {"resampling": "average"}, {"missing_years": "nearest_year"}])
+def test_a_choice_from_which_nothing_follows_is_refused(values):
+    name = next(iter(values))
+    with pytest.raises(ConfigError, match=f"{name}: no layer or product has a connector, so nothing follows"):
+        load_config("open", values)
+    layers = load_config("open").predictors | {"elevation": "glo90"}
+    assert getattr(load_config("open", values | {"predictors": layers}), name) == values[name]
+
+
 def test_a_world_that_is_named_brings_its_archives_its_years_and_that_it_is_made_up(tmp_path, monkeypatch):
     (tmp_path / "config").mkdir()
     (tmp_path / "notebooks").mkdir()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "catalog.yml").write_text("glo90: {connector: elevation.Glo90}\n")
     base = real_values(made_up=True, connectors={"glo90": {}}, archives={"downloads": "here"}, last_year=2002)
+    base["predictors"]["elevation"] = "glo90"
     (tmp_path / "config" / "base.yml").write_text(yaml.safe_dump({"config": "base"} | base))
     monkeypatch.setenv("QTP_BOOK_ROOT", str(tmp_path))
     found = config.resolve({"config": "mine", "world": "base", "resolution": 0.5})

@@ -316,6 +316,23 @@ def _complete_world(settings: Settings) -> None:
         raise ValueError("observations is empty; expected site databases of data/catalog.yml")
     if settings.training_domain == "surroundings" and settings.region.surroundings is None:
         raise ValueError("training_domain is 'surroundings', but region has none; expected 'region'")
+    _refuse_idle(settings)
+
+
+def _refuse_idle(settings: Settings) -> None:
+    """Refuse a choice about products with a connector where no layer and no product has one."""
+    defaults = {"missing_years": "own_mean", "resampling": "nearest"}
+    chosen = [key for key, usual in defaults.items() if getattr(settings, key) != usual]
+    if settings.made_up:
+        chosen.append("made_up")
+    if not chosen:
+        return
+    maps = [source for named in settings.products.values() for source in named.values()]
+    named = [source for source in (*settings.predictors.values(), *maps) if isinstance(source, str)]
+    entries = read_yaml(project_root() / "data" / "catalog.yml")
+    depth = str(settings.soc_depth)
+    if not any("connector" in entries.get(source.replace("{soc_depth}", depth), {}) for source in named):
+        raise ValueError(f"{', '.join(chosen)}: no layer or product has a connector, so nothing follows from it")
 
 
 def _refuse_unnamed(key: str, names: list[str], known: Iterable[str]) -> None:
