@@ -87,7 +87,8 @@ def test_what_can_be_fetched_is_and_what_failed_is_told_with_what_to_do(settings
     assert [state.is_ready for state in states] == [False, True]
     table = ready.readiness(states)
     assert "mod17a3hgf  MISSING  1 of 2 files" in table and "cmfd_temp   ready    2 of 2 files" in table
-    assert table.endswith("What to do:\n- mod17a3hgf: b.tif: 403; accept the terms, then call again")
+    assert "What to do:\n- mod17a3hgf: b.tif: 403; accept the terms, then call again. Got by hand" in table
+    assert table.endswith(f"lie in {tmp_path / 'mod17a3hgf'}; then connectors: {{mod17a3hgf: {{transport: folder}}}}")
     # What came is kept, and the next call gets the rest.
     assert (tmp_path / "mod17a3hgf" / "a.tif").is_file()
     archives["mod17a3hgf"].fails = False

@@ -77,7 +77,14 @@ def _states(settings: Settings, count: Callable[[str, Plan, Settings], int], kee
             nothing = "" if plan.assets else "its archive has nothing for this box and these years"
             yield State(key, plan, count(key, plan, settings), plan.by_hand or nothing)
         except (DataError, ConfigError) as error:
-            yield State(key, plan, _lying(key, plan, settings) if plan else 0, str(error))
+            yield State(key, plan, _lying(key, plan, settings) if plan else 0, f"{error}{_by_hand(key, settings)}")
+
+
+def _by_hand(key: str, settings: Settings) -> str:
+    """Say how files that are got by hand count, where an archive would be asked for them."""
+    if opened.options_of(key, settings).get("transport", "folder") == "folder":
+        return ""
+    return f". Got by hand they lie in {folder_of(key, settings)}; then connectors: {{{key}: {{transport: folder}}}}"
 
 
 def _lying(key: str, plan: Plan, settings: Settings) -> int:
