@@ -64,7 +64,7 @@ def done(
     product: Noise, folder: Path, files: list[Path] | None = None, grid: xr.Dataset = GRID, **more
 ) -> xr.DataArray:
     """Align the product for two years."""
-    given = {"own_years": [2001, 2003], "how": "nearest", "folder": folder, "threads": 2} | more
+    given = {"own_years": [2001, 2003], "how": "nearest", "variable": "npp", "folder": folder, "threads": 2} | more
     return align.aligned(product, files or [], grid, **given)
 
 
@@ -138,7 +138,7 @@ def test_the_layer_says_what_it_was_made_from(tmp_path):
     (store,) = (tmp_path / "aligned").glob("*.zarr")
     made_from = json.loads(xr.open_zarr(store).attrs["made_from"])
     assert (made_from["years"], made_from["how"]) == ("2001, 2003", "nearest")
-    assert set(made_from) == {"files", "grid", "years", "how", "options", "code"}
+    assert set(made_from) == {"files", "grid", "years", "how", "options", "code", "variable"}
 
 
 def test_a_call_that_was_stopped_goes_on_with_the_blocks_that_are_left(tmp_path, monkeypatch):
@@ -151,6 +151,12 @@ def test_a_call_that_was_stopped_goes_on_with_the_blocks_that_are_left(tmp_path,
     product = Noise()
     np.testing.assert_array_equal(done(product, tmp_path)[1], exact(GRID, 2003))
     assert 0 < len(product.read) < 2 * 9
+
+
+def test_a_product_of_another_quantity_is_refused_and_npp_of_modis_is_npp(tmp_path):
+    with pytest.raises(DataError, match="noise gives npp, and stands for temperature"):
+        done(Noise(), tmp_path, variable="temperature")
+    np.testing.assert_array_equal(done(Noise(), tmp_path, variable="npp_modis")[1], exact(GRID, 2003))
 
 
 def test_a_static_product_has_no_time_and_is_opened_without_a_year(tmp_path):

@@ -27,6 +27,12 @@ LEVELS = {
     **{"glo90": (4500, True), "globmap_lai": (1, False), "mod17a3hgf": (250, False), "soilgrids_30cm": (7, True)},
     **{"casa_npp": (300, False), "glo_pem_npp": (320, False), "stell2021_rs": (600, True)},
 }
+#: What it gives.
+NAMES = {
+    **{"cmfd_prec": "precipitation", "cmfd_temp": "temperature", "cmfd_srad": "srad", "mcd12q1": "land_cover"},
+    **{"glo90": "elevation", "globmap_lai": "lai", "mod17a3hgf": "npp_modis", "soilgrids_30cm": "soc"},
+    **{"casa_npp": "npp", "glo_pem_npp": "npp", "stell2021_rs": "rs"},
+}
 LACKING = {"mod17a3hgf": {2000}, "mcd12q1": {2000}, "casa_npp": {2002, 2003}}
 
 
@@ -40,6 +46,7 @@ class Plain:
     def __init__(self, key: str, folder: Path) -> None:
         self.key, self.folder = key, folder
         self.level, self.static = LEVELS[key]
+        self.name = NAMES[key]
 
     def plan(self, want: Want) -> Plan:
         """Return one file of all years."""
@@ -64,7 +71,7 @@ class Plain:
         if self.key == "mcd12q1" and year == 2001:
             value = 16
         return xr.DataArray(
-            np.full((axes["y"].size, axes["x"].size), value, "float32"), axes, ("y", "x")
+            np.full((axes["y"].size, axes["x"].size), value, "float32"), axes, ("y", "x"), self.name
         ).rio.write_crs(4326)
 
 
@@ -228,3 +235,9 @@ def test_a_layer_is_made_anew_when_what_reads_it_changes(tmp_path):
     """Its own module, and those that it reads with; not those that only fetch."""
     used = {name.rpartition(".")[2] for name in align._code_of(connect.connect("casa_npp", world(tmp_path)))}
     assert {"rasters", "windows", "align"} <= used and not used & {"session", "transports", "modis"}
+
+
+def test_a_product_cannot_stand_for_another_quantity(settings, tmp_path):
+    layers = dict(settings.predictors) | {"temperature": "cmfd_prec"}
+    with pytest.raises(DataError, match="cmfd_prec gives precipitation, and stands for temperature"):
+        opened_cube(world(tmp_path, predictors=layers))

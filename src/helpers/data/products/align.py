@@ -24,10 +24,12 @@ from helpers.data.grid import bounds
 from helpers.data.products import lockfile, years
 from helpers.data.products.interface import Box, Product
 from helpers.data.products.session import needed
+from helpers.errors import DataError
 from mapforest import blocks
 
 BLOCK = 400
 """Rows and columns of a block: a year of the paper's box in 5 s and 0.4 GB; half as many take twice the time."""
+_NPP = frozenset({"npp", "npp_modis"})  # one quantity, as a predictor and as a product to compare with
 _FETCHING = frozenset({"transports", "session", "lockfile"})
 #: GDAL's own cache of blocks, MB: left alone it takes a twentieth of the machine's memory.
 _CACHE_MB = 64
@@ -45,11 +47,9 @@ def align(array: xr.DataArray, target: xr.Dataset, how: str) -> xr.DataArray:
     values = np.full(shape, np.nan, "float32")
     if min(array.shape) > 1:  # else there is nothing of the product here
         source = array.astype("float32").rename({array.dims[0]: "y", array.dims[1]: "x"})
-        with warnings.catch_warnings():  # rasterio opens an array before it tells the place of it
-            warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-            moved = odc.xr_reproject(
-                source, _geobox(target, how), resampling=how, src_nodata=np.nan, dst_nodata=np.nan, tolerance=0.0
-            )
+        moved = odc.xr_reproject(
+            source, _geobox(target, how), resampling=how, src_nodata=np.nan, dst_nodata=np.nan, tolerance=0.0
+        )
         values = moved.values
     axes = {axis: target[axis].drop_vars("spatial_ref", errors="ignore") for axis in ("latitude", "longitude")}
     return xr.DataArray(values, axes, tuple(axes), array.name, dict(array.attrs))
@@ -76,6 +76,7 @@ class _Work:
     files: tuple[Path, ...]
     years: tuple[int | None, ...]
     how: str
+    variable: str
     #: The whole product for each year, of one that is small.
     whole: tuple[xr.DataArray, ...]
 
@@ -85,6 +86,8 @@ class _Work:
         with rasterio.Env(GDAL_CACHEMAX=_CACHE_MB):
             for at, year in enumerate(self.years):
                 native = self.whole[at] if self.whole else self.product.open(self.files, box, year)
+                if native.name != self.variable and not {native.name, self.variable} <= _NPP:
+                    raise DataError(f"{self.product.key} gives {native.name}, and stands for {self.variable}")
                 parts.append(align(native, target, self.how).values)
         return np.stack(parts)
 
@@ -102,11 +105,14 @@ def aligned(
     grid: xr.Dataset,
     own_years: Sequence[int],
     how: str,
+    variable: str,
     folder: Path,
     options: dict[str, Any] | None = None,
     threads: int = 1,
 ) -> xr.DataArray:
     """Return a product on the whole grid, Dask-backed: for its own years, or without time if it is static.
+
+    ``variable`` is our name of what it is to be; a DataError is raised if it gives another quantity.
 
     The layer is computed once and kept in the product's ``folder``, in ``aligned/``, in blocks of :data:`BLOCK` cells:
     on the workers of a Dask cluster where ``DASK_SCHEDULER_ADDRESS`` names one, else on threads. A call that was
@@ -123,8 +129,8 @@ def aligned(
         name: axis if name == "time" else axis.drop_vars("spatial_ref", errors="ignore") for name, axis in where.items()
     }
     template = xr.DataArray(dask.array.zeros(shape, dtype="float32", chunks=chunks), coords, tuple(where), product.key)
-    made_from = _made_from(product, files, grid, own_years, how, options or {})
-    name = _digest({part: made_from[part] for part in ("grid", "years", "how", "options")})[:12]
+    made_from = _made_from(product, files, grid, own_years, how, options or {}) | {"variable": variable}
+    name = _digest({part: made_from[part] for part in ("grid", "years", "how", "options", "variable")})[:12]
     store = blocks.BlockStore(folder / "aligned" / f"{name}.zarr", template, made_from)
     if store.finished:
         return store.open()[product.key]
@@ -133,9 +139,11 @@ def aligned(
     asked = (None,) if product.static else tuple(own_years)
     box = Box(*bounds(grid))
     whole = () if product.in_blocks else tuple(product.open(files, box, year).load() for year in asked)
-    work = _Work(product, tuple(files), asked, how, whole)
+    work = _Work(product, tuple(files), asked, how, variable, whole)
     part = partial(_part, grid)
-    with blocks.cluster() as client:
+    with blocks.cluster() as client, warnings.catch_warnings():
+        # rasterio opens an array before it tells its place, and says so once.
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
         if client is None:
             done = blocks.on_threads(lambda block: work.on(part(block)), left, threads)
         else:

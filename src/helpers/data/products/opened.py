@@ -37,20 +37,20 @@ def layer(name: str, key: str, grid: xr.Dataset, settings: Settings, run: Sequen
     Files that are not there are fetched. The attribute ``years`` says which years the product has and what stands for
     the others, by ``missing_years`` of the settings. A DataError is raised as by the product.
     """
+    if name not in VARIABLES:
+        raise DataError(f"{name}: {key} is no layer of that name; expected one of {', '.join(VARIABLES)}")
     product, plan, files = _ready(key, grid, settings)
     own = [year for year in wanted(settings, grid).years if year not in plan.lacking]
     is_classes = name == "land_cover"
     how = _CLASSES_BY[settings.resampling] if is_classes else settings.resampling
     folder, options = folder_of(key, settings), options_of(key, settings)
-    field = aligned(product, files, grid, own, how, folder, options, settings.threads).drop_attrs()
+    field = aligned(product, files, grid, own, how, name, folder, options, settings.threads).drop_attrs()
     if product.static:
         field = field.assign_attrs(years=catalog.entry_of(key).years)
     elif not own:
         raise DataError(f"{key}: has none of the years {settings.first_year} to {settings.last_year}")
     else:
         field = years.filled(field, run, settings.missing_years, is_classes)
-    if name not in VARIABLES:
-        raise DataError(f"{name}: {key} is no layer of that name; expected one of {', '.join(VARIABLES)}")
     told = {"made_up": "made-up input"} if settings.made_up else {}
     told |= IGBP_FLAGS if is_classes else {}
     return described(field, name, source=key, resampled=how, years=field.attrs["years"], **told)
