@@ -73,7 +73,8 @@ def read_ahead(folder: Path) -> None:
     write_reference(source)
     for page in INCLUDED:
         (source / "_generated" / f"{page}.md").touch()
-    with_problem = _jupyter_book(source, folder, "--builder", "custom", "--custom-builder", "dummy")
+    # One process: notebooks run beside it.
+    with_problem = _jupyter_book(source, folder, 1, "--builder", "custom", "--custom-builder", "dummy")
     shutil.rmtree(source)
     if with_problem:
         shutil.rmtree(_read(folder), ignore_errors=True)
@@ -85,7 +86,7 @@ def render(source: Path, folder: Path) -> Path:
     A warning is an error. Where there is one, a RunError names it, and nothing that was read is kept.
     """
     shutil.rmtree(_read(folder) / "_build" / "html", ignore_errors=True)
-    problem = _jupyter_book(source, folder, "--warningiserror", "--keep-going")
+    problem = _jupyter_book(source, folder, min(cpu_count(), 4), "--warningiserror", "--keep-going")
     if problem:
         shutil.rmtree(_read(folder), ignore_errors=True)
         raise RunError(problem)
@@ -102,13 +103,13 @@ def _read(folder: Path) -> Path:
     return folder / "read" / sums.hexdigest()[:12]
 
 
-def _jupyter_book(source: Path, folder: Path, *options: str) -> str:
-    """Run Jupyter Book in a process of its own; return what went wrong. Its report goes to ``book.log``."""
+def _jupyter_book(source: Path, folder: Path, processes: int, *options: str) -> str:
+    """Run Jupyter Book in processes of its own; return what went wrong. Its report goes to ``book.log``."""
     read, log = _read(folder), folder / "book.log"
     for other in folder.glob("read/*"):
         if other != read:
             shutil.rmtree(other)
-    call = _CALL.format(jobs=min(cpu_count(), 4))
+    call = _CALL.format(jobs=processes)
     with log.open("w", encoding="utf-8") as stream:
         done = subprocess.run(
             [sys.executable, "-c", call, "build", str(source), "--path-output", str(read), *options],

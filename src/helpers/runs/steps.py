@@ -72,6 +72,12 @@ STEPS: dict[str, Step] = {
 }
 
 
+def chain_of(notebook: str) -> list[str]:
+    """Return a notebook with all that it needs, directly or not, before it."""
+    earlier = [name for need in STEPS[notebook].needs for name in chain_of(need)]
+    return list(dict.fromkeys([*earlier, notebook]))
+
+
 def deciding_parameters(notebook: str) -> tuple[str, ...]:
     """Return the settings that decide a notebook's results, its predecessors' included.
 
@@ -79,9 +85,7 @@ def deciding_parameters(notebook: str) -> tuple[str, ...]:
     """
     if notebook not in STEPS:
         return ()
-    step = STEPS[notebook]
-    upstream = [name for earlier in step.needs for name in deciding_parameters(earlier)]
-    return tuple(dict.fromkeys([*upstream, *step.parameters]))
+    return tuple(dict.fromkeys(key for name in chain_of(notebook) for key in STEPS[name].parameters))
 
 
 def foreign_tags(settings: Settings) -> frozenset[str]:

@@ -22,21 +22,14 @@ from helpers.config import Settings, load_config, nearest_name, own_files, proje
 from helpers.errors import ConfigError
 from helpers.runs import dependencies
 from helpers.runs.files import digest, runs_folder
-from helpers.runs.steps import EXECUTION_PARAMETERS, STEPS, deciding_parameters, foreign_tags
+from helpers.runs.steps import EXECUTION_PARAMETERS, STEPS, chain_of, deciding_parameters, foreign_tags
 
 #: The last notebook of a cell.
 FINAL = "04_rh_and_nep"
 LONGEST_NAME = 100
 NOT_IN_SWEEPS = frozenset({"figure", "glue"})  # tags of cells that only draw, or only hand numbers to pages
-
-
-def _chain(notebook: str) -> list[str]:
-    earlier = [name for need in STEPS[notebook].needs for name in _chain(need)]
-    return list(dict.fromkeys([*earlier, notebook]))
-
-
 #: The notebooks of a cell, in their order.
-NOTEBOOKS = tuple(_chain(FINAL))
+NOTEBOOKS = tuple(chain_of(FINAL))
 _AXES = deciding_parameters(FINAL)
 
 
