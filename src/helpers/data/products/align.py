@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import sys
 import warnings
@@ -172,7 +173,7 @@ def _made_from(
         "years": "static" if product.static else years.spans(own_years),
         "how": how,
         "options": _digest(options),
-        "code": _digest([Path(sys.modules[name].__file__).read_text(encoding="utf-8") for name in _code_of(product)]),
+        "code": _digest([inspect.getsource(sys.modules[name]) for name in _code_of(product)]),
     }
 
 
