@@ -294,7 +294,7 @@ def _stages(settings: Settings, given: Mapping[str, Any]) -> list[Stage]:
     observations = [digest(path) for path in own_files(settings)]
     stages: list[Stage] = []
     for notebook in NOTEBOOKS:
-        earlier = [stage for stage in stages if stage.notebook in _chain(notebook)]
+        earlier = [stage for stage in stages if stage.notebook in chain_of(notebook)]
         decisive = settings.model_dump(include=set(deciding_parameters(notebook)))
         code = code_digest(notebook, foreign_tags(settings))
         named = [notebook, decisive, observations, [*(stage.code for stage in earlier), code]]
