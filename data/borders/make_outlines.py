@@ -3,7 +3,8 @@
     python data/borders/make_outlines.py
 
 Natural Earth (public domain) comes with the package pyogrio, as a sample. China and Taiwan are one outline here, since
-the site databases name plots of both "China". The box holds the sites that may train for Japan. ``made_up`` is the region of config/paper-mini.yml; no place is like it.
+the site databases name plots of both "China". The box holds the sites that may train for Japan.
+``made_up`` is the region of config/paper-mini.yml; no place is like it.
 """
 
 from importlib.util import find_spec
