@@ -1,7 +1,7 @@
 """Let the pages be read and written by several processes, and let a citation cost nothing: half of the time of a build.
 
-Two extensions are safe beside others and do not declare it: sphinx_multitoc_numbering numbers the sections when all pages
-are read, and sphinx-mathjax-offline adds a folder of static files. pybtex looks through all installed packages for its
+Two extensions are safe beside others and do not declare it: sphinx_multitoc_numbering numbers the sections when all
+pages are read, and sphinx-mathjax-offline adds a folder of static files. pybtex looks through all packages for its
 plugins, again for each citation.
 """
 

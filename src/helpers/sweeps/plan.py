@@ -22,7 +22,7 @@ from helpers.config import Settings, load_config, nearest_name, own_files, proje
 from helpers.errors import ConfigError
 from helpers.runs import dependencies
 from helpers.runs.files import digest, runs_folder
-from helpers.runs.steps import EXECUTION_PARAMETERS, STEPS, chain_of, deciding_parameters, foreign_tags
+from helpers.runs.steps import EXECUTION_PARAMETERS, chain_of, deciding_parameters, foreign_tags
 
 #: The last notebook of a cell.
 FINAL = "04_rh_and_nep"

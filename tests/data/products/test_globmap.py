@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import rasterio
 import xarray as xr
-from affine import Affine
+from rasterio import Affine
 
 from helpers.data.grid import target_grid
 from helpers.data.products.globmap import GlobmapLai

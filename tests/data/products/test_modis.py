@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import rasterio
 import xarray as xr
-from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
 from pyproj import Transformer
+from rasterio import Affine
 
 from helpers.data.grid import target_grid
 from helpers.data.products.interface import Asset, Box, Want

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from affine import Affine
 from opened_products import assert_covers, assert_is, assert_mean_is
+from rasterio import Affine
 
 from helpers.data.products.interface import Asset, Box, Want
 from helpers.data.products.rasters import YearlyRasters

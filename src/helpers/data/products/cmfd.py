@@ -12,8 +12,8 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import xarray as xr
-from affine import Affine
 from numpy.typing import NDArray
+from rasterio import Affine
 from rasterio.crs import CRS
 
 from helpers.data.products.interface import Asset, Box, Plan, Want

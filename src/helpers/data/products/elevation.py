@@ -12,8 +12,8 @@ from typing import ClassVar
 
 import numpy as np
 import xarray as xr
-from affine import Affine
 from numpy.typing import NDArray
+from rasterio import Affine
 from rasterio.crs import CRS
 from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT

@@ -11,8 +11,8 @@ import numpy as np
 import rasterio
 import rioxarray  # noqa: F401  (gives DataArrays their .rio)
 import xarray as xr
-from affine import Affine
 from numpy.typing import NDArray
+from rasterio import Affine
 from rasterio.crs import CRS
 from rasterio.errors import CRSError, RasterioError
 from rasterio.warp import transform_bounds

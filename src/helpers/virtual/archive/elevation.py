@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyproj
 import rasterio
-from affine import Affine
+from rasterio import Affine
 from rasterio.warp import transform_bounds
 
 from helpers.data.products.interface import Box

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 import rasterio
-from affine import Affine
+from rasterio import Affine
 
 from helpers.data.products.interface import Box
 from helpers.virtual.archive import fields

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import rasterio
 import rasterio.shutil
-from affine import Affine
+from rasterio import Affine
 from rasterio.enums import Resampling
 
 from helpers.data.products.interface import Box

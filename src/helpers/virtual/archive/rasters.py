@@ -12,7 +12,7 @@ from typing import Final, Literal
 import numpy as np
 import pyproj
 import rasterio
-from affine import Affine
+from rasterio import Affine
 from rasterio.warp import transform_bounds
 
 from helpers.data.products.interface import Box

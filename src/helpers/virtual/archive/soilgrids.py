@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyproj
 import rasterio
-from affine import Affine
+from rasterio import Affine
 from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
