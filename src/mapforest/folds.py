@@ -262,15 +262,14 @@ def schemes(
     They are ``random``, ``site``, ``block_<size>_km`` for each edge of the spatial blocks, ``knndm``, and ``region``,
     which leaves out one of k compact regions (k-means of the positions) at a time. Where ``which`` is ``fast`` and not
     ``all`` there is ``knndm`` alone, for a sweep of many forests. A size that gives fewer blocks than folds makes a
-    fold of each block. The other arguments are those of :func:`knndm`. FoldError is raised if rows cannot be split by
+    fold of each block, and one whose single block holds all rows is left out: it holds back nothing. The other arguments are those of :func:`knndm`. FoldError is raised if rows cannot be split by
     one of the schemes.
     """
     site, xyz = site_labels(longitude, latitude), _unit_vectors(longitude, latitude)
     matched = knndm(longitude, latitude, target_longitude, target_latitude, k, seed=0)
 
-    def _blocks(size_km: float) -> Scheme:
+    def _blocks(label: NDArray[np.int64]) -> Scheme:
         """Return the scheme that leaves out squares of one size."""
-        label = block_labels(longitude, latitude, size_km)
         n_folds = k if np.unique(label).size > k else None
         return lambda seed: group_folds(label, n_folds, seed)
 
@@ -282,13 +281,24 @@ def schemes(
     distance_matched = {"knndm": (lambda seed: matched.fold) if matched.clusters else _by_site}
     if which == "fast":
         return distance_matched
+    labels = {size: _labels_or_one(longitude, latitude, size) for size in block_sizes_km}
     return {
         "random": lambda seed: random_folds(len(site), k, seed),
         "site": _by_site,
-        **{f"block_{size:g}_km": _blocks(size) for size in block_sizes_km},
+        **{f"block_{size:g}_km": _blocks(label) for size, label in labels.items() if np.unique(label).size > 1},
         **distance_matched,
         "region": lambda seed: KMeans(k, n_init=10, random_state=seed).fit_predict(xyz).astype(np.int64),
     }
+
+
+def _labels_or_one(longitude: ArrayLike, latitude: ArrayLike, size_km: float) -> NDArray[np.int64]:
+    """Return the block of each row, the same one where the rows are all within the size of one."""
+    try:
+        return block_labels(longitude, latitude, size_km)
+    except FoldError:
+        if not size_km > 0:
+            raise
+        return np.zeros(np.size(longitude), dtype=np.int64)
 
 
 def distance_table(

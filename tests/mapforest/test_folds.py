@@ -128,6 +128,15 @@ def test_schemes_come_from_the_kindest_to_the_strictest():
     assert all(set(scheme(1)) == set(range(5)) for scheme in schemes.values())
 
 
+def test_a_block_that_holds_all_rows_is_no_scheme():
+    longitude, latitude = _clustered(60, 3)
+    narrow = 90 + (longitude - longitude.min()) / np.ptp(longitude), 33 + (latitude - latitude.min()) / np.ptp(latitude)
+    schemes = folds.schemes(*narrow, *_uniform(100, 4), block_sizes_km=(50, 250))
+    assert list(schemes) == ["random", "site", "block_50_km", "knndm", "region"]
+    with pytest.raises(FoldError, match="expected a positive length"):
+        folds.schemes(*narrow, *_uniform(100, 4), block_sizes_km=(-1,))
+
+
 def test_too_few_blocks_for_the_folds_are_a_fold_each():
     longitude, latitude = _uniform(80, seed=1)
     blocks = folds.schemes(longitude, latitude, *_uniform(100, 2), k=30, block_sizes_km=(900,))["block_900_km"]
