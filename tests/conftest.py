@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,10 @@ PARALLEL_STEPS = (
     ["04_rh_and_nep", "06_uncertainty"],
     ["05_comparison", "07_sensitivity", "08_scaling", "09_evidence"],
 )
-ONCE = {"08_scaling"}  # of no world: run with the virtual one
+ONCE = {"08_scaling"}  # of no world: run where a book is built
+#: The products of the made-up archive are fine and of three years. Their grid may be coarse: they are read whole.
+MADE_UP = {key: value for key, value in SMALL_FORESTS.items() if key not in ("resolution", "last_year")}
+MADE_UP |= {"resolution": 0.05}
 
 
 @pytest.fixture(scope="session")
@@ -66,17 +70,36 @@ def open_run(real_data: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def made_up_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of the paper's products, from files that are made up in their true formats."""
+    run = _once(
+        tmp_path_factory, "made-up", lambda runs: _run_notebooks(runs, "paper-mini", MADE_UP, QTP_DATA_DIR=runs)
+    )
+    return run / "paper-mini"
+
+
+@pytest.fixture(scope="session")
+def made_up_book(made_up_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the pages of that run."""
+    make = partial(_build_book, made_up_run.parent, "paper-mini", MADE_UP)
+    return _once(tmp_path_factory, "made-up-book", make) / "html"
+
+
+@pytest.fixture(scope="session")
 def virtual_book(virtual_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the pages built from the virtual run; the build stops at the first warning's report."""
+    make = partial(_build_book, virtual_run.parent, "virtual", SMALL_FORESTS)
+    return _once(tmp_path_factory, "book", make) / "html"
+
+
+def _build_book(runs: Path, config: str, options: dict[str, object], folder: Path) -> None:
+    """Build the book of a run that the notebooks made."""
     from helpers.config import load_config
     from helpers.runs import book
 
-    def make(folder: Path) -> None:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("QTP_RUNS_DIR", str(virtual_run.parent))
-            book.build(load_config("virtual", SMALL_FORESTS), folder)
-
-    return _once(tmp_path_factory, "book", make) / "html"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("QTP_RUNS_DIR", str(runs))
+        book.build(load_config(config, options), folder)
 
 
 def _once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
@@ -91,18 +114,19 @@ def _once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Non
     return folder
 
 
-def _run_notebooks(runs: Path, config: str) -> None:
-    """Execute the notebooks in their order, as the workflow does."""
+def _run_notebooks(runs: Path, config: str, settings: dict[str, object] = SMALL_FORESTS, **places: Path) -> None:
+    """Execute the notebooks in their order, as the workflow does; places are folders by their variables."""
     root = Path(__file__).resolve().parents[1]
-    options = ["--config", config, *(part for pair in SMALL_FORESTS.items() for part in ("-p", *map(str, pair)))]
+    options = ["--config", config, *(part for pair in settings.items() for part in ("-p", *map(str, pair)))]
     _compile()
     for names in PARALLEL_STEPS:
         commands = [
             [sys.executable, "-m", "helpers.runs.execute", f"notebooks/{name}.ipynb", *options]
             for name in names
-            if config == "virtual" or name not in ONCE
+            if config != "open" or name not in ONCE
         ]
-        environment = os.environ | {"QTP_RUNS_DIR": str(runs), "PYTHONPATH": str(root / "src")}
+        folders = {name: str(place) for name, place in places.items()}
+        environment = os.environ | folders | {"QTP_RUNS_DIR": str(runs), "PYTHONPATH": str(root / "src")}
         running = [
             subprocess.Popen(command, cwd=root, env=environment, stderr=subprocess.PIPE, text=True)
             for command in commands
