@@ -3,9 +3,13 @@
 Each notebook is executed by papermill through ``python -m helpers.runs.execute``, as ``make run`` does, in a fresh
 folder beside the runs, which is removed at the end. Peak memory is that of all its processes, looked at every 0.2 s.
 
+The paper's own products are measured on files that are made up in their formats: their writing, in the table's first
+row, stands for their download. Written bytes count the archive's files and the layers that are aligned, too.
+
 Run ``python benchmarks/whole_job.py`` for the configuration ``virtual-1km`` (about a quarter of an hour on 2 cores; try
 it first with ``-p resolution 0.25``). It writes ``data/benchmarks/whole_job.csv``, or where ``--output`` says; the
-columns are explained beside it.
+columns are explained beside it. ``--config benchmarks/paper_tenth.yml`` is a tenth of the paper's plateau, from its
+products, and goes to ``data/benchmarks/paper_tenth.csv``.
 """
 
 from __future__ import annotations
@@ -30,9 +34,10 @@ from helpers.runs.files import runs_folder
 from helpers.runs.steps import STEPS
 
 NOTEBOOKS = tuple(STEPS)[:5]
+FETCH = "make data"  # stands before the notebooks where an archive is made up
 
 
-def executed(notebook: str, options: Sequence[str], runs: Path) -> dict[str, float]:
+def executed(notebook: str, options: Sequence[str], runs: Path, made_up: bool) -> dict[str, float]:
     """Execute a notebook; return its seconds on the clock and of processors, its peak memory, and what it wrote.
 
     Raises
@@ -40,9 +45,13 @@ def executed(notebook: str, options: Sequence[str], runs: Path) -> dict[str, flo
     RuntimeError
         If the notebook fails; its own message is on standard error.
     """
-    command = [sys.executable, "-m", "helpers.runs.execute", f"notebooks/{notebook}.ipynb", *options]
+    execute = ["helpers.runs.fetch"] if notebook == FETCH else ["helpers.runs.execute", f"notebooks/{notebook}.ipynb"]
+    command = [sys.executable, "-m", *execute, *options]
     held, used, start = _bytes(runs), _of_children(), time.perf_counter()
-    process = subprocess.Popen(command, cwd=project_root(), env=os.environ | {"QTP_RUNS_DIR": str(runs)})
+    folders = (
+        {"QTP_RUNS_DIR": str(runs), "QTP_DATA_DIR": str(runs / "archive")} if made_up else {"QTP_RUNS_DIR": str(runs)}
+    )
+    process = subprocess.Popen(command, cwd=project_root(), env=os.environ | folders)
     peak = peak_memory(process.pid, lambda: process.poll() is None, interval=0.2)
     wall, cpu = time.perf_counter() - start, _of_children() - used
     if process.returncode:
@@ -74,12 +83,15 @@ def measure(
     records: list[dict] = []
     runs_folder().mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="whole_job-", dir=runs_folder()) as made:
+        if settings.made_up:
+            before = {"config": settings.config, "resolution": settings.resolution, "threads": settings.threads}
+            records.append({**before, "notebook": FETCH, **executed(FETCH, options, Path(made), True)})
         for notebook in notebooks:
-            spent = executed(notebook, options, Path(made))
+            spent = executed(notebook, options, Path(made), settings.made_up)
             with xr.open_zarr(Path(made) / settings.run / "cube.zarr") as cube:
                 size = {"cells": cube["in_region"].size, "plateau_cells": int(cube["in_region"].sum())}
                 size["years"] = cube.sizes["time"]
-            fixed = {"config": config, "resolution": settings.resolution, "threads": settings.threads, **size}
+            fixed = {"config": settings.config, "resolution": settings.resolution, "threads": settings.threads, **size}
             records.append({**fixed, "trees": settings.n_trees, "notebook": notebook, **spent})
             write_table(records, output, __file__, given)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -97,3 +98,17 @@ def test_numbers_count_from_the_least_to_the_greatest_value_of_a_factor():
     engines, job = costs.read_measurements("engines").iloc[:0], costs.read_measurements("whole job").iloc[:0]
     named = costs.numbers(engines, costs.cases(measured()), job, 32)
     assert (named["cells_from"], named["cells_to"], named["cells_seconds"]) == ("50,000", "400,000", "4.3")
+
+
+def test_the_whole_of_the_paper_costs_its_cells_more_than_a_part():
+    """A part of a tenth: its time and disk times ten, its memory as it is; the files of the archive are on the disk."""
+    cells = costs.PAPER_CELLS / 10
+    rows = [
+        ("make data", np.nan, 600.0, 9000.0, 1024.0),
+        ("01", cells, 240.0, 1024.0, 512.0),
+        ("02", cells, 360.0, 2048.0, 512.0),
+    ]
+    tenth = pd.DataFrame(rows, columns=["notebook", "cells", "wall_seconds", "peak_mb", "written_mb"])
+    expected = {"tenth_minutes": "10", "tenth_memory": "2", "tenth_disk": "2", "paper_hours": "1.7", "paper_disk": "20"}
+    assert costs.of_paper(tenth) == expected
+    assert set(costs.of_paper(tenth.iloc[:0]).values()) == {costs.NOT_MEASURED}

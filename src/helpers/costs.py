@@ -20,6 +20,10 @@ FACTORS = ("cells", "years", "trees", "threads", "workers", "chunk")
 TABLES = {
     "engines": ("engines.csv", "benchmarks/engines.py", ("forest", "engine", "rows_per_second", "ratio", "peak_mb")),
     "scaling": ("scaling.csv", "benchmarks/scaling.py", ("factor", *FACTORS, "wall_seconds", "cpu_seconds", "peak_mb")),
+    "paper's products": (
+        *("paper_tenth.csv", "benchmarks/whole_job.py --config benchmarks/paper_tenth.yml"),
+        ("notebook", "cells", "wall_seconds", "peak_mb", "written_mb"),
+    ),
     "whole job": ("whole_job.csv", "benchmarks/whole_job.py", ("notebook", "wall_seconds", "cpu_seconds", "peak_mb")),
 }
 #: Areas in million km2: the plateau as in the paper, China, and the land of the Earth.
@@ -44,7 +48,7 @@ def _path(name: str) -> Path:
 
 
 def read_measurements(name: str) -> pd.DataFrame:
-    """Return the table ``engines``, ``scaling`` or ``whole job``; it has no rows where nothing was measured.
+    """Return a table of :data:`TABLES`; it has no rows where nothing was measured.
 
     DataError is raised if a column is missing.
     """
@@ -161,6 +165,30 @@ def projection(line: CostLine, cores: int, years: int = 19) -> pd.DataFrame:
             "maps_GB": BYTES * FORESTS * years * cells / 1e3,
         }
     ).reset_index(names="region")
+
+
+#: Cells of the paper's box, 73-105 E, 25.99-40 N, at 0.01 degree.
+PAPER_CELLS = 3200 * 1401
+
+
+def of_paper(tenth: pd.DataFrame) -> dict[str, str]:
+    """Return what the configuration ``paper`` costs, as text by glued name; words where it was not measured.
+
+    The table is that of the ``paper's products``: notebooks on a part of the cells, from files in the products'
+    formats. Time and disk grow with the cells (:func:`cost_line`), memory does not. What an archive takes to give out
+    its files is not in the time; the files are in the bytes.
+    """
+    notebooks = tenth.dropna(subset=["cells"])
+    factor = PAPER_CELLS / notebooks["cells"].iloc[0] if len(notebooks) else np.nan
+    minutes, disk = notebooks["wall_seconds"].sum() / 60, tenth["written_mb"].sum() / 1024
+    known = {
+        "tenth_minutes": minutes,
+        "tenth_memory": notebooks["peak_mb"].max() / 1024,
+        "tenth_disk": disk,
+        "paper_hours": factor * minutes / 60,
+        "paper_disk": factor * disk,
+    }
+    return {name: _text(value if len(notebooks) else None, ".2g") for name, value in known.items()}
 
 
 def numbers(engines: pd.DataFrame, table: pd.DataFrame, job: pd.DataFrame, cores: int) -> dict[str, str]:

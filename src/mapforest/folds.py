@@ -262,8 +262,8 @@ def schemes(
     They are ``random``, ``site``, ``block_<size>_km`` for each edge of the spatial blocks, ``knndm``, and ``region``,
     which leaves out one of k compact regions (k-means of the positions) at a time. Where ``which`` is ``fast`` and not
     ``all`` there is ``knndm`` alone, for a sweep of many forests. A size that gives fewer blocks than folds makes a
-    fold of each block, and one whose single block holds all rows is left out: it holds back nothing. The other arguments are those of :func:`knndm`. FoldError is raised if rows cannot be split by
-    one of the schemes.
+    fold of each block, and one whose single block holds all rows is left out: it holds back nothing. The other
+    arguments are those of :func:`knndm`. FoldError is raised if rows cannot be split by one of the schemes.
     """
     site, xyz = site_labels(longitude, latitude), _unit_vectors(longitude, latitude)
     matched = knndm(longitude, latitude, target_longitude, target_latitude, k, seed=0)

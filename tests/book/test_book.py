@@ -234,9 +234,10 @@ def glued_by(notebook: Path) -> re.Pattern[str]:
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     text = "".join(line for cell in cells if cell["cell_type"] == "code" for line in [*cell["source"], "\n"])
     names = re.findall(r"\.glue\(\s*f?\"([^\"]+)\"", text)
-    if "in costs.numbers(" in text:
+    if "costs.numbers(" in text:
         engines, measured, job = map(costs.read_measurements, ("engines", "scaling", "whole job"))
         names += costs.numbers(engines, costs.cases(measured), job, cores=32)
+        names += costs.of_paper(costs.read_measurements("paper's products"))
     return re.compile("|".join(re.sub(r"\{.+?\}", r"\\w+", name) for name in names))
 
 

@@ -35,7 +35,7 @@ MADE_UP_BANNER = (
     "paper's products. It tests the way from an archive's files to these pages and says nothing about any place."
 )
 #: Pages with numbers of a run that hold for any region; the others with such numbers tell of the paper's plateau.
-GENERAL_PAGES = frozenset({"methods", "scaling"})
+GENERAL_PAGES = frozenset({"methods", "paper_products", "scaling"})
 NAMED_PACKAGES = ("jupyter-book", "numpy", "pandas", "papermill", "scikit-learn", "xarray")
 #: What such a page says in the book of another region.
 _ELSEWHERE = Template(
