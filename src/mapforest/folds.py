@@ -263,10 +263,12 @@ def schemes(
     which leaves out one of k compact regions (k-means of the positions) at a time. Where ``which`` is ``fast`` and not
     ``all`` there is ``knndm`` alone, for a sweep of many forests. A size that gives fewer blocks than folds makes a
     fold of each block, and one whose single block holds all rows is left out: it holds back nothing. The other
-    arguments are those of :func:`knndm`. FoldError is raised if rows cannot be split by one of the schemes.
+    arguments are those of :func:`knndm`. Where no fold of it can be kept below its usual share of the rows, as with a
+    station that has most of them, shares up to :data:`LARGEST_SHARES` are allowed: the forest is then judged by fewer
+    rows, and harder, but it is judged. FoldError is raised if rows cannot be split by one of the schemes.
     """
     site, xyz = site_labels(longitude, latitude), _unit_vectors(longitude, latitude)
-    matched = knndm(longitude, latitude, target_longitude, target_latitude, k, seed=0)
+    matched = _matched((longitude, latitude, target_longitude, target_latitude), k)
 
     def _blocks(label: NDArray[np.int64]) -> Scheme:
         """Return the scheme that leaves out squares of one size."""
@@ -289,6 +291,20 @@ def schemes(
         **distance_matched,
         "region": lambda seed: KMeans(k, n_init=10, random_state=seed).fit_predict(xyz).astype(np.int64),
     }
+
+
+#: Largest shares of rows in a distance-matched fold that :func:`schemes` allows, one after another.
+LARGEST_SHARES = (None, 0.75, 0.9)
+
+
+def _matched(places: tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike], k: int) -> MatchedFolds:
+    """Return distance-matched folds, with the smallest of :data:`LARGEST_SHARES` that leaves any."""
+    for share in LARGEST_SHARES:
+        try:
+            return knndm(*places, k, seed=0, largest_share=share)
+        except FoldError as error:
+            problem = error
+    raise problem
 
 
 def _labels_or_one(longitude: ArrayLike, latitude: ArrayLike, size_km: float) -> NDArray[np.int64]:

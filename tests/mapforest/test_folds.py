@@ -128,6 +128,16 @@ def test_schemes_come_from_the_kindest_to_the_strictest():
     assert all(set(scheme(1)) == set(range(5)) for scheme in schemes.values())
 
 
+def test_a_station_with_most_of_the_rows_is_judged_all_the_same():
+    """Forty rows at one place: no fold holds less than 40 of 46, which kNNDM refuses and the schemes allow."""
+    longitude, latitude = np.r_[np.full(40, 90.0), 100 + np.arange(6) / 100], np.r_[np.full(40, 33.0), np.full(6, 36.0)]
+    places = (longitude, latitude, *_uniform(300, 1))
+    with pytest.raises(FoldError, match="below a share of 0.75"):
+        folds.knndm(*places, 3, seed=0, largest_share=0.75)
+    fold = folds.schemes(*places, k=3, which="fast")["knndm"](0)
+    assert sorted(np.bincount(fold))[-1] == 40 and np.unique(fold).size == 3
+
+
 def test_a_block_that_holds_all_rows_is_no_scheme():
     longitude, latitude = _clustered(60, 3)
     narrow = 90 + (longitude - longitude.min()) / np.ptp(longitude), 33 + (latitude - latitude.min()) / np.ptp(latitude)
