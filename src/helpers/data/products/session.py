@@ -81,6 +81,7 @@ def retries() -> Retry:
     """Return the rule for asking again: after a busy answer or none, with growing pauses or as the archive says."""
     return _Patience(
         TRIES,
+        connect=2,  # a machine without a network is told so at once, not after minutes for each product
         backoff_factor=PAUSE,
         status_forcelist=_BUSY,
         allowed_methods=None,
