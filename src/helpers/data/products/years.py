@@ -65,7 +65,10 @@ def steps(years: Sequence[int]) -> pd.DatetimeIndex:
 
 
 def said(own: Sequence[int], years: Sequence[int], by_mean: bool) -> str:
-    """Say which years a product has of those wanted, and what stands for the others.
+    """Say which years of a product are in a run, and what stands for those that it lacks.
+
+    Where none is lacking, as in a run of the years that all products have, its years beyond the run are not named: no
+    mean has them.
 
     Examples
     --------
@@ -73,10 +76,12 @@ def said(own: Sequence[int], years: Sequence[int], by_mean: bool) -> str:
     '2001-2003; their mean for 2000'
     >>> said(np.arange(2001, 2004), [2000, 2001, 2002, 2003], False)
     '2001-2003; the nearest for 2000'
+    >>> said(np.arange(2001, 2004), [2002], False)
+    '2002'
     """
     lacking = [year for year in years if year not in own]
     standing = f"; {'their mean' if by_mean else 'the nearest'} for {spans(lacking)}" if lacking else ""
-    return spans(own) + standing
+    return spans(own if lacking else years) + standing
 
 
 def spans(years: Iterable[int]) -> str:
