@@ -114,6 +114,20 @@ def test_a_cell_needs_all_its_periods(periods: list[Path], lai: GlobmapLai, tmp_
     assert np.isnan(float(cell)) and np.isnan(field.values).sum() == 1
 
 
+def test_leaf_area_that_is_no_count_is_refused(periods: list[Path], lai: GlobmapLai, tmp_path: Path) -> None:
+    early, box = [path for path in periods if "A1999" in path.name], Box(92, 30, 92.5, 30.5)
+    path = tmp_path / early[0].name
+    with rasterio.open(early[0]) as raster:
+        profile, counts = raster.profile | {"dtype": "float32"}, raster.read(1)
+    for unit in (1, 0.01):
+        with rasterio.open(path, "w", **profile) as raster:
+            raster.write((counts * unit).astype("float32"), 1)
+        if unit == 1:
+            xr.testing.assert_allclose(lai.open([path, *early[1:]], box, 1999), lai.open(early, box, 1999))
+    with pytest.raises(DataError, match=f"{path.name}: holds .*, expected whole numbers"):
+        lai.open([path, *early[1:]], box, 1999)
+
+
 def test_a_year_needs_all_its_periods(periods: list[Path], lai: GlobmapLai) -> None:
     late = [path for path in periods if "A2004" in path.name]
     for lost in (1, 105, 361):

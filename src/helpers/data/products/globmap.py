@@ -71,6 +71,7 @@ class GlobmapLai:
         lengths = _lengths(year, days)
         for day, length in lengths.items():
             counts = _read(days[day], rows, columns)
+            _refuse_fractions(days[day], counts)
             total += np.where((counts >= 0) & (counts <= 1000), counts, np.nan) * (0.01 * length)
         mean = (total / sum(lengths.values())).astype("float32")
         y, x = (np.arange(part.start, part.stop) + 0.5 for part in (rows, columns))
@@ -139,6 +140,16 @@ def _read(path: Path, rows: slice, columns: slice) -> np.ndarray:
                 f"{NORTH:g} N; take the product's own file"
             )
         return windows.values_in(raster, rows.start, rows.stop, columns.start, columns.stop)
+
+
+def _refuse_fractions(path: Path, counts: np.ndarray) -> None:
+    """Raise if the numbers of a file are no counts: a converted file may hold leaf area, a hundred times smaller."""
+    valid = counts[(counts >= 0) & (counts <= 1000)]
+    if (valid % 1 != 0).any():
+        raise DataError(
+            f"{path.name}: holds {valid[valid % 1 != 0][0]:g}, expected whole numbers, hundredths of leaf area; is it "
+            "converted? Take the product's own file"
+        )
 
 
 def _refuse_shape(path: Path, shape: tuple[int, ...]) -> None:
