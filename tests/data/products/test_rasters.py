@@ -116,6 +116,23 @@ def test_what_is_out_of_range_is_no_value_and_is_counted(folder: Path) -> None:
     assert high.isnull().all() and high.attrs["outside_range"] > field.attrs["outside_range"]
 
 
+@pytest.mark.parametrize("code", [-9999, 6553.5])
+def test_a_code_that_nobody_named_is_refused(folder: Path, tmp_path: Path, code: float) -> None:
+    path = Path(shutil.copy(folder / "glo" / "GLOPEM_NPP_2003.tif", tmp_path))
+    with rasterio.open(path, "r+") as file:
+        values = file.read(1)
+        values[len(values) // 2] = code
+        file.write(values.astype(file.dtypes[0]), 1)
+    with pytest.raises(DataError, match=r"GLOPEM_NPP_2003.tif: .* are no NPP .* npp_glopem, set scale, .* nodata"):
+        glo_pem(tmp_path).open([path], BOX, 2003)
+    assert replace(glo_pem(tmp_path), low=0, high=4000).open([path], BOX, 2003).attrs["outside_range"] > 0
+
+
+def test_months_in_another_unit_are_refused_by_their_sum(folder: Path) -> None:
+    with pytest.raises(DataError, match="are no NPP in g C m-2, expected -500 to 4000"):
+        casa(folder, scale=0.1).open(files(folder), BOX, 2003)
+
+
 def test_a_projection_that_files_lack_is_told(folder: Path, tmp_path: Path) -> None:
     paths = rasters.write_casa(tmp_path, BOX, [2003], named=False)
     with pytest.raises(DataError, match=r"NPP_CASA_2003_01.tif: names no projection .* option crs"):

@@ -19,6 +19,8 @@ from helpers.errors import ConfigError, DataError
 
 _ARCHIVES = (".rar", ".7z", ".zip")
 _MONTHS = list(range(1, 13))
+#: No land has less or more NPP in a year, or in a month, g C m-2: what is beyond is a code, or in another unit.
+_LEAST, _MOST = -500, 4000
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,19 @@ class YearlyRasters:
             values = values_on(path, lattice, self._decoder(path), self.crs) * np.float32(self._scale(path))
             beyond = (values < low) | (values > high)
             outside += int(beyond.sum())
-            total += np.where(beyond, np.nan, values)
+            total += self._plausible(path, np.where(beyond, np.nan, values))
+        self._plausible(chosen[0], total)
         return lattice.field(total, self.variable, outside_range=outside)
+
+    def _plausible(self, path: Path, values: NDArray) -> NDArray:
+        """Return values; raise if one is no NPP."""
+        strange = values[(values < _LEAST) | (values > _MOST)]
+        if strange.size:
+            raise DataError(
+                f"{path.name}: {strange.size} values such as {strange[0]:g} are no NPP in g C m-2, expected {_LEAST} to "
+                f"{_MOST}: under connectors, {self.key}, set scale, or what is a code with nodata or with low and high"
+            )
+        return values
 
     @property
     def _files(self) -> int:
@@ -97,7 +110,9 @@ class YearlyRasters:
         for name in names:
             when = self._when(name)
             if when and when[0] == year and found.setdefault(when[1], name) != name:
-                raise DataError(f"{self.key}: {name} and {found[when[1]]} are the same period; remove one")
+                raise DataError(
+                    f"{self.key}: {name} and {found[when[1]]} are the same period; remove one, or is period month?"
+                )
         return found
 
     def _of_year(self, files: Sequence[Path], year: int | None) -> list[Path]:
