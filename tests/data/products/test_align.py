@@ -153,6 +153,14 @@ def test_a_call_that_was_stopped_goes_on_with_the_blocks_that_are_left(tmp_path,
     assert 0 < len(product.read) < 2 * 9
 
 
+@pytest.mark.parametrize(("size", "reads"), [(0.1, 2 * 2 * 3), (0.5, 2 * 2 * 3), (1.0, 2 * 2 * 3)])
+def test_a_block_of_coarse_cells_is_no_larger_part_of_the_world(tmp_path, size, reads):
+    product = Noise()
+    done(product, tmp_path, grid=target_grid(84, 28, 94, 34, size))
+    assert len(product.read) == reads
+    assert max(max(box.east - box.west, box.north - box.south) for box in product.read) < 4 + 1e-6
+
+
 def test_a_product_of_another_quantity_is_refused_and_npp_of_modis_is_npp(tmp_path):
     with pytest.raises(DataError, match="noise gives npp, and stands for temperature"):
         done(Noise(), tmp_path, variable="temperature")

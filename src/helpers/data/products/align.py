@@ -30,6 +30,7 @@ from mapforest import blocks
 
 BLOCK = 400
 """Rows and columns of a block: a year of the paper's box in 5 s and 0.4 GB; half as many take twice the time."""
+_DEGREES = 4.0  # of a block at most: of coarse cells, 400 rows would take in a continent at 90 m
 _NPP = frozenset({"npp", "npp_modis"})  # one quantity, as a predictor and as a product to compare with
 _FETCHING = frozenset({"transports", "session", "lockfile"})
 #: GDAL's own cache of blocks, MB: left alone it takes a twentieth of the machine's memory.
@@ -115,17 +116,18 @@ def aligned(
 
     ``variable`` is our name of what it is to be; a DataError is raised if it gives another quantity.
 
-    The layer is computed once and kept in the product's ``folder``, in ``aligned/``, in blocks of :data:`BLOCK` cells:
-    on the workers of a Dask cluster where ``DASK_SCHEDULER_ADDRESS`` names one, else on threads. A call that was
-    stopped goes on where it ended. What a layer was made from is written into it, the hash of each file among it; from
-    anything else (other files, options, code, years or cells) it is made anew.
+    The layer is computed once and kept in the product's ``folder``, in ``aligned/``, in blocks of :data:`BLOCK` cells,
+    of coarse ones fewer: on the workers of a Dask cluster where ``DASK_SCHEDULER_ADDRESS`` names one, else on threads.
+    A call that was stopped goes on where it ended. What a layer was made from is written into it, the hash of each file
+    among it; from anything else (other files, options, code, years or cells) it is made anew.
     """
     where = dict(zip(("time", "latitude", "longitude"), (years.steps(own_years), grid["latitude"], grid["longitude"]),
                      strict=True))  # fmt: skip
     if product.static:
         del where["time"]
     shape = tuple(len(axis) for axis in where.values())
-    chunks = (*shape[:-2], *(min(BLOCK, size) for size in shape[-2:]))
+    side = min(BLOCK, max(1, round(_DEGREES / grid.attrs["resolution"])))
+    chunks = (*shape[:-2], *(min(side, size) for size in shape[-2:]))
     coords = {
         name: axis if name == "time" else axis.drop_vars("spatial_ref", errors="ignore") for name, axis in where.items()
     }
