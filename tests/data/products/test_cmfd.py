@@ -141,6 +141,10 @@ def changed(folder: Path, tmp_path: Path, change) -> Path:
             lambda file: file["lon"].__setitem__(slice(None), np.arange(700)),
             r"lon is not in steps of 0.1 degree, but 1;",
         ),
+        (
+            lambda file: file["lon"].__setitem__(slice(None), file["lon"][::-1]),
+            r"lon is not in steps of 0.1 degree, but -0.1;",
+        ),
     ],
 )
 def test_a_file_that_is_not_what_its_name_says_is_refused(folder: Path, tmp_path: Path, change, message: str) -> None:

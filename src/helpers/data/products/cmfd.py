@@ -128,7 +128,8 @@ def _cells(path: Path, file: Any) -> Lattice:
             raise DataError(f"{path.name}: has no axis {axis}, found {', '.join(file.variables)}; is it another file?")
         centres = np.asarray(file.variables[axis][:], "float64")
         step = np.round((centres[-1] - centres[0]) / (centres.size - 1), 5)
-        if np.abs(np.diff(centres) - step).max() > 1e-3 or abs(abs(step) - 0.1) > 1e-4:
+        rising = abs(step) if axis == "lat" else step  # rows are turned, columns are not
+        if np.abs(np.diff(centres) - step).max() > 1e-3 or abs(rising - 0.1) > 1e-4:
             raise DataError(f"{path.name}: {axis} is not in steps of 0.1 degree, but {step:g}; is it another file?")
         axes.append((np.round(min(centres[0], centres[-1]), 4), centres.size))
     (west, columns), (south, rows) = axes
