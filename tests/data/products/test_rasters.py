@@ -123,7 +123,7 @@ def test_a_code_that_nobody_named_is_refused(folder: Path, tmp_path: Path, code:
         values = file.read(1)
         values[len(values) // 2] = code
         file.write(values.astype(file.dtypes[0]), 1)
-    with pytest.raises(DataError, match=r"GLOPEM_NPP_2003.tif: .* are no NPP .* npp_glopem, set scale, .* nodata"):
+    with pytest.raises(DataError, match=r"GLOPEM_NPP_2003.tif: .* are no NPP .*npp_glopem, set scale, .* nodata"):
         glo_pem(tmp_path).open([path], BOX, 2003)
     assert replace(glo_pem(tmp_path), low=0, high=4000).open([path], BOX, 2003).attrs["outside_range"] > 0
 
@@ -148,6 +148,10 @@ def test_without_a_scale_that_of_the_file_counts(folder: Path, tmp_path: Path) -
         file.scales = (0.1,)
     product = casa(tmp_path, pattern="NPP_CASA_{year}.tif", period="year", scale=None)
     assert_is(product.open([path], BOX, 2003), "npp", npp(rasters.CASA, 2003), 0.06)
+    with rasterio.open(path, "r+") as file:
+        file.offsets = (100.0,)
+    with pytest.raises(DataError, match="NPP_CASA_2003.tif: adds 100 to its numbers"):
+        product.open([path], BOX, 2003)
 
 
 def test_rows_from_the_south_are_turned(folder: Path, tmp_path: Path) -> None:

@@ -86,8 +86,8 @@ class YearlyRasters:
         strange = values[(values < _LEAST) | (values > _MOST)]
         if strange.size:
             raise DataError(
-                f"{path.name}: {strange.size} values such as {strange[0]:g} are no NPP in g C m-2, expected {_LEAST} to "
-                f"{_MOST}: under connectors, {self.key}, set scale, or what is a code with nodata or with low and high"
+                f"{path.name}: {strange.size} values such as {strange[0]:g} are no NPP in g C m-2, expected {_LEAST} "
+                f"to {_MOST}: under connectors.{self.key}, set scale, or say what is a code by nodata or low and high"
             )
         return values
 
@@ -142,6 +142,10 @@ class YearlyRasters:
         if self.scale is not None:
             return self.scale
         with opened(path) as raster:
+            if raster.offsets[0]:
+                raise DataError(
+                    f"{path.name}: adds {raster.offsets[0]:g} to its numbers, which is not read: write a file of values"
+                )
             return raster.scales[0]
 
     def _decoder(self, path: Path):
