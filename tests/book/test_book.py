@@ -219,6 +219,15 @@ def test_the_command_ends_with_the_message_not_a_traceback(checkout, capsys):
     assert "ran with resolution" in capsys.readouterr().err
 
 
+def test_only_what_was_read_of_the_reference_is_taken_from_an_earlier_book(tmp_path, monkeypatch):
+    monkeypatch.setattr(rendering, "_jupyter_book", lambda *_: "")
+    trees = rendering._read(tmp_path) / "_build" / ".doctrees"
+    for name in ("book/intro", "notebooks/06_uncertainty", "_generated/api/helpers"):
+        put(trees / f"{name}.doctree", "of another region")
+    rendering.render(tmp_path / "source", tmp_path)
+    assert [path.stem for path in trees.rglob("*.doctree")] == ["helpers"]
+
+
 def test_the_code_reference_holds_every_module_once():
     text = "".join(rendering.reference_pages(ROOT / "src").values())
     listed = re.findall(r"automodule:: ([\w.]+)", text)

@@ -67,6 +67,10 @@ def test_fluxes_in_columns_of_their_own_become_records_and_an_empty_cell_none(tm
         ("Longitude (°E)", "E101°19'30\"", "101.325000"),
         ("Longitude (°E)", "10°30′W", "-10.500000"),
         ("Longitude (°E)", "101°61′E", "101°61′E"),
+        ("Longitude (°E)", "91.37′", "91.37′"),
+        ("Longitude (°E)", "91'30''E", "91'30''E"),
+        ("Longitude (°E)", "91.5°30′E", "91.5°30′E"),
+        ("Longitude (°E)", "91 30.6′ E", "91.510000"),
         ("Latitude (°N)", "37° 37′ N", "37.616667"),
         ("Latitude (°N)", "10.5 S", "-10.500000"),
         ("Latitude (°N)", "\u221210.5", "-10.5"),
@@ -75,6 +79,7 @@ def test_fluxes_in_columns_of_their_own_become_records_and_an_empty_cell_none(tm
         ("Year", 2003.0, "2003"),
         ("Year", datetime(2003, 7, 1), "2003"),
         ("NPP (g C m-2 yr-1)", "245", "245"),
+        ("NPP (g C m-2 yr-1)", datetime(2003, 5, 1), "2003-05-01 00:00:00"),
     ],
 )
 def test_a_cell_is_read_as_people_write_it(tmp_path, column, value, expected):
@@ -158,6 +163,8 @@ def test_a_file_that_is_none_or_not_there_is_told(tmp_path):
         ([HEADER], "no rows below the header"),
         ([[*HEADER, "Lon"], [91.0, 30.0, 2001, 245, "C", 91.0]], "sheet 'NPP': column longitude stands twice"),
         ([HEADER, [91.0, 30.0, 2001, "=1+1", "C"]], "NPP!D2: a formula without a value"),
+        ([["Lon (°W)", *HEADER[1:]], [105.0, 40.0, 2001, 245, "C"]], r"'Lon \(°W\)' has degrees to the west or"),
+        ([[HEADER[0], "Lat (deg S)", HEADER[3]], [91.0, 30.0, 245]], "name the column latitude"),
     ],
 )
 def test_a_sheet_that_cannot_be_read_is_told(tmp_path, rows, message):

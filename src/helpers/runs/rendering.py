@@ -86,11 +86,19 @@ def render(source: Path, folder: Path) -> Path:
     A warning is an error. Where there is one, a RunError names it, and nothing that was read is kept.
     """
     shutil.rmtree(_read(folder) / "_build" / "html", ignore_errors=True)
+    _forget_pages(_read(folder) / "_build" / ".doctrees")
     problem = _jupyter_book(source, folder, min(cpu_count(), 4), "--warningiserror", "--keep-going")
     if problem:
         shutil.rmtree(_read(folder), ignore_errors=True)
         raise RunError(problem)
     return _read(folder) / "_build" / "html"
+
+
+def _forget_pages(read: Path) -> None:
+    """Forget what was read of all pages but the reference: by its date, one of this run may be older than another's."""
+    for page in read.rglob("*.doctree"):
+        if page.parent != read / "_generated" / "api":
+            page.unlink()
 
 
 def _read(folder: Path) -> Path:

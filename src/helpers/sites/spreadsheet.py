@@ -39,9 +39,11 @@ _NAMES = {
 _UNIT = re.compile(r"gc(m-?2|/m\^?2)(/?(yr|year|a|y))(-1)?")
 _SPAN = re.compile(r"((?:19|20)\d\d)\s*[-~\u2013\u2014]\s*((?:19|20)\d\d)")
 _ANGLE = re.compile(
-    r"([NSEW])?\s*(\d+(?:\.\d+)?)\s*[°º]?\s*(?:(\d+(?:\.\d+)?)\s*['′’]\s*)?(?:(\d+(?:\.\d+)?)\s*(?:[\"″”]|''|′′)\s*)?([NSEW])?",
+    r"([NSEW])?\s*(\d+(?:\.\d+)?)(?:\s*[°º]\s*|\s+|(?![\d.]))"  # 91′ are not 9 degrees and 1 minute
+    r"(?:(\d+(?:\.\d+)?)\s*['′’]\s*)?(?:(\d+(?:\.\d+)?)\s*(?:[\"″”]|''|′′)\s*)?([NSEW])?",
     re.IGNORECASE,
 )
+_OTHER_AXIS = re.compile(r"(?:[(\[（,/°º]|deg\w*)\s*(?:w|west|s|south)\s*[)\]）]?$")  # at the end of a title
 _AXES = {"E": "longitude", "W": "longitude", "N": "latitude", "S": "latitude"}
 
 
@@ -123,8 +125,9 @@ def _of_sheet(where: str, sheet: str, rows: Sequence[tuple[Any, ...]], header: i
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise DataError(f"{where}: column {', '.join(twice)} stands twice; expected each name once")
+    _refuse_other_axes(where, names, titles)
     cells = {
-        f"{sheet}!{number}": [_text(cell) for cell in row[: len(names)]]
+        f"{sheet}!{number}": [_text(cell, name) for cell, name in zip(row, names, strict=False)]
         for number, row in enumerate(rows[header + 1 :], header + 2)
     }
     cells = {row: texts for row, texts in cells.items() if any(texts)}
@@ -142,11 +145,21 @@ def _of_sheet(where: str, sheet: str, rows: Sequence[tuple[Any, ...]], header: i
     return pd.concat([part[part["value"] != ""] for part in parts])
 
 
-def _text(cell: Any) -> str:
-    """Return a cell as text: a date as its year, a whole number without a point."""
+def _refuse_other_axes(where: str, names: Sequence[str], titles: Sequence[str]) -> None:
+    """Raise if a title says that its degrees count to the west or the south: without their sign they lie elsewhere."""
+    for name, title in zip(names, titles, strict=True):
+        if name in ("longitude", "latitude") and _OTHER_AXIS.search(title.lower()):
+            raise DataError(
+                f"{where}: column {title!r} has degrees to the west or the south; expected degrees east and north: "
+                f"change their signs, and name the column {name}"
+            )
+
+
+def _text(cell: Any, name: str = "") -> str:
+    """Return a cell as text: a date in the column of years as its year, a whole number without a point."""
     if cell is None:
         return ""
-    if isinstance(cell, date):
+    if isinstance(cell, date) and name == "year":  # in another column it is a number that turned into a date
         return str(cell.year)
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
@@ -198,7 +211,8 @@ def _angle(text: str) -> tuple[str, str]:
         return text, ""
     before, degrees, minutes, seconds, after = found.groups()
     letter = (after or before or "").upper()
-    if (before and after) or float(minutes or 0) >= 60 or float(seconds or 0) >= 60:
+    broken = "." in degrees and (minutes or seconds) or "." in (minutes or "") and seconds  # 91.5°30′ is no angle
+    if broken or (before and after) or float(minutes or 0) >= 60 or float(seconds or 0) >= 60:
         return text, ""
     if not letter and minutes is None and seconds is None:
         return degrees, ""

@@ -80,6 +80,20 @@ def test_a_line_that_brings_something_between_cuts_is_not_given_up(server: Stand
 
 
 @pytest.mark.parametrize("tagged", [True, False])
+def test_an_archive_that_begins_anew_after_each_cut_has_an_end(server: StandIn, target: Path, tagged: bool) -> None:
+    server.tagged = tagged
+    sizes = iter([3_000_000, 1_000_000] * 20)
+
+    def anew(*_: object) -> Answer:
+        return Answer(200, {"ETag": '"1"'} if tagged else {}, CONTENT, next(sizes))
+
+    server.routes["GET", PATH] = anew
+    with pytest.raises(DataError, match="the connection was cut 5 times, " + ("" if tagged else "0 of .* are kept")):
+        get(server, target)
+    assert len(server.asked) < 8
+
+
+@pytest.mark.parametrize("tagged", [True, False])
 def test_a_beginning_of_another_version_is_thrown_away(server: StandIn, target: Path, tagged: bool) -> None:
     server.tagged = tagged
     server.cut_after = [1 << 16] + [0] * 20

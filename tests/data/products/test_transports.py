@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -122,6 +123,17 @@ def test_a_signature_that_is_refused_before_its_time_is_renewed_once(stac: Stac,
     server.fail("modis-061-cogs/MOD", Answer(403))
     stac.fetch(second, folder)
     assert [asked.path[-1] for asked in server.asked if "sig=" in asked.path] == ["1", "1", "2"]
+
+
+def test_a_service_of_signatures_that_never_answers_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, stac: Stac, server: StandIn, folder: Path
+) -> None:
+    asset = stac.find("modis-17A3HGF-061", "Npp_500m", WANT, platform="terra")[0]
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        stac.signing = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setattr("helpers.data.products.session._TIMEOUT", (0.1, 0.1))
+        with pytest.raises(DataError, match="no signature from .*call again later"):
+            stac.fetch(asset, folder)
 
 
 @pytest.mark.parametrize(

@@ -255,13 +255,13 @@ class _Download:
 
     def _receive_all(self) -> None:
         """Receive until the end, again after each cut; a line that brings something between two cuts has more tries."""
-        cuts, before = 0, self._have()
+        cuts, most = 0, self._have()
         while True:
             try:
                 return self._receive()
             except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError):
-                have = self.part.stat().st_size if self.part.is_file() else 0
-                cuts, before = (0 if have - before > _PROGRESS else cuts + 1), have
+                have = self._have()  # what an archive that cannot go on would send again is no progress
+                cuts, most = (0 if have - most > _PROGRESS else cuts + 1), max(have, most)
             if cuts == TRIES:
                 of = f" of {self.expected}" if self.expected else ""
                 raise self._error(

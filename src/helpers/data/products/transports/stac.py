@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import requests
 
 from helpers.data.products.interface import Asset, Want
-from helpers.data.products.session import TRIES, Refused, download, needed, retries, scrubbed, session
+from helpers.data.products.session import Refused, download, needed, retries, scrubbed, session
 from helpers.data.products.transports.kept import fetched, modis_year, newest
 from helpers.errors import DataError
 
@@ -85,14 +85,13 @@ class Stac:
         settings.Settings.get().sas_url = self.signing
         if not urlsplit(asset.url).netloc.endswith(sas.BLOB_STORAGE_DOMAIN):
             return asset.url
-        if renew:
-            sas.TOKEN_CACHE.clear()
-        try:  # the token first: sign_url alone would try for many minutes
-            sas.get_token(
-                *utils.parse_blob_url(urlsplit(asset.url)),
-                retry_total=TRIES,
-                retry_backoff_factor=retries().backoff_factor,
-            )
+        try:  # the token first, and by our session: sign_url alone would wait for ever for an answer
+            address = "/".join((self.signing, *utils.parse_blob_url(urlsplit(asset.url))))
+            token, key = sas.TOKEN_CACHE.get(address), settings.Settings.get().subscription_key
+            if renew or token is None or token.ttl() < 60:
+                answer = session().get(address, headers={"Ocp-Apim-Subscription-Key": key} if key else None)
+                answer.raise_for_status()
+                sas.TOKEN_CACHE[address] = sas.SASToken(**answer.json())
             return sign_url(asset.url)
         except (requests.RequestException, ValueError) as error:
             status = getattr(getattr(error, "response", None), "status_code", None)
