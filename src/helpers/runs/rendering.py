@@ -74,7 +74,8 @@ def read_ahead(folder: Path) -> None:
     for page in INCLUDED:
         (source / "_generated" / f"{page}.md").touch()
     # One process: notebooks run beside it.
-    with_problem = _jupyter_book(source, folder, 1, "--builder", "custom", "--custom-builder", "dummy")
+    options = ("--builder", "custom", "--custom-builder", "dummy", "--warningiserror", "--keep-going")
+    with_problem = _jupyter_book(source, folder, 1, *options)
     shutil.rmtree(source)
     if with_problem:
         shutil.rmtree(_read(folder), ignore_errors=True)
