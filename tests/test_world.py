@@ -117,4 +117,9 @@ def test_the_grid_of_the_papers_own_configuration_holds_the_whole_plateau(real_d
     settings = load_config("paper")
     box = (settings.west, settings.south, settings.east, settings.north)
     target = grid.target_grid(*box, settings.resolution)
-    region.refuse_cut(region.outline(settings.region).geometry, target, settings.region.name)
+    outline = region.outline(settings.region).geometry
+    region.refuse_cut(outline, target, settings.region.name)
+    west, south, east, north = outline.bounds
+    assert box[0] <= west and box[1] <= south and east <= box[2] and north <= box[3]
+    with pytest.raises(DataError):
+        region.refuse_cut(outline, grid.target_grid(73, 26, 105, 40, settings.resolution), settings.region.name)

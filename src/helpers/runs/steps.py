@@ -1,6 +1,8 @@
 """The notebooks in their order: which needs which, and the parameters that decide their results."""
 
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 from helpers.config import Settings, project_root, read_yaml
 
@@ -108,7 +110,16 @@ def foreign_tags(settings: Settings) -> frozenset[str]:
 
 def _has_years(settings: Settings) -> bool:
     """Tell whether a real world has a yearly product: one with a connector, and no years that it is a mean of."""
+    path = project_root() / "data" / "catalog.yml"
+    if not path.is_file():  # told where a product is opened; a notebook of one's own may need none
+        return False
+    yearly = _yearly_products(path, path.stat().st_mtime_ns)
+    return any(key in yearly for key in settings.predictors.values() if isinstance(key, str))
+
+
+@lru_cache(maxsize=1)
+def _yearly_products(path: Path, changed: int) -> frozenset[str]:
+    """Return the keys of such products; a file of the same date is read once, since a sweep asks for each stage."""
     # As text: the module of the catalogue takes a second to import, and this is asked before each notebook.
-    entries = read_yaml(project_root() / "data" / "catalog.yml")
-    named = [entries.get(key, {}) for key in settings.predictors.values() if isinstance(key, str)]
-    return any("connector" in entry and "years" not in entry for entry in named)
+    entries = read_yaml(path)
+    return frozenset(key for key, entry in entries.items() if "connector" in entry and "years" not in entry)

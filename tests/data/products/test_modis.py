@@ -263,11 +263,11 @@ def test_the_tiles_of_the_paper() -> None:
     assert {str(tile) for tile in tiles_of(Box(-1, -1, 1, 1))} == {"h17v08", "h18v08", "h17v09", "h18v09"}
 
 
-def test_a_stac_api_is_asked_for_terra_alone() -> None:
+def test_a_stac_api_is_asked_for_npp() -> None:
     archive = StacOf([named(2001).replace(".hdf", "_Npp_500m.tif")])
     want = Want((2000, 2001), Box(92, 30.2, 92.1, 30.3))
     plan = Mod17("npp_modis", archive).plan(want)
-    assert archive.asked == [(("modis-17A3HGF-061", "Npp_500m", want), {"platform": "terra"})]
+    assert archive.asked == [(("modis-17A3HGF-061", "Npp_500m", want), {})]
     assert [(asset.name, asset.year) for asset in plan.assets] == [(archive.names[0], 2001)]
     assert plan.lacking == (2000,) and plan.by_hand == ""
     with pytest.raises(DataError, match="land_cover: MCD12Q1 is not in a STAC API"):

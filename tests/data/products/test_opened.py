@@ -163,6 +163,9 @@ def test_a_plan_is_kept_without_secrets_and_asked_for_once(settings, tmp_path):
     assert Plain.planned.count("mod17a3hgf") == 1
     opened_cube(world(tmp_path, last_year=2002))
     assert Plain.planned.count("mod17a3hgf") == 2
+    (tmp_path / "mod17a3hgf" / "plan.json").write_text('{"asked": ')  # cut off: it is asked for anew
+    opened_cube(world(tmp_path, last_year=2002))
+    assert Plain.planned.count("mod17a3hgf") == 3
 
 
 def test_what_must_be_got_by_hand_is_told_before_anything_is_read(settings, monkeypatch):

@@ -70,7 +70,8 @@ def record(folder: Path, path: Path, url: str, checksum: str = "", name: str = "
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / f".{NAME}.lock"):
             files = entries(folder) | {name or path.relative_to(folder).as_posix(): entry}
-            _write(folder, json.dumps({"files": dict(sorted(files.items()))}, indent=1, ensure_ascii=False) + "\n")
+            text = json.dumps({"files": dict(sorted(files.items()))}, indent=1, ensure_ascii=False) + "\n"
+            write_whole(folder / NAME, text)
     except OSError as error:
         raise DataError(
             f"{folder / NAME} cannot be written ({error.strerror or type(error).__name__}). What to do: make room, or "
@@ -78,15 +79,15 @@ def record(folder: Path, path: Path, url: str, checksum: str = "", name: str = "
         ) from None
 
 
-def _write(folder: Path, text: str) -> None:
-    """Write a folder's list whole, or leave the one that is there."""
-    partial = folder / f".{NAME}.{os.getpid()}"
+def write_whole(path: Path, text: str) -> None:
+    """Write a small file whole, or leave the one that is there."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with partial.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(folder / NAME)
+        partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 

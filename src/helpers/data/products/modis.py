@@ -7,6 +7,7 @@ never read: their maker averaged over numbers that are no values. Collection 061
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -67,7 +68,7 @@ def tiles_of(box: Box) -> set[Tile]:
     return tiles
 
 
-class _Tiles:
+class _Tiles(ABC):
     """A product of MODIS in yearly tiles of 500 m; a subclass says which, and what its numbers mean."""
 
     in_blocks, static = True, False
@@ -177,11 +178,13 @@ class _Tiles:
             f"(those that are all ocean do not exist), into {self.transport.path}"
         )
 
+    @abstractmethod
     def _values(self, path: Path, raw: np.ndarray) -> np.ndarray:
-        raise NotImplementedError
+        """Return our numbers, NaN for what is none, of the numbers in a file."""
 
+    @abstractmethod
     def _described(self, field: xr.DataArray) -> xr.DataArray:
-        raise NotImplementedError
+        """Return the field with our name and attributes."""
 
 
 class Mod17(_Tiles):
@@ -197,7 +200,7 @@ class Mod17(_Tiles):
 
     def _find(self, want: Want) -> list[Asset]:
         if isinstance(self.transport, Stac):
-            return self.transport.find("modis-17A3HGF-061", self.layer, want, platform="terra")
+            return self.transport.find("modis-17A3HGF-061", self.layer, want)
         return super()._find(want)
 
     def _values(self, path: Path, raw: np.ndarray) -> np.ndarray:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +16,7 @@ from helpers.data.products import years
 from helpers.data.products.align import aligned, box_of
 from helpers.data.products.connect import connect, folder_of, has_connector, options_of
 from helpers.data.products.interface import Asset, Plan, Product, Want
+from helpers.data.products.lockfile import write_whole
 from helpers.data.products.session import redacted
 from helpers.data.variables import VARIABLES, described
 from helpers.errors import DataError
@@ -109,10 +108,9 @@ def planned(product: Product, key: str, want: Want, settings: Settings, keep: bo
     if options.get("transport", "folder") == "folder":
         return product.plan(want)  # what lies in a folder may have changed, and costs nothing to ask
     path = folder_of(key, settings) / "plan.json"
-    if path.is_file():
-        known = json.loads(path.read_text(encoding="utf-8"))
-        if known["asked"] == asked:
-            return Plan(tuple(Asset(**asset) for asset in known["assets"]), tuple(known["lacking"]))
+    known = _known(path, asked)
+    if known is not None:
+        return known
     plan = product.plan(want)
     return _kept(plan, path, asked) if keep else plan
 
@@ -123,7 +121,16 @@ def _kept(plan: Plan, path: Path, asked: dict) -> Plan:
         return plan
     assets = [asdict(asset) | {"url": redacted(asset.url)} for asset in plan.assets]
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as partial:
-        json.dump({"asked": asked, "assets": assets, "lacking": plan.lacking}, partial, indent=1)
-    os.replace(partial.name, path)
+    write_whole(path, json.dumps({"asked": asked, "assets": assets, "lacking": plan.lacking}, indent=1))
     return plan
+
+
+def _known(path: Path, asked: dict) -> Plan | None:
+    """Return the plan that was kept for the same; None: there is none, or its file is damaged and made anew."""
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+        if known["asked"] == asked:
+            return Plan(tuple(Asset(**asset) for asset in known["assets"]), tuple(known["lacking"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return None

@@ -152,6 +152,7 @@ class YearlyRasters:
         """Return what tells values of a file from its numbers for missing."""
 
         def decode(stored: NDArray, own: float | None) -> NDArray:
+            """Return numbers of a file as floats, NaN where they stand for none."""
             if own is None and self.nodata is None and self.low is None and self.high is None:
                 raise DataError(
                     f"{path.name}: names no number for missing cells; say it with the option nodata of {self.key}, "

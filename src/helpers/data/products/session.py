@@ -170,6 +170,7 @@ class _Patience(Retry):
     """A rule for asking again that waits as the archive says, up to a limit."""
 
     def get_retry_after(self, response: object) -> float | None:
+        """Return the seconds that the archive asks for, or fewer."""
         told = super().get_retry_after(response)
         return None if told is None else min(told, _LONGEST)
 
@@ -182,10 +183,12 @@ class _Session(requests.Session):
         self.auth = lambda request: request  # else requests would put ~/.netrc in the place of a token
 
     def send(self, request: requests.PreparedRequest, **options: object) -> requests.Response:
+        """Send a request, never without an end to the waiting."""
         options["timeout"] = options.get("timeout") or _TIMEOUT
         return super().send(request, **options)
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
+        """Take the token from a request that is redirected to another host."""
         if self.should_strip_auth(response.request.url, prepared_request.url):
             prepared_request.headers.pop("Authorization", None)
 
@@ -194,6 +197,7 @@ class _Scrubbing(logging.Filter):
     """Takes what may be secret out of the records of another library."""
 
     def filter(self, record: logging.LogRecord) -> bool:
+        """Keep the record, without what may be secret."""
         record.msg, record.args = scrubbed(record.getMessage()), None
         return True
 

@@ -93,6 +93,7 @@ class SoilGrids:
             return self.transport.fetch(asset, folder)
 
         def get(target: Path) -> str:
+            """Write the file there; return the address that it came from."""
             _write_window(asset.url, Box(*map(float, edges.groups())), target)
             return asset.url
 

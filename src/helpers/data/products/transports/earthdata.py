@@ -15,7 +15,7 @@ from requests.adapters import HTTPAdapter
 
 from helpers.data.products.interface import Asset, Want
 from helpers.data.products.session import Refused, ask, download, needed, redacted, retries, scrubbed, session
-from helpers.data.products.transports.kept import fetched, modis_year, newest
+from helpers.data.products.transports.kept import fetched
 from helpers.errors import DataError
 
 _ALGORITHMS = {"MD5": "md5", "SHA-256": "sha256", "POSIX": "cksum"}  # as the CMR writes them, and as we do
@@ -38,6 +38,7 @@ class _Nasa:
         """Return the path of the file, fetched if it is not there; only then somebody logs in."""
 
         def get(target: Path) -> str:
+            """Write the file there; return the address that it came from."""
             for again in (False, True):
                 try:
                     headers = {"Authorization": f"Bearer {self._login(folder.name, asset.url)}"}
@@ -122,7 +123,7 @@ class Earthdata(_Nasa):
     """The archives of MODIS."""
 
     def find(self, short_name: str, version: str, want: Want) -> list[Asset]:
-        """Return the files of a collection, the newest production of each tile and year, sorted by name."""
+        """Return the files of a collection in the box and the years, sorted by name: all their productions."""
         granules = self._search(
             short_name,
             version=version,
@@ -130,7 +131,7 @@ class Earthdata(_Nasa):
             temporal=(f"{min(want.years)}-01-01", f"{max(want.years)}-12-31"),
         )
         found = [asset for granule in granules for asset in _assets(granule) if asset.name.endswith(".hdf")]
-        return newest(found, want.years, f"{short_name} at {self.cmr}")
+        return sorted(found, key=lambda one: one.name)
 
 
 class Ornl(_Nasa):
@@ -171,6 +172,7 @@ def _auth(login_host: str):
 
     class Login(earthaccess.Auth):
         def get_session(self) -> requests.Session:
+            """Return its session, which asks a busy host again."""
             made = super().get_session()
             made.mount("https://", HTTPAdapter(max_retries=retries().new(raise_on_status=True)))
             for hook in made.hooks["response"]:
@@ -191,5 +193,5 @@ def _assets(granule: Any) -> list[Asset]:
         told = mine[0] if len(mine) == 1 else {}
         kind, value = (told.get("Checksum", {}).get(key, "") for key in ("Algorithm", "Value"))
         checksum = f"{_ALGORITHMS[kind]}:{value.lower()}" if kind in _ALGORITHMS and value else ""
-        assets.append(Asset(name, link, told.get("SizeInBytes"), checksum, modis_year(name)))
+        assets.append(Asset(name, link, told.get("SizeInBytes"), checksum))
     return assets

@@ -35,6 +35,7 @@ class Https:
         """Return the path of the file, fetched if it is not there."""
 
         def get(target: Path) -> str:
+            """Write the file there; return the address that it came from."""
             download(session(), asset.url, target, size=asset.size, checksum=asset.checksum)
             return asset.url
 

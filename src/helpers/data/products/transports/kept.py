@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path, PurePosixPath
 
@@ -13,9 +12,6 @@ from helpers.data.products import lockfile
 from helpers.data.products.interface import Asset
 from helpers.data.products.session import mismatch
 from helpers.errors import DataError
-
-#: ``PRODUCT.A<year><day>.<tile>.<collection>.<production time>`` at the start of a MODIS file's name.
-_MODIS = re.compile(r"(?P<product>\w+)\.A(?P<year>\d{4})(?P<day>\d{3})\.(?P<tile>h\d\dv\d\d)\.\d{3}\.(?P<made>\d{13})")
 
 
 def fetched(asset: Asset, folder: Path, get: Callable[[Path], str]) -> Path:
@@ -75,24 +71,3 @@ def safe(name: str, product: str) -> str:
     if parts[-1] == lockfile.NAME:
         raise DataError(f"{product}: {name} is the name of our own list of files. What to do: rename it")
     return name
-
-
-def newest(assets: Sequence[Asset], years: Iterable[int], archive: str) -> list[Asset]:
-    """Return the newest production of each product, day and tile in some years, sorted by name.
-
-    Files whose names are not those of MODIS are left out; if all are such, a DataError says so.
-    """
-    named = [(found, asset) for asset in assets if (found := _MODIS.match(asset.name))]
-    if assets and not named:
-        raise DataError(f"{archive}: no name there tells year and tile; the first is {assets[0].name}")
-    kept, wanted = {}, set(years)
-    for found, asset in sorted(named, key=lambda pair: pair[0]["made"]):
-        if int(found["year"]) in wanted:
-            kept[found["product"], found["year"], found["day"], found["tile"]] = asset
-    return sorted(kept.values(), key=lambda asset: asset.name)
-
-
-def modis_year(name: str) -> int | None:
-    """Return the year in the name of a MODIS file; None: it is none."""
-    found = _MODIS.match(name)
-    return int(found["year"]) if found else None

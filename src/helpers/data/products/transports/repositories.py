@@ -44,6 +44,7 @@ class Figshare:
         urls = [asset.url, *([f"{self.api}/file/download/{number[1]}"] if number else [])]
 
         def get(target: Path) -> str:
+            """Write the file there; return the address that it came from."""
             for url in urls:
                 try:
                     download(
@@ -111,6 +112,7 @@ class Zenodo:
         """Return the path of the file, fetched if it is not there."""
 
         def get(target: Path) -> str:
+            """Write the file there; return the address that it came from."""
             download(session(), asset.url, target, size=asset.size, checksum=asset.checksum)
             return asset.url
 

@@ -10,10 +10,9 @@ import requests
 
 from helpers.data.products.interface import Asset, Want
 from helpers.data.products.session import Refused, download, needed, retries, scrubbed, session
-from helpers.data.products.transports.kept import fetched, modis_year, newest
+from helpers.data.products.transports.kept import fetched
 from helpers.errors import DataError
 
-_PLATFORMS = {"terra": "MOD", "aqua": "MYD"}
 _PAGE = 250  # items
 
 
@@ -24,23 +23,23 @@ class Stac:
         """Take the address of the API (``…/api/stac/v1``) and of its tokens (``…/api/sas/v1/token``)."""
         self.api, self.signing = api.rstrip("/"), signing.rstrip("/")
 
-    def find(self, collection: str, asset: str, want: Want, platform: str = "") -> list[Asset]:
-        """Return one asset of each item, the newest production of each tile and year, sorted by name.
+    def find(self, collection: str, asset: str, want: Want) -> list[Asset]:
+        """Return one asset of each item in the box and the years, sorted by name: all productions, of all satellites.
 
-        ``platform`` is terra or aqua. It is told by the beginning of an item's name: the property ``platform`` was
-        missing in the metadata of some years, and a query for it would leave such items out in silence.
+        The property ``platform`` is not asked for: some years' metadata lacked it, and a query would leave such items
+        out in silence. The product tells its files by their names.
         """
-        begins = _PLATFORMS[platform] if platform else ""
-        items = [item for item in self._search(collection, want) if item["id"].startswith(begins)]
+        items = self._search(collection, want)
         links = [found for item in items if (found := item["assets"].get(asset))]
         if items and not links:
             raise DataError(f"{collection}: no item has {asset!r}; the first has {', '.join(items[0]['assets'])}")
-        return newest([_asset(link) for link in links], want.years, f"{collection} at {self.api}")
+        return sorted(map(_asset, links), key=lambda one: one.name)
 
     def fetch(self, asset: Asset, folder: Path) -> Path:
         """Return the path of the file, fetched if it is not there; a signature that ran out is renewed."""
 
         def get(target: Path) -> str:
+            """Write the file there; return the address that it came from."""
             for renew in (False, True):
                 url = self._signed(asset, folder, renew)
                 try:
@@ -106,4 +105,4 @@ class Stac:
 def _asset(link: dict[str, Any]) -> Asset:
     """Return what an item tells of one of its files."""
     name = urlsplit(link["href"]).path.rsplit("/", 1)[-1]
-    return Asset(name, link["href"], link.get("file:size"), year=modis_year(name))
+    return Asset(name, link["href"], link.get("file:size"))
