@@ -28,7 +28,7 @@ uv = { awk '/^uv==/ { on = 1 } on { print; if (!/\\$$/) exit }' requirements.loc
 	&& index="$$($(BIN)/python -m pip config get global.index-url 2> /dev/null || true)" \
 	&& UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$${index:-}}}" \
 	&& { if [ -n "$$UV_DEFAULT_INDEX" ]; then export UV_DEFAULT_INDEX; else unset UV_DEFAULT_INDEX; fi; } \
-	&& $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock; }
+	&& $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock; }
 
 N ?= 200
 SEED ?= 1
