@@ -495,10 +495,14 @@ def _problem(item: Mapping[str, Any]) -> str:
     return f"{'.'.join(map(str, item['loc']))}: {item['msg']}{given}{nearest_name(item['input'], valid)}"
 
 
+#: The same in C, where it is there: ten times as fast on the catalogue, which is asked before each notebook.
+_SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
 def read_yaml(path: Path) -> Any:
     """Return what a YAML file holds; ConfigError names the file if it cannot be read, or is not in UTF-8 or no YAML."""
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_SAFE_LOADER)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:

@@ -82,7 +82,7 @@ def training_choices(
 
     models = {choice: maker(rows) for choice, rows in tables.items()}
     scores = _judged(models, tables, sites, fold, own, settings)
-    maps = families.maps(models, sites, cells, settings.seed)
+    maps = families.maps(models, sites, cells, settings.seed, settings.threads)
     better = scores[scores["r2_low"] > 0]
     best = own if better.empty else better.index[better["rmse_gC_m2_yr"].argmin()]
     compared = pd.DataFrame(list(tables), columns=["training_domain", "aggregation"]).assign(

@@ -241,15 +241,20 @@ def _held_back(make: ModelFactory, table: pd.DataFrame, flux: ArrayLike, fold: A
 
 
 def maps(
-    family: Mapping[str, ModelFactory], table: pd.DataFrame, cells: pd.DataFrame, seed: int
+    family: Mapping[str, ModelFactory], table: pd.DataFrame, cells: pd.DataFrame, seed: int, threads: int = 1
 ) -> dict[str, NDArray[np.float64]]:
     """Return the flux [g C m-2 yr-1] of every member at the cells, by name; the baseline has no map.
 
-    The training rows are those of :func:`scored`.
+    The training rows are those of :func:`scored`, and so is ``threads``.
     """
     chosen = {name: make for name, make in family.items() if name != BASELINE}
+    fields = Parallel(threads)(delayed(_mapped)(make, table, cells, seed) for make in chosen.values())
+    return dict(zip(chosen, fields, strict=True))
+
+
+def _mapped(make: ModelFactory, table: pd.DataFrame, cells: pd.DataFrame, seed: int) -> NDArray:
     with threadpool_limits(1):
-        return {name: make(seed).fit(table, table["value"]).predict(cells) for name, make in chosen.items()}
+        return make(seed).fit(table, table["value"]).predict(cells)
 
 
 def as_fields(cells: pd.DataFrame, family_maps: Mapping[str, Mapping[str, NDArray[np.float64]]]) -> xr.Dataset:
