@@ -8,6 +8,7 @@ from helpers.data import catalog
 from helpers.data.products import opened, ready
 from helpers.errors import ConfigError, DataError
 from helpers.runs.execute import overrides_of, settings_parser
+from helpers.runs.steps import WORLDS_WITH_TRUTH
 from helpers.virtual import archive
 
 
@@ -18,6 +19,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         settings = load_config(given.config, overrides_of(given))
+        if settings.world in WORLDS_WITH_TRUTH:
+            print(f"{settings.config} makes its own data: there is nothing to fetch")
+            return 0
         if not opened.keys(settings, tables=True):  # its files are pinned, all of them
             return catalog.main(["--list"] if given.dry_run else [])
         if settings.made_up:

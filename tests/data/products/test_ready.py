@@ -133,3 +133,9 @@ def test_a_configuration_of_pinned_files_alone_fetches_the_whole_catalogue(monke
     monkeypatch.setattr(fetch.catalog, "main", lambda arguments: called.append(arguments) or 0)
     assert fetch.main(["--config", "open"]) == 0 and fetch.main(["--config", "open", "--dry-run"]) == 0
     assert called == [[], ["--list"]]
+
+
+def test_a_virtual_world_fetches_nothing(monkeypatch, capsys):
+    monkeypatch.setattr(catalog, "main", lambda arguments: pytest.fail("the catalogue was asked"))
+    assert fetch.main(["--config", "virtual"]) == 0
+    assert "virtual makes its own data" in capsys.readouterr().out
