@@ -39,19 +39,25 @@ rule collect:
         "{sys.executable:q} -m helpers.sweeps.stages collect --silent {params.sweep:q}"
 
 
-rule stage:
-    input:
-        lambda wildcards: [
-            ancient(status_of(*need)) for need in PLAN.stages[wildcards.notebook, wildcards.digest].needs
-        ],
-    output:
-        FOLDER / "stages" / "{notebook}" / "{digest}" / "status.json",
-    wildcard_constraints:
-        notebook="[a-z0-9_]+",
-        digest="[0-9a-f]+",
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
-    shell:
-        "{sys.executable:q} -m helpers.runs.warm call helpers.sweeps.stages stage {PLAN_FILE:q} {wildcards.notebook} {wildcards.digest}"
+# A rule for each notebook: the stages of one do not need each other, so a profile can put many of them into one job of a
+# cluster. A status that is there stays when its job is started again: the stage then ends at once.
+for NOTEBOOK in plan.NOTEBOOKS:
+
+    rule:
+        name:
+            f"stage_{NOTEBOOK}"
+        input:
+            lambda wildcards: [
+                ancient(status_of(*need)) for need in PLAN.stages[wildcards.notebook, wildcards.digest].needs
+            ],
+        output:
+            update(FOLDER / "stages" / "{notebook}" / "{digest}" / "status.json"),
+        wildcard_constraints:
+            notebook=NOTEBOOK,
+            digest="[0-9a-f]+",
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=lambda wildcards, attempt: 10 * attempt,
+        shell:
+            "{sys.executable:q} -m helpers.runs.warm call helpers.sweeps.stages stage {PLAN_FILE:q} {wildcards.notebook} {wildcards.digest}"

@@ -20,6 +20,7 @@ import contextlib
 import json
 import os
 import shlex
+import subprocess
 import sys
 import tempfile
 import time
@@ -249,13 +250,19 @@ def _snakemake(given: argparse.Namespace, folder: Path) -> None:
     """Let Snakemake execute the stages that have not ended."""
     sweep = Path(given.sweep).resolve() if Path(given.sweep).is_file() else given.sweep
     options = ["--cores", str(given.jobs), "--keep-going", "--ignore-incomplete", "--rerun-triggers", "mtime"]
-    options += ["--nolock", "--directory", str(folder), "--quiet", "all", "--scheduler", "greedy"]
+    options += ["--nolock", "--directory", str(folder), "--scheduler", "greedy"]
+    # On a cluster the stages' own lines go into the logs of its jobs.
+    options += ["--quiet", *(["host", "reason", "rules", "progress"] if given.profile else ["all"])]
     options += ["--config", f"sweep={sweep}", *([f"part={given.part}"] if given.part else [])]
     options += ["--profile", str(Path(given.profile).resolve())] if given.profile else []
     command = [sys.executable, "-m", "snakemake", "-s", str(project_root() / "workflow" / "sweep.smk"), *options]
     with tempfile.TemporaryDirectory(prefix="snakemake-") as sources:  # one that stays would keep an old sweep.smk
         command += ["--runtime-source-cache-path", sources]
-        warm.beside(command, env=child_environment(QTP_SWEEP_JOBS=str(given.jobs)))
+        environment = child_environment(QTP_SWEEP_JOBS=str(given.jobs))
+        if given.profile:  # a cluster's job works where the cluster put it, not in a server of this machine
+            subprocess.run(command, env=environment, check=False)
+        else:
+            warm.beside(command, env=environment)
 
 
 def _show(given: argparse.Namespace) -> int:
