@@ -33,7 +33,7 @@ uv = { awk '/^uv==/ { on = 1 } on { print; if (!/\\$$/) exit }' requirements.loc
 N ?= 200
 SEED ?= 1
 
-.PHONY: help book run sweep bench bench-quick test mutants lint lab data readme lock clean environment
+.PHONY: help book run sweep bench bench-quick test test-cluster mutants lint lab data readme lock clean environment
 
 help: ## list the targets
 	@echo "make TARGET [CONFIG=$(CONFIG)] [JOBS=$(JOBS)] [PYTHON=$(PYTHON)]"
@@ -62,6 +62,9 @@ bench-quick: $(STAMP) ## try the measurements in 3 minutes; the tables go to _bu
 
 test: lint ## check style, then run the tests
 	@$(absolute); $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+test-cluster: $(STAMP) ## run a sweep and notebook 02 on a SLURM that is started here; root on Debian or Ubuntu
+	@$(BIN)/python -m pytest -m cluster tests/cluster
 
 mutants: $(STAMP) ## change the code in N=200 places, SEED=1, and list the changes that no test finds
 	@$(BIN)/python workflow/mutants.py --number $(N) --seed $(SEED) --jobs $(JOBS)

@@ -176,14 +176,15 @@ def test_failed_stages_are_forgotten_when_they_are_to_be_repeated(swept, command
 
 
 def test_a_cluster_would_be_given_every_stage(tmp_path):
-    """The profile of SLURM, as far as a dry run with the executor of this machine goes."""
+    """The profile of SLURM, as far as a dry run with the executor of this machine goes; tests/cluster goes further."""
     smk = ROOT / "workflow" / "sweep.smk"
     command = [sys.executable, "-m", "snakemake", "-s", str(smk), "--dry-run", "--cores", "2"]
     command += ["--profile", str(ROOT / "workflow" / "profiles" / "slurm"), "--executor", "local"]
     command += ["--directory", str(tmp_path), "--config", f"sweep={written(tmp_path)}"]
     done = subprocess.run(command, env=environment(tmp_path), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^stage +9$", done.stdout + done.stderr, flags=re.MULTILINE)
+    counts = re.findall(r"^stage_(\d\d)\w+ +(\d+)$", done.stdout + done.stderr, flags=re.MULTILINE)
+    assert dict(counts) == {"01": "2", "02": "2", "03": "2", "04": "3"}
 
 
 def test_code_that_is_edited_while_a_sweep_runs_stops_it(swept, tmp_path):
