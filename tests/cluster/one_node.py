@@ -51,6 +51,8 @@ MailProg={nothing}
 ReturnToService=2
 SlurmdTimeout=6
 KillWait=2
+# Its tests ask for jobs that have long ended.
+MinJobAge=86400
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={megabytes} State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES State=UP
 """
