@@ -6,9 +6,13 @@
 # A stage is one notebook with the parameters that decide it; cells that agree on them share it. Its folder is named by
 # a digest of these parameters and of the code, so a stage is either there or not: nothing has to be compared.
 
+import atexit
+import contextlib
+import os
 import sys
 
 from helpers.errors import ConfigError, RunError
+from helpers.runs import warm
 from helpers.sweeps import plan, stages
 
 try:
@@ -16,6 +20,11 @@ try:
     CHOSEN = plan.part_of(PLAN, config["part"]) if "part" in config else PLAN
 except (ConfigError, RunError) as error:
     raise WorkflowError(str(error)) from None
+
+if "SLURM_STEP_ID" in os.environ:  # in a job, which executes many stages: they begin as copies of one process
+    ENDING = contextlib.ExitStack()
+    os.environ |= ENDING.enter_context(warm.server())
+    atexit.register(ENDING.close)
 
 localrules:
     collect,

@@ -49,7 +49,7 @@ AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/none
 MailProg={nothing}
 ReturnToService=2
-SlurmdTimeout=6
+SlurmdTimeout=3
 KillWait=2
 # Its tests ask for jobs that have long ended.
 MinJobAge=86400
@@ -142,24 +142,29 @@ class OneNode:
 
     def stop(self) -> None:
         """End whatever was started: daemons, jobs, and what was called beside them."""
-        for _ in range(3):  # what was being started while the others ended
-            _kill(self._processes())
+        wait_for(lambda: not _kill(self._processes()), "all of SLURM's processes have ended", seconds=60)
 
     def _processes(self) -> list[psutil.Process]:
-        """Return all processes that know of this SLURM: the daemons and what came of our environment."""
+        """Return all processes of this SLURM: the daemons, and what came of our environment."""
         return [process for process in psutil.process_iter() if self._is_ours(process)]
 
     def _is_ours(self, process: psutil.Process) -> bool:
+        """Ask for the environment and for the folder: slurmstepd writes its title over the former."""
         with contextlib.suppress(psutil.Error):
-            return process.environ().get("SLURM_CONF") == self.environment["SLURM_CONF"]
+            if process.environ().get("SLURM_CONF") == self.environment["SLURM_CONF"]:
+                return True
+        with contextlib.suppress(psutil.Error):
+            return process.cwd().startswith(str(self.folder))
         return False
 
 
-def _kill(processes: list[psutil.Process]) -> None:
+def _kill(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Kill processes, wait for their end, and return them."""
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
     psutil.wait_procs(processes, timeout=10)
+    return processes
 
 
 @contextlib.contextmanager

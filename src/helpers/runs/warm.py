@@ -12,6 +12,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
@@ -171,18 +172,29 @@ def call(module: str, arguments: list[str]) -> int:
     os.execv(sys.executable, [sys.executable, "-m", module, *arguments])
 
 
-def beside(command: list[str], **options: Any) -> int:
-    """Run a command with a server beside it, and return its exit code; ``options`` are those of ``subprocess.run``."""
+@contextlib.contextmanager
+def server(environment: Mapping[str, str] = os.environ) -> Iterator[dict[str, str]]:
+    """Run a server for as long as the block, or this process, lasts; yield the variable that names it, by its name."""
     from helpers.runs.files import socket_folder  # here: a call has no use for what it imports
 
-    with socket_folder("warm-", "socket") as folder, contextlib.ExitStack() as stack:
-        environment = {**os.environ, **options.pop("env", {})}
-        if sys.platform == "linux":  # elsewhere libraries do not bear a copy of their process
-            address = environment[ADDRESS] = os.path.join(folder, "socket")
-            server = [sys.executable, "-m", __spec__.name, "serve", address]
-            serving = stack.enter_context(subprocess.Popen(server, stdin=subprocess.PIPE, env=environment))
-            stack.callback(serving.terminate)  # it may still be importing
-        return subprocess.run(command, check=False, env=environment, **options).returncode
+    if sys.platform != "linux":  # libraries do not bear a copy of their process
+        yield {}
+        return
+    with socket_folder("warm-", "socket") as folder:
+        named = {ADDRESS: os.path.join(folder, "socket")}
+        command = [sys.executable, "-m", "helpers.runs.warm", "serve", named[ADDRESS]]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, env={**environment, **named}) as serving:
+            try:
+                yield named
+            finally:
+                serving.terminate()  # it may still be importing
+
+
+def beside(command: list[str], **options: Any) -> int:
+    """Run a command with a server beside it, and return its exit code; ``options`` are those of ``subprocess.run``."""
+    environment = {**os.environ, **options.pop("env", {})}
+    with server(environment) as named:
+        return subprocess.run(command, check=False, env=environment | named, **options).returncode
 
 
 def main(arguments: list[str]) -> int:
