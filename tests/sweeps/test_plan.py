@@ -211,6 +211,17 @@ def test_a_sweep_passes_its_environment_on(tmp_path, monkeypatch, name, value):
     assert passed_on[name] == value
 
 
+def test_a_cluster_is_handed_the_profile_and_no_server_of_this_machine(tmp_path, monkeypatch):
+    """Its jobs would run there, and not where the cluster put them."""
+    monkeypatch.setenv("QTP_RUNS_DIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    calls = []
+    monkeypatch.setattr("subprocess.run", lambda command, env, check: calls.append((command, env)))
+    stages.main(["run", "ci", "--profile", "mine"])
+    ((command, environment),) = calls
+    assert command[command.index("--profile") + 1] == str(tmp_path / "mine") and "QTP_WARM" not in environment
+
+
 def test_the_time_left_is_that_of_stages_like_those_that_have_ended():
     keys = [("04_rh_and_nep", name) for name in "abc"]
     assert stages.expected_minutes(keys, {}, jobs=1) == round(3 * stages.USUAL_SECONDS["04_rh_and_nep"] / 60, 2)
