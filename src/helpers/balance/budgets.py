@@ -47,7 +47,7 @@ def _sums(flux: NDArray, area: NDArray) -> NDArray[np.float64]:
 
 def _area_and_total(area: float, total: float) -> dict[str, float]:
     """Return a budget from the valid area [km2] and the sum of flux times area [g C m-2 yr-1 km2]."""
-    valid = area > 0
+    area, total, valid = float(area), float(total), area > 0
     return {
         "mean_gC_m2_yr": total / area if valid else np.nan,
         "total_TgC_yr": total * 1e6 / 1e12 if valid else np.nan,
@@ -191,7 +191,7 @@ def _compared(area: NDArray, *pairs: NDArray) -> list[dict[str, NDArray]]:
         sums = np.stack([_sums(field, area) for field in flat])
         centre = np.divide(sums[:, 1], sums[:, 0], out=np.zeros(2), where=sums[:, 0] > 0)
         squares = [_sums((field - middle) ** 2, area)[1] for field, middle in zip(flat, centre, strict=True)]
-        years = [_sums(field, area)[..., 1] for field in both if field.ndim == 3]
+        years = [_sums(field, area) for field in both if field.ndim == 3]
         error = _sums((flat[0] - flat[1]) ** 2, area)
         found.append({"sums": sums, "centre": centre, "squares": np.array(squares), "error": error, "years": years})
     return found
@@ -214,10 +214,12 @@ def _recovery(quantity: str, estimate: xr.DataArray, blocks: list[dict[str, NDAr
         ("map RMSE", "g C m-2 yr-1", [error, 0.0]),
     ]
     if estimate.sizes.get("time", 1) > 3:
-        totals = [sum(block["years"][column] for block in blocks) / 1e6 for column in range(2)]
-        yearly = {"quantity": np.repeat(names, len(totals[0])), "year": [*range(len(totals[0]))] * 2}
-        slopes = trends(pd.DataFrame(yearly | {"total_TgC_yr": np.concatenate(totals)}))["sen_slope_TgC_yr2"]
-        rows.insert(2, ("trend", "Tg C yr-1 per year", slopes))
+        yearly = pd.DataFrame(
+            {"quantity": name, "year": year} | _area_and_total(*of_year)
+            for column, name in enumerate(names)
+            for year, of_year in enumerate(sum(block["years"][column] for block in blocks))
+        )
+        rows.insert(2, ("trend", "Tg C yr-1 per year", trends(yearly)["sen_slope_TgC_yr2"]))
     return pd.DataFrame(
         {"quantity": quantity, "statistic": statistic, "unit": unit} | dict(zip(names, map(float, values), strict=True))
         for statistic, unit, values in rows
@@ -228,8 +230,7 @@ def budget_by_class(fields: Mapping[str, xr.DataArray], classes: xr.DataArray, c
     """Return the budget of each quantity by land-cover class, the class with the largest area first.
 
     All fields are on one grid. The classes are those of IGBP, missing outside the area of interest; of yearly ones a
-    cell has the class of most years. The columns are
-    ``land_cover``, ``quantity`` and those of :func:`budget`.
+    cell has the class of most years. The columns are ``land_cover``, ``quantity`` and those of :func:`budget`.
     """
     same_grid(classes, cell_area)
     for field in fields.values():
@@ -259,6 +260,15 @@ def _by_class(area: NDArray, classes: NDArray, *fluxes: NDArray) -> pd.DataFrame
     return pd.concat(tables, names=["number", "class"])
 
 
+def means(fields: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
+    """Return the means of fluxes on one grid over their valid years, in memory: what maps and budgets are made from.
+
+    Dask arrays are read once, chunk by chunk, for all of them. The attribute ``years`` says of which years a mean is.
+    """
+    flat = mean_maps(fields)
+    return {name: field.assign_attrs(years=_years(fields[name])) for name, field in flat.items()}
+
+
 def mean_map(field: xr.DataArray) -> xr.DataArray:
-    """Return the mean over the valid years, in memory. A yearly Dask array is read once, chunk by chunk."""
+    """Return the mean of one flux over the valid years, in memory, with the attributes that the flux has."""
     return mean_maps({"": field})[""]

@@ -57,8 +57,10 @@ def _in_chunks(field: xr.DataArray, lazy: bool) -> da.Array:
     return da.from_array(field.values, chunks=(*([-1] if field.ndim == 3 else []), rows, -1), name=False)
 
 
-def mean_over_years(values: NDArray, dtype: str = "float64") -> NDArray[np.floating]:
+def mean_over_years(values: NDArray, dtype: str | None = "float64") -> NDArray[np.floating]:
     """Return the mean of each cell of a block over its valid years; the sum is taken in ``dtype``, year by year.
+
+    Without ``dtype`` it is taken in the type of the values.
 
     A block without years is returned as it is.
 
@@ -69,6 +71,7 @@ def mean_over_years(values: NDArray, dtype: str = "float64") -> NDArray[np.float
     """
     if values.ndim == 2:
         return values
+    dtype = dtype or values.dtype
     mean = values.sum(axis=0, dtype=dtype)
     unlike = np.isnan(mean)  # a year is missing, or all are
     mean /= len(values)
@@ -76,11 +79,11 @@ def mean_over_years(values: NDArray, dtype: str = "float64") -> NDArray[np.float
         some = values[:, unlike]
         valid = ~np.isnan(some)
         with np.errstate(invalid="ignore"):
-            mean[unlike] = np.where(valid, some, 0).sum(axis=0, dtype=dtype) / valid.sum(axis=0).astype(dtype)
+            mean[unlike] = np.where(valid, some, 0).sum(axis=0, dtype=dtype) / valid.sum(axis=0).astype(mean.dtype)
     return mean
 
 
-def mean_maps(fields: Mapping[str, xr.DataArray], dtype: str = "float64") -> dict[str, xr.DataArray]:
+def mean_maps(fields: Mapping[str, xr.DataArray], dtype: str | None = "float64") -> dict[str, xr.DataArray]:
     """Return the means of fields on one grid over their valid years, in memory, from one pass over them.
 
     A field without ``time`` stays as it is, in memory. The attributes are those of the fields.
