@@ -8,7 +8,7 @@ import xarray as xr
 
 from helpers.balance import budgets
 from helpers.config import resolve
-from helpers.data import cube, land_cover
+from helpers.data import cube, land_cover, scan
 from helpers.data.grid import target_grid
 from helpers.figures.panels import every_kth_cell
 from helpers.runs import files, folder
@@ -55,7 +55,13 @@ TABLES = {
         _fields(both)[0], both[0]["land_cover"].where(both[0]["in_region"]), _fields(both)[1]
     ),
     "recovery": lambda both: budgets.recovery("NPP", both[0]["npp_modis"], both[1]["npp"], both[0]["cell_area"]),
+    "yearly budgets": lambda both: budgets.yearly_budgets(_fields(both)[0], _fields(both)[1]),
+    "recoveries": lambda both: budgets.recoveries(
+        _fields(both)[0], {name: 1.1 * field for name, field in both[1].items()}, both[0]["cell_area"]
+    ),
     "summary": lambda both: cube.summary(both[0]),
+    "summary of means": lambda both: cube.summary(cube.climatology(both[0])),
+    "climatology": lambda both: cube.climatology(both[0]).to_dataframe(),
     "class shares": lambda both: land_cover.class_shares(both[0]),
     "cells": lambda both: map_table(both[0], PREDICTORS, both[0]["in_region"]),
     "samples": lambda both: cube.sample(
@@ -67,6 +73,27 @@ TABLES = {
 @pytest.mark.parametrize("table", TABLES)
 def test_tables_do_not_depend_on_chunks(world, chunked, table):
     pd.testing.assert_frame_equal(TABLES[table](chunked), TABLES[table](world), rtol=1e-9)
+
+
+@pytest.mark.parametrize("blocks", [7, 1000])
+def test_tables_do_not_depend_on_blocks_in_memory(world, monkeypatch, blocks):
+    expected = {name: table(world) for name, table in TABLES.items()}
+    monkeypatch.setattr(scan, "BLOCK_VALUES", world[0]["lai"].size // blocks)
+    for name, table in TABLES.items():
+        pd.testing.assert_frame_equal(table(world), expected[name], rtol=1e-9)
+
+
+@pytest.mark.parametrize("summary", [cube.summary, land_cover.class_shares])
+def test_what_is_told_of_means_over_the_years_can_be_told_from_them(world, summary):
+    pd.testing.assert_frame_equal(summary(cube.climatology(world[0])), summary(world[0]), rtol=1e-9)
+
+
+def test_a_climatology_is_the_mean_of_each_covariate(world):
+    found, expected = cube.climatology(world[0]), world[0].mean("time", keep_attrs=True)
+    assert list(found.data_vars) == list(world[0].data_vars) and found.attrs == world[0].attrs
+    for name in expected:
+        assert found[name].attrs == world[0][name].attrs
+        xr.testing.assert_allclose(found[name], expected[name], rtol=1e-6)
 
 
 def test_the_area_of_applicability_does_not_depend_on_chunks(world, chunked):

@@ -128,7 +128,13 @@ def usable(space: TrainingSpace, table: pd.DataFrame, threads: int = 1) -> NDArr
     has; here such a class is outside, as no held-back error speaks for it. A row without one of the predictors is
     outside too.
     """
-    return inside(space, dissimilarity(space, table, threads)) & ~unseen_classes(space, table)
+    complete, points = _weighted(space, table)
+    found = np.zeros(len(table), dtype=bool)
+    # A search that ends at the threshold leaves out most of the tree; what it does not find is infinitely far.
+    beyond = np.nextafter(space.reach, np.inf)
+    nearest = KDTree(space.points).query(points, distance_upper_bound=beyond, workers=threads)[0]
+    found[complete] = inside(space, nearest)
+    return found & ~unseen_classes(space, table)
 
 
 def applicable_cells(

@@ -167,6 +167,37 @@ def test_recovery_of_few_years_has_no_trend(few):
     assert recovered(few, few).index.tolist() == ["mean", "total", "spread", "map RMSE"]
 
 
+def test_an_estimate_and_a_truth_of_other_years_are_refused_rather_than_cut_to_their_common_years():
+    rise = yearly([100.0, 110.0, 120.0, 130.0])
+    with pytest.raises(DataError, match="of the years 2000-2002 and its truth of 2001-2003"):
+        recovered(rise[:3], rise[1:])
+
+
+def test_recovery_on_another_grid_is_refused():
+    with pytest.raises(DataError, match="longitude has 3 and 3 cells"):
+        recovered(flux(1.0), flux(1.0).assign_coords(longitude=[90.5, 91.5, 92.5]))
+
+
+@given(FLUXES, FLUXES)
+def test_the_spread_and_the_error_are_those_of_the_cells(estimate, truth):
+    table, weight = recovered(flux(estimate), flux(truth)), AREA.values / AREA.values.sum()
+    for column, values in (("recovered", estimate), ("true", truth)):
+        variance = np.sum(weight * (values - np.sum(weight * values)) ** 2)
+        assert table.loc["spread", column] == pytest.approx(np.sqrt(variance), abs=1e-6)
+    assert table.loc["map RMSE", "recovered"] == pytest.approx(np.sqrt(np.sum(weight * (estimate - truth) ** 2)))
+
+
+def test_an_estimate_without_a_cell_has_no_spread_and_no_error():
+    table = recovered(flux(np.nan), flux(1.0))
+    assert table.loc[["mean", "total", "spread", "map RMSE"], "recovered"].isna().all()
+
+
+def test_means_say_of_which_years_they_are():
+    found = budgets.means({"NPP": yearly([1.0, 3.0]), "CASA": flux(5.0).assign_attrs(years="2001")})
+    assert float(found["NPP"].mean()) == 2 and found["NPP"].attrs["years"] == "2000-2001"
+    assert found["CASA"].attrs["years"] == "2001"
+
+
 def test_budget_by_class_splits_the_total_and_begins_with_the_largest_class():
     classes = flux([[10, 10, 10], [16, 16, np.nan]])
     table = budgets.budget_by_class({"NPP": flux([[100.0] * 3, [400.0] * 3]), "Rh": flux(100.0)}, classes, AREA)

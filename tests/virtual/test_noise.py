@@ -18,6 +18,16 @@ def test_a_field_at_a_point_is_its_field_on_a_grid(longitude: float, latitude: f
     np.testing.assert_allclose(grid[:, 0, 1], point[:, 0], atol=1e-9)
 
 
+@pytest.mark.parametrize("range_km", [10.0, 100.0, 600.0])
+def test_a_field_on_a_fine_grid_is_that_at_its_points(range_km: float) -> None:
+    """Whether the field is wave by wave or, where it is smooth, by a polynomial through some of the cells."""
+    longitude, latitude = np.linspace(88, 89.3, 131), np.linspace(36, 34.8, 121)
+    grid = gaussian_field(longitude[None, :], latitude[:, None], range_km, 7, "any", [2000, 2007])
+    rows, columns = np.array([0, 13, 60, 119, 120]), np.array([0, 7, 64, 129, 130])
+    points = gaussian_field(longitude[columns], latitude[rows], range_km, 7, "any", [2000, 2007])
+    np.testing.assert_allclose(grid[:, rows, columns], points, atol=1e-12)
+
+
 def test_a_random_field_has_unit_variance_and_the_stated_correlation() -> None:
     west = np.arange(75.0, 135.0, 6.0)  # so far from each other that ten pairs of one seed are as good as ten seeds
     east = west + 100.0 / (111.2 * np.cos(np.radians(36.0)))

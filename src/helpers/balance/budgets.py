@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 import pymannkendall
 import xarray as xr
+from numpy.typing import NDArray
 
 from helpers.data.products.years import spans
+from helpers.data.scan import mean_maps, mean_over_years, scan
 from helpers.errors import DataError
 from mapforest.cells import commonest
 
@@ -32,15 +34,20 @@ def budget(field: xr.DataArray, cell_area: xr.DataArray) -> dict[str, float]:
     {'mean_gC_m2_yr': 250.0, 'total_TgC_yr': 1000.0, 'valid_area_Mkm2': 4.0}
     """
     same_grid(field, cell_area)
-    mean = field.astype("float64")
-    mean = mean.mean("time") if "time" in field.dims else mean
-    sums = xr.Dataset({"area": cell_area.where(mean.notnull()).sum(), "total": (mean * cell_area).sum()}).compute()
-    return _area_and_total(float(sums["area"]), float(sums["total"]))
+    sums = scan(lambda values, area: _sums(mean_over_years(values), area), [field, cell_area])
+    return _area_and_total(*sum(sums.flat))
+
+
+def _sums(flux: NDArray, area: NDArray) -> NDArray[np.float64]:
+    """Return the area of the valid cells of a block, and the sum of flux times area, for each leading axis of it."""
+    valid = ~np.isnan(flux)
+    filled = np.where(valid, flux, 0.0)
+    return np.stack([np.einsum("...ij,ij->...", valid, area), np.einsum("...ij,ij->...", filled, area)], axis=-1)
 
 
 def _area_and_total(area: float, total: float) -> dict[str, float]:
     """Return a budget from the valid area [km2] and the sum of flux times area [g C m-2 yr-1 km2]."""
-    valid = area > 0
+    area, total, valid = float(area), float(total), area > 0
     return {
         "mean_gC_m2_yr": total / area if valid else np.nan,
         "total_TgC_yr": total * 1e6 / 1e12 if valid else np.nan,
@@ -53,22 +60,25 @@ def yearly_budget(field: xr.DataArray, cell_area: xr.DataArray) -> pd.DataFrame:
 
     A field without a dimension ``time`` raises a ``DataError``.
     """
-    if "time" not in field.dims:
-        raise DataError(f"{field.name or 'the field'} has no dimension 'time': a yearly budget needs yearly fields")
-    same_grid(field, cell_area)
-    space = ("latitude", "longitude")
-    area, total = cell_area.where(field.notnull()).sum(space), (field.astype("float64") * cell_area).sum(space)
-    by_year = xr.Dataset({"area": area, "total": total}).compute()
-    return pd.DataFrame(
-        {"year": int(year)} | _area_and_total(float(area), float(total))
-        for year, area, total in zip(field["time"].dt.year.values, by_year["area"], by_year["total"], strict=True)
-    )
+    return yearly_budgets({"": field}, cell_area).drop(columns="quantity")
 
 
 def yearly_budgets(fields: Mapping[str, xr.DataArray], cell_area: xr.DataArray) -> pd.DataFrame:
     """Return :func:`yearly_budget` of several quantities on one grid in one table, with a last column ``quantity``."""
-    tables = [yearly_budget(field, cell_area).assign(quantity=quantity) for quantity, field in fields.items()]
-    return pd.concat(tables, ignore_index=True)
+    for field in fields.values():
+        if "time" not in field.dims:
+            raise DataError(f"{field.name or 'the field'} has no dimension 'time': a yearly budget needs yearly fields")
+        same_grid(field, cell_area)
+
+    def by_year(area: NDArray, *fluxes: NDArray) -> list[NDArray]:
+        return [_sums(flux, area) for flux in fluxes]
+
+    blocks = scan(by_year, [cell_area, *fields.values()])
+    return pd.DataFrame(
+        {"year": int(year)} | _area_and_total(*sums) | {"quantity": quantity}
+        for number, (quantity, field) in enumerate(fields.items())
+        for year, sums in zip(field["time"].dt.year.values, sum(block[number] for block in blocks.flat), strict=True)
+    )
 
 
 def trends(yearly: pd.DataFrame) -> pd.DataFrame:
@@ -106,18 +116,24 @@ def budget_table(fields: Mapping[tuple[str, str], xr.DataArray], cell_area: xr.D
     ``common_total_TgC_yr`` and ``common_area_Mkm2``; last ``years``, those that a field is the mean of: as its
     attribute ``years`` says, else those of its time steps where it has several, else empty.
     """
-    flat = {key: mean_map(field) for key, field in fields.items()}
-    common = np.logical_and.reduce([field.notnull().to_numpy() for field in flat.values()])
-    rows = []
-    for (quantity, product), field in flat.items():
-        shared = budget(field.where(xr.DataArray(common, dims=field.dims)), cell_area)
-        rows.append(
-            {"quantity": quantity, "product": product}
-            | budget(field, cell_area)
-            | {f"common_{key.removeprefix('valid_')}": value for key, value in shared.items()}
-            | {"years": _years(fields[quantity, product])}
-        )
+    for field in fields.values():
+        same_grid(field, cell_area)
+    sums = sum(scan(_own_and_common, [cell_area, *fields.values()]).flat)
+    rows = [
+        {"quantity": quantity, "product": product}
+        | _area_and_total(*own)
+        | {f"common_{key.removeprefix('valid_')}": value for key, value in _area_and_total(*shared).items()}
+        | {"years": _years(field)}
+        for ((quantity, product), field), own, shared in zip(fields.items(), *sums, strict=True)
+    ]
     return pd.DataFrame(rows)
+
+
+def _own_and_common(area: NDArray, *fluxes: NDArray) -> NDArray[np.float64]:
+    """Return the sums of each flux of a block over its own valid cells, and over those that all have."""
+    means = np.stack([mean_over_years(flux) for flux in fluxes])
+    common = np.where(np.isnan(means).any(axis=0), np.nan, means)
+    return np.stack([_sums(means, area), _sums(common, area)])
 
 
 def _years(field: xr.DataArray) -> str:
@@ -134,52 +150,125 @@ def recovery(quantity: str, estimate: xr.DataArray, truth: xr.DataArray, cell_ar
     slope of the yearly totals (with four years or more), the standard deviation over the cells (means over the years),
     and the root mean square error of the map, whose truth is zero.
     """
-    columns = {"recovered": estimate, "true": truth.where(estimate.notnull())}
-    flat = {name: mean_map(field) for name, field in columns.items()}
-    budgets = {name: budget(field, cell_area) for name, field in flat.items()}
-    rows = [
-        ("mean", "g C m-2 yr-1", {name: found["mean_gC_m2_yr"] for name, found in budgets.items()}),
-        ("total", "Tg C yr-1", {name: found["total_TgC_yr"] for name, found in budgets.items()}),
-    ]
-    if estimate.sizes.get("time", 1) > 3:
-        yearly = pd.concat(yearly_budget(field, cell_area).assign(quantity=name) for name, field in columns.items())
-        slopes = trends(yearly).set_index("quantity")["sen_slope_TgC_yr2"].to_dict()
-        rows.append(("trend", "Tg C yr-1 per year", slopes))
-    cell_area = cell_area.compute()
-    spread = {name: float(field.weighted(cell_area).std()) for name, field in flat.items()}
-    error = float(np.sqrt(((flat["recovered"] - flat["true"]) ** 2).weighted(cell_area).mean()))
-    rows.append(("spread", "g C m-2 yr-1", spread))
-    rows.append(("map RMSE", "g C m-2 yr-1", {"recovered": error, "true": 0.0}))
-    return pd.DataFrame([{"quantity": quantity, "statistic": name, "unit": unit} | found for name, unit, found in rows])
+    return recoveries({quantity: estimate}, {quantity: truth}, cell_area)
 
 
 def recoveries(
     estimates: Mapping[str, xr.DataArray], truths: Mapping[str, xr.DataArray], cell_area: xr.DataArray
 ) -> pd.DataFrame:
     """Return :func:`recovery` of several quantities in one table, with a truth for each estimate."""
-    tables = [recovery(name, estimate, truths[name], cell_area) for name, estimate in estimates.items()]
+    pairs = [field for name, estimate in estimates.items() for field in (estimate, truths[name])]
+    for field in pairs:
+        same_grid(field, cell_area)
+    for estimate, truth in zip(pairs[::2], pairs[1::2], strict=True):
+        _same_years(estimate, truth)
+    blocks = scan(_compared, [cell_area, *pairs])
+    tables = [
+        _recovery(name, estimate, [block[number] for block in blocks.flat])
+        for number, (name, estimate) in enumerate(estimates.items())
+    ]
     return pd.concat(tables, ignore_index=True)
+
+
+def _same_years(estimate: xr.DataArray, truth: xr.DataArray) -> None:
+    """Refuse an estimate and a truth of other years: xarray would keep their common ones, in silence."""
+    if "time" not in estimate.dims or "time" not in truth.dims:
+        return
+    if not np.array_equal(estimate["time"].values, truth["time"].values):
+        years = [spans(field["time"].dt.year.values) for field in (estimate, truth)]
+        raise DataError(
+            f"{estimate.name or 'the estimate'} is of the years {years[0]} and its truth of {years[1]}; "
+            "expected the same: select them first"
+        )
+
+
+def _compared(area: NDArray, *pairs: NDArray) -> list[dict[str, NDArray]]:
+    """Return the sums of a block that :func:`_recovery` needs, for each pair of an estimate and its truth."""
+    found = []
+    for estimate, truth in zip(pairs[::2], pairs[1::2], strict=True):
+        both = (estimate, np.where(np.isnan(estimate), np.nan, truth))
+        flat = [mean_over_years(field) for field in both]
+        sums = np.stack([_sums(field, area) for field in flat])
+        centre = np.divide(sums[:, 1], sums[:, 0], out=np.zeros(2), where=sums[:, 0] > 0)
+        squares = [_sums((field - middle) ** 2, area)[1] for field, middle in zip(flat, centre, strict=True)]
+        years = [_sums(field, area) for field in both if field.ndim == 3]
+        error = _sums((flat[0] - flat[1]) ** 2, area)
+        found.append({"sums": sums, "centre": centre, "squares": np.array(squares), "error": error, "years": years})
+    return found
+
+
+def _recovery(quantity: str, estimate: xr.DataArray, blocks: list[dict[str, NDArray]]) -> pd.DataFrame:
+    """Return the table of :func:`recovery` from the sums of all blocks."""
+    sums, names = sum(block["sums"] for block in blocks), ("recovered", "true")
+    budgets = [_area_and_total(*own) for own in sums]
+    means = np.array([found["mean_gC_m2_yr"] for found in budgets])
+    # The variance about the mean of all, from those about the mean of each block: no difference of great numbers.
+    squares = sum(block["squares"] + block["sums"][:, 0] * (block["centre"] - means) ** 2 for block in blocks)
+    area, squared_error = sum(block["error"] for block in blocks)
+    with np.errstate(invalid="ignore"):
+        spread, error = np.sqrt(squares / sums[:, 0]), np.sqrt(squared_error / area)
+    rows = [
+        ("mean", "g C m-2 yr-1", means),
+        ("total", "Tg C yr-1", [found["total_TgC_yr"] for found in budgets]),
+        ("spread", "g C m-2 yr-1", spread),
+        ("map RMSE", "g C m-2 yr-1", [error, 0.0]),
+    ]
+    if estimate.sizes.get("time", 1) > 3:
+        yearly = pd.DataFrame(
+            {"quantity": name, "year": year} | _area_and_total(*of_year)
+            for column, name in enumerate(names)
+            for year, of_year in enumerate(sum(block["years"][column] for block in blocks))
+        )
+        rows.insert(2, ("trend", "Tg C yr-1 per year", trends(yearly)["sen_slope_TgC_yr2"]))
+    return pd.DataFrame(
+        {"quantity": quantity, "statistic": statistic, "unit": unit} | dict(zip(names, map(float, values), strict=True))
+        for statistic, unit, values in rows
+    )
 
 
 def budget_by_class(fields: Mapping[str, xr.DataArray], classes: xr.DataArray, cell_area: xr.DataArray) -> pd.DataFrame:
     """Return the budget of each quantity by land-cover class, the class with the largest area first.
 
     All fields are on one grid. The classes are those of IGBP, missing outside the area of interest; of yearly ones a
-    cell has the class of most years. The columns are
-    ``land_cover``, ``quantity`` and those of :func:`budget`.
+    cell has the class of most years. The columns are ``land_cover``, ``quantity`` and those of :func:`budget`.
     """
-    classes, cell_area = commonest(classes).compute(), cell_area.compute()
-    flat = {quantity: mean_map(field) for quantity, field in fields.items()}
-    present = np.unique(classes.to_numpy()[np.isfinite(classes.to_numpy())])
+    same_grid(classes, cell_area)
+    for field in fields.values():
+        same_grid(field, cell_area)
+    blocks = scan(_by_class, [cell_area, commonest(classes), *fields.values()])
+    sums = pd.concat(list(blocks.flat)).groupby(level=["number", "class"]).sum()
+    present = sums.loc[-1].sort_values("area", ascending=False, kind="stable").index
     rows = [
-        {"land_cover": int(value), "quantity": quantity} | budget(field.where(classes == value), cell_area)
-        for value in sorted(present, key=lambda value: -float(cell_area.where(classes == value).sum()))
-        for quantity, field in flat.items()
+        {"land_cover": int(value), "quantity": quantity} | _area_and_total(*sums.loc[(number, value)])
+        for value in present
+        for number, quantity in enumerate(fields)
     ]
     return pd.DataFrame(rows)
 
 
+def _by_class(area: NDArray, classes: NDArray, *fluxes: NDArray) -> pd.DataFrame:
+    """Return area and sum of a block by the number of the flux and the class; the number -1 is the class itself."""
+    present, position = np.unique(classes, return_inverse=True)
+    position, n = position.ravel(), np.count_nonzero(~np.isnan(present))  # a class that is missing is the last
+    tables = {}
+    for number, flux in enumerate((np.zeros(classes.shape), *fluxes), start=-1):
+        mean = mean_over_years(flux).ravel()
+        valid = ~np.isnan(mean)
+        weight = area.ravel()[valid]
+        sums = [np.bincount(position[valid], of, len(present))[:n] for of in (weight, weight * mean[valid])]
+        tables[number] = pd.DataFrame(dict(zip(("area", "total"), sums, strict=True)), present[:n])
+    return pd.concat(tables, names=["number", "class"])
+
+
+def means(fields: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
+    """Return the means of fluxes on one grid over their valid years, in memory: what maps and budgets are made from.
+
+    Dask arrays are read once, chunk by chunk, for all of them. The attribute ``years`` says of which years a mean is.
+    """
+    flat = mean_maps(fields)
+    return {name: field.assign_attrs(years=_years(fields[name])) for name, field in flat.items()}
+
+
 def mean_map(field: xr.DataArray) -> xr.DataArray:
-    """Return the mean over the valid years, in memory. A yearly Dask array is read once, chunk by chunk."""
-    yearly = "time" in field.dims
-    return (field.astype("float64").mean("time", keep_attrs=True) if yearly else field).compute()
+    """Return the mean of one flux over the valid years, in memory, with the attributes that the flux has."""
+    return mean_maps({"": field})[""]

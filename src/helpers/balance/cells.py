@@ -8,6 +8,7 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from helpers.data.cube import covariates
+from helpers.data.land_cover import class_areas
 from helpers.errors import DataError
 from mapforest.cells import commonest
 from mapforest.folds import block_labels
@@ -87,6 +88,5 @@ def missing_cells(cube: xr.Dataset, cells: pd.DataFrame) -> pd.DataFrame:
 
 def _land_area(cube: xr.Dataset) -> pd.Series:
     """Return the region's area by land-cover class, km2, without water and ice."""
-    cover = commonest(cube["land_cover"]).where(cube["in_region"]).to_numpy().ravel()
-    area = pd.Series(cube["cell_area"].to_numpy().ravel()).groupby(cover).sum()
+    area = class_areas(commonest(cube["land_cover"]).where(cube["in_region"]), cube["cell_area"])
     return area.drop(labels=[name for name in WATER_AND_ICE if name in area.index])

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from helpers.balance.budgets import mean_map
 from helpers.data.cube import sample
 from helpers.data.grid import bounds
 from helpers.data.region import in_box
+from helpers.data.scan import mean_maps
 from helpers.errors import DataError
 from mapforest import metrics
 
@@ -94,7 +94,8 @@ def chosen(products: xr.Dataset, quantity: str, in_region: xr.DataArray) -> dict
     by name.
     """
     inside = in_region.compute()
-    return {name: mean_map(products[f"{quantity}_{name}"]).where(inside) for name in _product_names(products, quantity)}
+    flat = mean_maps({name: products[f"{quantity}_{name}"] for name in _product_names(products, quantity)})
+    return {name: field.where(inside) for name, field in flat.items()}
 
 
 def over_common_cells(budgets: pd.DataFrame) -> pd.DataFrame:

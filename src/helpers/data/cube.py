@@ -14,6 +14,7 @@ from helpers.data.grid import bounds, cell_area
 from helpers.data.layers import open_layer
 from helpers.data.products import opened
 from helpers.data.region import in_box
+from helpers.data.scan import mean_maps
 from helpers.data.variables import VARIABLES
 from helpers.errors import DataError
 from mapforest.cells import commonest
@@ -229,11 +230,13 @@ def thinned(cube: xr.Dataset, most: int = SAMPLE_CELLS) -> xr.Dataset:
 
 
 def climatology(cube: xr.Dataset) -> xr.Dataset:
-    """Return the means of a cube over its years, in memory; of land cover the class of most years."""
-    if "time" not in cube["land_cover"].dims:
-        return cube.mean("time").compute()
-    classes = commonest(cube["land_cover"]).compute()
-    return cube.drop_vars("land_cover").mean("time").compute().assign(land_cover=classes)
+    """Return the means of a cube over its years, in memory; of land cover the class of most years.
+
+    It is read in one pass. What is told of means over the years (:func:`summary`) can be told from it.
+    """
+    fields = {str(name): field for name, field in cube.items()} | {"land_cover": commonest(cube["land_cover"])}
+    flat = cube.drop_dims("time").drop_vars("time", errors="ignore").assign(mean_maps(fields, dtype=None))
+    return flat[list(cube.data_vars)]
 
 
 def summary(cube: xr.Dataset) -> pd.DataFrame:

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
+from helpers.data.scan import scan
 from helpers.errors import DataError
 from mapforest.cells import commonest
 
@@ -48,11 +49,24 @@ def class_shares(cube: xr.Dataset) -> pd.DataFrame:
     ``meaning``, ``area_Mkm2`` and ``share`` (of the region's area that has a class, 1). A cell counts once: by the
     class of most years.
     """
-    classes = commonest(cube["land_cover"]).where(cube["in_region"]).to_numpy().ravel()
-    area = pd.Series(cube["cell_area"].to_numpy().ravel()).groupby(classes).sum().sort_values(ascending=False) / 1e6
+    classes = commonest(cube["land_cover"]).where(cube["in_region"])
+    area = class_areas(classes, cube["cell_area"]).sort_values(ascending=False) / 1e6
     table = area.rename_axis("land_cover").reset_index(name="area_Mkm2").astype({"land_cover": int})
     table.insert(1, "meaning", table["land_cover"].map(IGBP_CLASSES))
     return table.assign(share=table["area_Mkm2"] / table["area_Mkm2"].sum())
+
+
+def class_areas(classes: xr.DataArray, cell_area: xr.DataArray) -> pd.Series:
+    """Return the area of each class of a map [unit of the cells' area], by the class; cells without one do not count.
+
+    Both are (latitude, longitude) on one grid, and are read once, block by block.
+    """
+
+    def of_block(classes: NDArray, area: NDArray) -> pd.Series:
+        """Return the areas of a block."""
+        return pd.Series(area.ravel()).groupby(classes.ravel()).sum()
+
+    return pd.concat(list(scan(of_block, [classes, cell_area]).flat)).groupby(level=0).sum()
 
 
 def land_cover_balance(site_classes: ArrayLike, map_classes: xr.DataArray, map_area: xr.DataArray) -> pd.DataFrame:
@@ -65,8 +79,7 @@ def land_cover_balance(site_classes: ArrayLike, map_classes: xr.DataArray, map_a
     area, has a class.
     """
     sites = pd.Series(np.asarray(site_classes, dtype=float)).dropna()
-    classes, area = xr.broadcast(commonest(map_classes), map_area)
-    cells = pd.Series(area.to_numpy().ravel()).groupby(classes.to_numpy().ravel()).sum()
+    cells = class_areas(*xr.broadcast(commonest(map_classes), map_area))
     if sites.empty or not cells.sum() > 0:
         raise DataError("expected at least one site and one cell with a land-cover class: are they inside the grid?")
     n_sites = sites.value_counts()

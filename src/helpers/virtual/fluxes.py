@@ -7,7 +7,9 @@ follow the laws without the hidden factors, and underestimate sparse vegetation.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -44,6 +46,11 @@ class State(Climate):
     land_cover: NDArray[np.uint8]
     lai: Array
     soc: Array
+
+    @cached_property
+    def potential_npp(self) -> Array:
+        """NPP of natural vegetation, of :func:`potential_npp`: both fluxes need it."""
+        return potential_npp(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +124,7 @@ def visible_npp(known: State) -> Array:
     light = known.srad / (known.srad + LAWS.light_half)
     reference = LAWS.light_reference / (LAWS.light_reference + LAWS.light_half)
     share = cover_value(known.land_cover, "npp_share") * _left_by_grazing(known.land_cover, 0.5)
-    return potential_npp(known) * share * light / reference
+    return known.potential_npp * share * light / reference
 
 
 def _left_by_grazing(cover: ArrayLike, pressure: ArrayLike) -> Array:
@@ -139,7 +146,7 @@ def visible_rs(known: State, npp: Array) -> Array:
     rain = known.precipitation / 10 / 12
     rate = LAWS.rs_base * np.exp(LAWS.rs_temperature * known.temperature) * season
     rate = rate * rain / (LAWS.rs_precipitation + rain)
-    supply = (npp / potential_npp(known)) ** LAWS.rs_supply_power
+    supply = (npp / known.potential_npp) ** LAWS.rs_supply_power
     return 365.25 * rate * (known.soc / LAWS.rs_soc_reference) ** LAWS.rs_soc_power * supply
 
 
@@ -169,14 +176,38 @@ _POINTS_PER_CELL = 2
 _GAP_PRECIPITATION = 100.0
 
 
+@dataclass(frozen=True, eq=False)
+class Native:
+    """A field on the cells of its own product: some hundred times fewer than the cells of 1 km that read them."""
+
+    values: Array  #: shape (n_years, rows, columns).
+    cell: float  #: Size of the cells, degrees.
+    rows: NDArray[np.intp]  #: Their numbers from the south, ascending.
+    columns: NDArray[np.intp]  #: Their numbers from the west, ascending.
+
+    def at(self, longitude: ArrayLike, latitude: ArrayLike) -> Array:
+        """Return the values of the cells that the axes of a grid lie in, shape (n_years, ny, nx)."""
+        columns = np.searchsorted(self.columns, _cell_numbers(longitude, REGION[0], self.cell))
+        rows = np.searchsorted(self.rows, _cell_numbers(latitude, REGION[1], self.cell))
+        return self.values[:, rows[:, None], columns[None, :]]
+
+
 def product(name: str, longitude: ArrayLike, latitude: ArrayLike, years: ArrayLike, seed: int) -> Array:
     """Return a simulated product of :data:`PRODUCTS` on a grid, by its nearest native cell [g C m-2 yr-1].
+
+    Axes are those of :func:`native_product`; the product has the shape (n_years, ny, nx).
+    """
+    return native_product(name, longitude, latitude, years, seed).at(longitude, latitude)
+
+
+def native_product(name: str, longitude: ArrayLike, latitude: ArrayLike, years: ArrayLike, seed: int) -> Native:
+    """Return a simulated product of :data:`PRODUCTS` on the native cells that a grid needs [g C m-2 yr-1].
 
     A native cell holds the mean of 2 by 2 points of what the maps explain (:func:`visible_npp`, :func:`visible_rs`),
     times :math:`1 - u` with the loss :math:`u = u_{dense} + (u_{sparse} - u_{dense}) e^{-LAI}` at each point, times the
     product's correlated error. Cells of water only are missing. Where ``gaps`` is set, cells that are mostly barren and
     have less than 100 mm yr-1 are missing, as MOD17 leaves barren land out. `longitude` and `latitude` are the axes of
-    the grid, shapes (nx,) and (ny,); the product has the shape (n_years, ny, nx).
+    the grid, shapes (nx,) and (ny,).
     """
     made = PRODUCTS[name]
     columns, native_x, points_x = _native(longitude, REGION[0], made.cell)
@@ -194,7 +225,7 @@ def product(name: str, longitude: ArrayLike, latitude: ArrayLike, years: ArrayLi
         native = np.where((barren > 0.5) & dry, np.nan, native)
     middle = (np.clip(native_x, REGION[0], REGION[2])[None, :], np.clip(native_y, REGION[1], REGION[3])[:, None])
     error = lognormal_noise(*middle, f"error of {name}", made.noise_sd, made.noise_range, seed)
-    return (native * error)[:, rows[:, None], columns[None, :]]
+    return Native(native * error, made.cell, rows, columns)
 
 
 MAP_CELLS: Final = MappingProxyType({"precipitation": 0.1, "temperature": 0.1, "srad": 0.1, "lai": 1 / 12})
@@ -202,48 +233,66 @@ MAP_CELLS: Final = MappingProxyType({"precipitation": 0.1, "temperature": 0.1, "
 0.1 degree, and leaf area of 8 km, here 1/12 degree."""
 
 
-def covariates(
+def native_covariates(
     longitude: ArrayLike, latitude: ArrayLike, years: ArrayLike, seed: int, resolution: float
+) -> dict[str, Native]:
+    """Return the covariates that come from a product of larger cells than the grid's, on the cells of the product.
+
+    Axes and resolution are those of :func:`covariates`, whose tiles may share them.
+    """
+    found = {"npp_modis": native_product("npp_modis", longitude, latitude, years, seed)}
+    for cell in {cell for cell in MAP_CELLS.values() if cell > resolution}:
+        columns, x, _ = _native(longitude, REGION[0], cell)
+        rows, y, _ = _native(latitude, REGION[1], cell)
+        known = state(x[None, :], y[:, None], years, seed)
+        for name in (name for name, own in MAP_CELLS.items() if own == cell):
+            found[name] = Native(getattr(known, name), cell, rows, columns)
+    return found
+
+
+def covariates(
+    longitude: ArrayLike,
+    latitude: ArrayLike,
+    years: ArrayLike,
+    seed: int,
+    resolution: float,
+    native: Mapping[str, Native] | None = None,
 ) -> dict[str, Array]:
     """Return the covariates of a grid, as the products of :data:`MAP_CELLS` show them.
 
     On a grid finer than its product, a covariate is that of the product's cell that the grid's cell lies in: the value
     at that cell's centre. On other grids, and without a product, it is the value at the cell itself. Leaf area is
-    missing on water, by the land cover of either cell. Axes are those of :func:`product`, and the resolution is the
-    grid's [degrees]. Names and units are those of :mod:`helpers.data.cube`; the shape is (n_years, ny, nx), or (ny, nx)
-    for land cover, elevation and soil carbon.
+    missing on water, by the land cover of either cell. Axes are those of :func:`native_product`, and the resolution is
+    the grid's [degrees]. Names and units are those of :mod:`helpers.data.cube`; the shape is (n_years, ny, nx), or
+    (ny, nx) for land cover, elevation and soil carbon. ``native`` are the :func:`native_covariates` of a grid that this
+    one is a tile of; without them they are made here.
     """
     longitude, latitude = np.asarray(longitude, float), np.asarray(latitude, float)
     where = (longitude[None, :], latitude[:, None])
     cover = geography().land_cover_at(*where)
-    fields = {
-        "land_cover": cover,
-        "elevation": geography().elevation_at(*where),
-        "npp_modis": product("npp_modis", longitude, latitude, years, seed),
-        "soc": soil_carbon(cover, *where, seed),
-    }
-    cells = {name: cell if cell > resolution else 0.0 for name, cell in MAP_CELLS.items()}
-    for cell in set(cells.values()):
-        columns, x = _lattice(longitude, REGION[0], cell)
-        rows, y = _lattice(latitude, REGION[1], cell)
-        known = state(x[None, :], y[:, None], years, seed)
-        at = (slice(None), rows[:, None], columns[None, :])
-        fields |= {name: getattr(known, name)[at] for name in cells if cells[name] == cell}
+    if native is None:
+        native = native_covariates(longitude, latitude, years, seed, resolution)
+    fields = {name: field.at(longitude, latitude) for name, field in native.items()}
+    others = MAP_CELLS.keys() - native.keys()
+    if others:
+        known = state(*where, years, seed)
+        fields |= {name: getattr(known, name) for name in others}
     fields["lai"] = np.where(cover == WATER, np.nan, fields["lai"])
-    return fields
+    ground = {"land_cover": cover, "elevation": geography().elevation_at(*where)}
+    return fields | ground | {"soc": soil_carbon(cover, *where, seed)}
 
 
-def _lattice(axis: Array, origin: float, cell: float) -> tuple[NDArray[np.intp], Array]:
-    """Return for an axis: each coordinate's native cell, and the cells' centres; for cell 0 the axis itself."""
-    return _native(axis, origin, cell)[:2] if cell else (np.arange(axis.size), axis)
+def _cell_numbers(axis: ArrayLike, origin: float, cell: float) -> NDArray[np.intp]:
+    """Return the number of the native cell that each coordinate of an axis lies in, from the origin."""
+    return np.floor((np.asarray(axis, float) - origin) / cell).astype(int)
 
 
 def _native(axis: ArrayLike, origin: float, cell: float) -> tuple[NDArray[np.intp], Array, Array]:
-    """Return for an axis: each coordinate's native cell, the cells' centres, the points within them."""
-    numbers, position = np.unique(np.floor((np.asarray(axis, float) - origin) / cell).astype(int), return_inverse=True)
+    """Return for an axis: the numbers of the native cells that it needs, their centres, the points within them."""
+    numbers = np.unique(_cell_numbers(axis, origin, cell))
     centres = origin + (numbers + 0.5) * cell
     within = ((np.arange(_POINTS_PER_CELL) + 0.5) / _POINTS_PER_CELL - 0.5) * cell
-    return position, centres, (centres[:, None] + within).ravel()
+    return numbers, centres, (centres[:, None] + within).ravel()
 
 
 def _mean_of_points(field: Array) -> Array:

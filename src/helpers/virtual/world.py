@@ -9,7 +9,8 @@ tile (:mod:`helpers.virtual.tiles`), when it is written or asked for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +24,7 @@ from helpers.data.land_cover import IGBP_FLAGS
 from helpers.data.region import mask_from_polygon
 from helpers.data.variables import VARIABLES, described
 from helpers.virtual.fieldwork import field_work, plant_faults, rs_rh_pairs
-from helpers.virtual.fluxes import PRODUCTS, covariates, fluxes, product
+from helpers.virtual.fluxes import PRODUCTS, Native, covariates, fluxes, native_covariates, native_product
 from helpers.virtual.geography import plateau_outline, refuse_outside
 from helpers.virtual.laws import law_attributes
 from helpers.virtual.tiles import TILE, by_tiles
@@ -66,9 +67,12 @@ def virtual_fields(settings: Settings) -> Fields:
     where = (grid, years, settings.seed)
     if grid["latitude"].size * grid["longitude"].size * len(years) <= LARGEST_WHOLE:
         return Fields(virtual_cube(*where), virtual_truth(*where), virtual_products(*where))
-    # The ground has no years and is made at once.
-    cube = _on_ground(by_tiles(_covariates, *where), grid).chunk(TILE)
-    return Fields(cube, by_tiles(virtual_truth, *where), by_tiles(virtual_products, *where))
+    # What has larger cells than the grid is made at once, and so is the ground, which has no years.
+    axes = (*_axes(grid), years, settings.seed)
+    shown = partial(_covariates, native=native_covariates(*axes, settings.resolution))
+    cube = _on_ground(by_tiles(shown, *where), grid).chunk(TILE)
+    products = by_tiles(partial(_products, native=_native_products(*axes)), *where)
+    return Fields(cube, by_tiles(virtual_truth, *where), products)
 
 
 def virtual_cube(grid: xr.Dataset, years: Sequence[int], seed: int) -> xr.Dataset:
@@ -101,12 +105,7 @@ def virtual_products(grid: xr.Dataset, years: Sequence[int], seed: int) -> xr.Da
 
     Their faults are those of :data:`helpers.virtual.fluxes.PRODUCTS`.
     """
-    products = {}
-    for name, made in PRODUCTS.items():
-        values = product(name, *_axes(grid), years, seed).astype(np.float32)
-        attributes = {"long_name": f"{made.long_name} as carbon", "native_resolution": made.cell}
-        products[name] = _labelled(values, made.flux, grid, years, **attributes)
-    return xr.Dataset(products)
+    return _products(grid, years, seed, _native_products(*_axes(grid), years, seed))
 
 
 def observe(settings: Settings) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
@@ -133,9 +132,26 @@ def observe(settings: Settings) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
     return observations, pd.concat(faults, ignore_index=True)
 
 
-def _covariates(grid: xr.Dataset, years: Sequence[int], seed: int) -> xr.Dataset:
+def _native_products(*where: object) -> dict[str, Native]:
+    """Return the products of a grid on their own cells."""
+    return {name: native_product(name, *where) for name in PRODUCTS}
+
+
+def _products(grid: xr.Dataset, years: Sequence[int], seed: int, native: Mapping[str, Native]) -> xr.Dataset:
+    """Return products on a grid or a block; the seed was spent on their own cells."""
+    products = {}
+    for name, made in PRODUCTS.items():
+        values = native[name].at(*_axes(grid)).astype(np.float32)
+        attributes = {"long_name": f"{made.long_name} as carbon", "native_resolution": made.cell}
+        products[name] = _labelled(values, made.flux, grid, years, **attributes)
+    return xr.Dataset(products)
+
+
+def _covariates(
+    grid: xr.Dataset, years: Sequence[int], seed: int, native: Mapping[str, Native] | None = None
+) -> xr.Dataset:
     """Return the covariates alone, on a grid or a block of any size."""
-    fields = covariates(*_axes(grid), years, seed, grid.attrs["resolution"])
+    fields = covariates(*_axes(grid), years, seed, grid.attrs["resolution"], native)
     arrays = {}
     for name in RS_PREDICTORS:
         attributes = {"long_name": _LONG_NAMES[name]} if name in _LONG_NAMES else {}
