@@ -70,7 +70,7 @@ bench-quick: $(STAMP) ## try those of the maps in 3 minutes; the tables go to _b
 	@$(BIN)/python benchmarks/scaling.py --quick --output _build/benchmarks/scaling.csv
 
 test: lint ## check style, then run the tests
-	@$(absolute); $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	@$(absolute); $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 mutants: $(STAMP) ## change the code in N=200 places, SEED=1, and list the changes that no test finds
 	@$(BIN)/python workflow/mutants.py --number $(N) --seed $(SEED) --jobs $(JOBS)
@@ -104,6 +104,7 @@ $(STAMP):
 		$(if $(PIP),,echo "uv did not install the lock: pip does" >&2;) \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q src # each process would compile it anew where Python may not write
 	@touch $(STAMP)
 
 readme: $(STAMP) ## renew the README's result from the open run

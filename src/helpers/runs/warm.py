@@ -12,6 +12,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
@@ -173,16 +174,23 @@ def call(module: str, arguments: list[str]) -> int:
 
 def beside(command: list[str], **options: Any) -> int:
     """Run a command with a server beside it, and return its exit code; ``options`` are those of ``subprocess.run``."""
+    with server({**os.environ, **options.pop("env", {})}) as environment:
+        return subprocess.run(command, check=False, env=environment, **options).returncode
+
+
+@contextlib.contextmanager
+def server(environment: dict[str, str]) -> Iterator[dict[str, str]]:
+    """Let a server run; yield an environment in which calls find it. On systems other than Linux there is none."""
     from helpers.runs.files import socket_folder  # here: a call has no use for what it imports
 
     with socket_folder("warm-", "socket") as folder, contextlib.ExitStack() as stack:
-        environment = {**os.environ, **options.pop("env", {})}
         if sys.platform == "linux":  # elsewhere libraries do not bear a copy of their process
-            address = environment[ADDRESS] = os.path.join(folder, "socket")
-            server = [sys.executable, "-m", __spec__.name, "serve", address]
-            serving = stack.enter_context(subprocess.Popen(server, stdin=subprocess.PIPE, env=environment))
+            address = os.path.join(folder, "socket")
+            environment = {**environment, ADDRESS: address}
+            command = [sys.executable, "-m", __spec__.name, "serve", address]
+            serving = stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, env=environment))
             stack.callback(serving.terminate)  # it may still be importing
-        return subprocess.run(command, check=False, env=environment, **options).returncode
+        yield environment
 
 
 def main(arguments: list[str]) -> int:
