@@ -233,7 +233,7 @@ def chosen_rows(named: str) -> list[str]:
 def report(table: pd.DataFrame, label: str) -> str:
     """Return, as text, the rows of a label beside those of the label before it, with a mark where one is slower."""
     compared = costs.compared(table)
-    others = [name for name in compared["label"].unique() if name != label]
+    others = [name for name in compared["label"].cat.categories if name != label]
     if not others:
         return compared.to_string(index=False)
     compared = costs.compared(table, against=others[-1]).query("label == @label")

@@ -223,9 +223,11 @@ def compared(runs: pd.DataFrame, against: str | None = None) -> pd.DataFrame:
     seconds = ["wall_seconds", "cpu_seconds", "peak_mb", "calibration_seconds"]
     groups = runs.groupby(["row", "label"], sort=False)
     table = groups[seconds].median().assign(repeats=groups.size(), commit=groups["commit"].last()).reset_index()
+    labels = list(dict.fromkeys(runs["label"]))
+    table["label"] = pd.Categorical(table["label"], labels)
     rank = {row: place for place, row in enumerate(WAITS)}
     table = table.sort_values("row", key=lambda rows: rows.map(rank), kind="stable", ignore_index=True)
-    reference = table[table["label"] == (against or next(iter(runs["label"]), ""))].set_index("row")
+    reference = table[table["label"] == (against or next(iter(labels), ""))].set_index("row")
     for ratio, name in (("ratio", "wall_seconds"), ("cpu_ratio", "cpu_seconds")):
         own = table[name] / table["calibration_seconds"]
         other = table["row"].map(reference[name] / reference["calibration_seconds"]).astype(float)
@@ -235,7 +237,7 @@ def compared(runs: pd.DataFrame, against: str | None = None) -> pd.DataFrame:
 
 def of_waits(table: pd.DataFrame) -> dict[str, str]:
     """Return, as text by glued name, what the first and the last label of :func:`compared` took, and their ratio."""
-    labels = list(dict.fromkeys(table["label"]))
+    labels = list(table["label"].cat.categories)
     named = {}
     for row in WAITS:
         own = table[table["row"] == row].set_index("label")

@@ -76,7 +76,8 @@ def test_the_case_without_a_cluster_is_no_case_of_workers():
 @pytest.mark.parametrize(("factor", "below", "shown"), [("cells", "thousand cells", 1e-3), ("trees", "trees", 1)])
 def test_a_line_goes_through_three_sizes_and_begins_at_its_intercept(factor, below, shown):
     rows = [("base", 1000), (factor, 2000), (factor, 4000)]
-    table = pd.DataFrame([cases().iloc[0] | {"factor": name, factor: size} for name, size in rows])
+    base = cases().iloc[0].to_dict()
+    table = pd.DataFrame([base | {"factor": name, factor: size} for name, size in rows])
     table["wall_seconds"] = [1.5, 2.5, 4.5]
     (drawn,) = [line for line in panels(cost_by_factor(table))[below].lines if line.get_marker() == "None"]
     assert np.allclose([drawn.get_xdata(), drawn.get_ydata()], [[0, 4000 * shown], [0.5, 4.5]])
@@ -90,7 +91,8 @@ def test_two_sizes_have_no_line():
 def waited() -> pd.DataFrame:
     """The tests before and after, the environment after alone."""
     rows = [("test", "before", 600.0, 1.0), ("environment", "after", 30.0, np.nan), ("test", "after", 300.0, 0.456)]
-    return pd.DataFrame(rows, columns=["row", "label", "wall_seconds", "ratio"])
+    table = pd.DataFrame(rows, columns=["row", "label", "wall_seconds", "ratio"])
+    return table.assign(label=pd.Categorical(table["label"], ["before", "after"]))
 
 
 def test_each_row_has_its_minutes_and_its_ratio_to_the_first():

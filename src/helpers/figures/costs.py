@@ -114,7 +114,7 @@ def waits(table: pd.DataFrame) -> Figure:
     The table is that of :func:`helpers.costs.compared`.
     """
     require_columns(table, ["row", "label", "wall_seconds", "ratio"], "waits")
-    labels, rows = (list(dict.fromkeys(table[name])) for name in ("label", "row"))
+    labels, rows = list(table["label"].cat.categories), list(dict.fromkeys(table["row"]))
     figure = blank(0.8 + len(rows) * (0.15 + 0.2 * len(labels)), 6.5)
     axes = figure.add_subplot(xlabel="minutes; x: by the first", xscale="log")
     height = 0.8 / len(labels)
