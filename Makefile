@@ -30,10 +30,15 @@ uv = { awk '/^uv==/ { on = 1 } on { print; if (!/\\$$/) exit }' requirements.loc
 	&& { if [ -n "$$UV_DEFAULT_INDEX" ]; then export UV_DEFAULT_INDEX; else unset UV_DEFAULT_INDEX; fi; } \
 	&& $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock; }
 
+ROWS ?=
+REPEAT ?= 3
+LABEL ?= now
+COMMIT ?= HEAD
+
 N ?= 200
 SEED ?= 1
 
-.PHONY: help book run sweep bench bench-quick test test-cluster mutants lint lab data readme lock clean environment
+.PHONY: help book run sweep bench bench-maps bench-quick test test-cluster mutants lint lab data readme lock clean environment
 
 help: ## list the targets
 	@echo "make TARGET [CONFIG=$(CONFIG)] [JOBS=$(JOBS)] [PYTHON=$(PYTHON)]"
@@ -52,16 +57,20 @@ sweep: $(STAMP) ## run what is missing of SWEEP, then collect; DRY=1 lists, RETR
 	@$(absolute); $(BIN)/python -m helpers.sweeps.stages run "$(SWEEP)" --jobs $(JOBS) $(if $(DRY),--dry-run) \
 		$(if $(RETRY),--retry-failed) $(if $(PART),--part "$(PART)") $(if $(PROFILE),--profile "$(PROFILE)")
 
-bench: $(STAMP) ## measure engines and scaling anew into data/benchmarks; 20 minutes on two idle cores
+bench: $(STAMP) ## measure what people wait for, and compare; ROWS="test book-open" REPEAT=3 LABEL=now COMMIT=HEAD
+	@$(absolute); $(BIN)/python benchmarks/runs.py --rows "$(ROWS)" --repeat $(REPEAT) --label "$(LABEL)" \
+		--commit "$(COMMIT)"
+
+bench-maps: $(STAMP) ## measure engines and scaling anew into data/benchmarks; 20 minutes on two idle cores
 	@$(BIN)/python benchmarks/engines.py
 	@$(BIN)/python benchmarks/scaling.py
 
-bench-quick: $(STAMP) ## try the measurements in 3 minutes; the tables go to _build/benchmarks
+bench-quick: $(STAMP) ## try those of the maps in 3 minutes; the tables go to _build/benchmarks
 	@$(BIN)/python benchmarks/engines.py --quick --output _build/benchmarks/engines.csv
 	@$(BIN)/python benchmarks/scaling.py --quick --output _build/benchmarks/scaling.csv
 
 test: lint ## check style, then run the tests
-	@$(absolute); $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	@$(absolute); $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 test-cluster: $(STAMP) ## run a sweep and notebook 02 on a SLURM that is started here; root on Debian or Ubuntu
 	@$(BIN)/python -m pytest -m cluster tests/cluster
@@ -98,6 +107,7 @@ $(STAMP):
 		$(if $(PIP),,echo "uv did not install the lock: pip does" >&2;) \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q src # each process would compile it anew where Python may not write
 	@touch $(STAMP)
 
 readme: $(STAMP) ## renew the README's result from the open run

@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 import psutil
 
-__all__ = ["MEASUREMENTS", "cpu_seconds", "in_child", "machine", "peak_memory", "resident_memory", "write_table"]
+__all__ = ["MEASUREMENTS", "cpu_seconds", "in_child", "machine", "resident_memory", "watched", "write_table"]
 
 #: Where the tables lie that the book reads.
 MEASUREMENTS = Path(__file__).resolve().parents[1] / "data" / "benchmarks"
@@ -38,7 +38,7 @@ def in_child(task: Callable[..., Any], *arguments: object) -> tuple[Any, float]:
     -------
     result : object
     peak : float
-        Resident memory in MB, see :func:`peak_memory`.
+        Resident memory in MB, see :func:`watched`.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def in_child(task: Callable[..., Any], *arguments: object) -> tuple[Any, float]:
     process = context.Process(target=_return, args=(sender, task, arguments))
     process.start()
     sender.close()
-    peak = peak_memory(process.pid, process.is_alive)
+    _, peak = watched(process.pid, process.is_alive)
     process.join()
     if process.exitcode != 0:
         raise RuntimeError(f"the process that is measured ended with code {process.exitcode}, see above")
@@ -61,28 +61,89 @@ def _return(sender: Connection, task: Callable[..., Any], arguments: tuple) -> N
     sender.send(task(*arguments))
 
 
-def peak_memory(pid: int, runs: Callable[[], bool], interval: float = 0.02) -> float:
-    """Return the peak memory of a process and its children, in MB, when it has ended.
+def watched(pid: int, runs: Callable[[], bool], interval: float = 0.02) -> tuple[float, float]:
+    """Return what a process and all that it starts use until it has ended.
 
     Parameters
     ----------
     pid : int
-        The process.
+        The process, a child of this one.
     runs : callable
-        Tells whether it still runs.
+        Tells whether it still runs, and waits for it when it has ended.
     interval : float
         Seconds between two looks.
 
     Returns
     -------
-    float
-        The largest sum of the resident memory of all of them; what they share counts once for each.
+    seconds : float
+        Processor time, user and system. Of a process that nobody waits for, as the copies of a warm server, what it
+        used after the last look is not in it.
+    peak : float
+        The largest sum of the resident memory of all of them, in MB; what they share counts once for each.
     """
-    peak = 0.0
+    tree = _Tree(pid)
     while runs():
-        peak = max(peak, resident_memory(pid))
+        tree.look()
         time.sleep(interval)
-    return peak
+    tree.look()
+    return tree.seconds, tree.peak
+
+
+class _Tree:
+    """The processes that come from one, those that lost their parent too, and what they have used."""
+
+    def __init__(self, pid: int) -> None:
+        self._top = psutil.Process()
+        self._roots = [psutil.Process(pid)]
+        self._parents, self._own = {}, {}  # as last seen, by process
+        self._waited = {self._top: sum(self._top.cpu_times()[2:4])}  # the time of those that it waited for
+        self._unseen = 0.0  # the time of those that ended since the last look, and was not seen
+        self.peak = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Their processor time up to the last look."""
+        return sum(self._own.values()) + self._unseen
+
+    def look(self) -> None:
+        """Add what was used since the last look."""
+        waited, parents, memory = {self._top: sum(self._top.cpu_times()[2:4])}, {}, 0
+        for process in self._alive():
+            with contextlib.suppress(psutil.NoSuchProcess), process.oneshot():  # it ended meanwhile
+                times, resident, parent = process.cpu_times(), process.memory_info().rss, process.ppid()
+                self._own[process], waited[process] = sum(times[:2]), sum(times[2:4])
+                parents[process] = parent
+                memory += resident
+        self._count_ended(waited)
+        self._waited, self._parents = waited, parents
+        self.peak = max(self.peak, memory / 2**20)
+
+    def _alive(self) -> set[psutil.Process]:
+        """Return those that run; a process that lost its parent is looked for by itself."""
+        found: set[psutil.Process] = set()
+        for process in [*self._roots, *self._waited]:
+            if process not in found and process != self._top:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    found |= {process, *process.children(recursive=True)}
+        return found
+
+    def _count_ended(self, waited: dict[psutil.Process, float]) -> None:
+        """Add what processes used between the last look at them and their end, if somebody waited for them.
+
+        What a process that runs on has waited for grew by the whole time of those that ended below it. What was seen of
+        them, and of those that they waited for, is counted already.
+        """
+        by_pid = {process.pid: process for process in self._waited}
+        counted = dict.fromkeys(waited, 0.0)
+        for process in self._waited.keys() - waited.keys():
+            heir = by_pid.get(self._parents[process])
+            while heir is not None and heir not in waited:
+                heir = by_pid.get(self._parents[heir])
+            if heir is not None:
+                counted[heir] += self._own[process] + self._waited[process]
+        self._unseen += sum(
+            max(0.0, seconds - self._waited.get(process, 0.0) - counted[process]) for process, seconds in waited.items()
+        )
 
 
 def resident_memory(pid: int) -> float:

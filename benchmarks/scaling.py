@@ -70,9 +70,9 @@ def cases(quick: bool) -> dict[str, list[Case]]:
     else:
         base = Case(side=400, years=19, trees=1500, threads=2, workers=0, chunk=100)
         values = {
-            "cells": (200, 800),
-            "years": (1, 5),
-            "trees": (100, 500),
+            "cells": (200, 600, 800),
+            "years": (1, 5, 10),
+            "trees": (100, 500, 1000),
             "threads": (1,),
             "workers": (1, 2),
             "chunk": (50, 200),

@@ -9,14 +9,13 @@ row, stands for their download. Written bytes count the archive's files and the 
 Run ``python benchmarks/whole_job.py`` for the configuration ``virtual-1km`` (about a quarter of an hour on 2 cores; try
 it first with ``-p resolution 0.25``). It writes ``data/benchmarks/whole_job.csv``, or where ``--output`` says; the
 columns are explained beside it. ``--config benchmarks/paper_tenth.yml`` is a tenth of the paper's plateau, from its
-products, and goes to ``data/benchmarks/paper_tenth.csv``.
+products, and goes to ``data/benchmarks/paper_tenth.csv``; ``--config benchmarks/ten_times.yml`` is ten times the cells.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -27,7 +26,7 @@ from pathlib import Path
 import pandas as pd
 import xarray as xr
 import yaml
-from measuring import MEASUREMENTS, peak_memory, write_table
+from measuring import MEASUREMENTS, watched, write_table
 
 from helpers.config import load_config, project_root
 from helpers.runs.files import runs_folder
@@ -47,13 +46,13 @@ def executed(notebook: str, options: Sequence[str], runs: Path, made_up: bool) -
     """
     execute = ["helpers.runs.fetch"] if notebook == FETCH else ["helpers.runs.execute", f"notebooks/{notebook}.ipynb"]
     command = [sys.executable, "-m", *execute, *options]
-    held, used, start = _bytes(runs), _of_children(), time.perf_counter()
+    held, start = _bytes(runs), time.perf_counter()
     folders = (
         {"QTP_RUNS_DIR": str(runs), "QTP_DATA_DIR": str(runs / "archive")} if made_up else {"QTP_RUNS_DIR": str(runs)}
     )
     process = subprocess.Popen(command, cwd=project_root(), env=os.environ | folders)
-    peak = peak_memory(process.pid, lambda: process.poll() is None, interval=0.2)
-    wall, cpu = time.perf_counter() - start, _of_children() - used
+    cpu, peak = watched(process.pid, lambda: process.poll() is None, interval=0.2)
+    wall = time.perf_counter() - start
     if process.returncode:
         raise RuntimeError(f"{notebook} failed, see above: nothing of it is measured")
     return {
@@ -62,12 +61,6 @@ def executed(notebook: str, options: Sequence[str], runs: Path, made_up: bool) -
         "peak_mb": round(peak),
         "written_mb": round((_bytes(runs) - held) / 2**20, 1),
     }
-
-
-def _of_children() -> float:
-    """Return the processor time of all children, and theirs, that have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def _bytes(folder: Path) -> int:
@@ -104,10 +97,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--notebooks", nargs="+", choices=NOTEBOOKS, default=list(NOTEBOOKS), metavar="NAME")
     pair = ("KEY", "VALUE")
     parser.add_argument("-p", dest="parameters", nargs=2, action="append", default=[], metavar=pair)
-    parser.add_argument("--output", type=Path, default=MEASUREMENTS / "whole_job.csv")
+    parser.add_argument("--output", type=Path)
     options = parser.parse_args(given)
-    measure(options.config, options.parameters, options.notebooks, options.output, given)
-    print(pd.read_csv(options.output, comment="#").iloc[:, :12].to_string(index=False))
+    named = Path(options.config).stem if options.config.endswith(".yml") else "whole_job"
+    output = options.output or MEASUREMENTS / f"{named}.csv"
+    measure(options.config, options.parameters, options.notebooks, output, given)
+    print(pd.read_csv(output, comment="#").iloc[:, :12].to_string(index=False))
 
 
 if __name__ == "__main__":

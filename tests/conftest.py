@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -15,12 +15,40 @@ import pytest
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
+from helpers.config import load_config, project_root
+from helpers.runs import warm
+from helpers.runs.files import child_environment
+
 # A slow machine is no wrong result: no test fails for the time it takes, nor for that of drawing its examples.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50)
 settings.load_profile("untimed")
 
 # Estimators on two threads must agree with one; a test machine's own setting must not decide.
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+
+#: Files that take longest, in the order in which they begin: what begins last keeps one worker waiting for another.
+#: The first two need nothing of each other.
+LONGEST = (
+    "book/test_built_book.py",
+    "notebooks/test_sweep_run.py",
+    "notebooks/test_made_up.py",
+    "notebooks/test_execution.py",
+    "notebooks/test_workflow.py",
+    "notebooks/test_reproducible.py",
+    "book/test_executed_only.py",
+    "balance/test_draws.py",
+    "mapforest/test_predict.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first."""
+    here = Path(__file__).parent
+    rank = {here / name: place for place, name in enumerate(LONGEST)}
+    if gone := [str(path) for path in rank if not path.is_file()]:
+        raise pytest.UsageError(f"LONGEST of {__file__} names files that are not there: {', '.join(gone)}")
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +79,7 @@ PARALLEL_STEPS = (
     ["04_rh_and_nep", "06_uncertainty"],
     ["05_comparison", "07_sensitivity", "08_scaling", "09_evidence"],
 )
+CALL = (sys.executable, "-m", "helpers.runs.warm", "call")
 ONCE = {"08_scaling"}  # of no world: run where a book is built
 #: The products of the made-up archive are fine and of three years. Their grid may be coarse: they are read whole.
 MADE_UP = {key: value for key, value in SMALL_FORESTS.items() if key not in ("resolution", "last_year")}
@@ -58,48 +87,55 @@ MADE_UP |= {"resolution": 0.05}
 
 
 @pytest.fixture(scope="session")
-def virtual_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def warm_calls() -> Iterator[dict[str, str]]:
+    """An environment in which ``helpers.runs.warm call`` finds a server that has everything imported."""
+    with warm.server(child_environment()) as named:
+        yield child_environment() | named
+
+
+@pytest.fixture(scope="session")
+def virtual_run(warm_calls: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run of all notebooks in the virtual world: small forests on a coarse grid."""
-    return _once(tmp_path_factory, "virtual", lambda runs: _run_notebooks(runs, "virtual")) / "virtual"
+    make = partial(_run_notebooks, warm_calls, "virtual", SMALL_FORESTS)
+    return _once(tmp_path_factory, "virtual", make) / "virtual"
 
 
 @pytest.fixture(scope="session")
-def open_run(real_data: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def open_run(real_data: None, warm_calls: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same of the real world."""
-    return _once(tmp_path_factory, "open", lambda runs: _run_notebooks(runs, "open")) / "open"
+    return _once(tmp_path_factory, "open", partial(_run_notebooks, warm_calls, "open", SMALL_FORESTS)) / "open"
 
 
 @pytest.fixture(scope="session")
-def made_up_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made_up_run(warm_calls: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same of the paper's products, from files that are made up in their true formats."""
-    run = _once(
-        tmp_path_factory, "made-up", lambda runs: _run_notebooks(runs, "paper-mini", MADE_UP, QTP_DATA_DIR=runs)
-    )
-    return run / "paper-mini"
-
-
-@pytest.fixture(scope="session")
-def made_up_book(made_up_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the pages of that run."""
-    make = partial(_build_book, made_up_run.parent, "paper-mini", MADE_UP)
-    return _once(tmp_path_factory, "made-up-book", make) / "html"
+    make = partial(_run_notebooks, warm_calls, "paper-mini", MADE_UP)
+    return _once(tmp_path_factory, "made-up", make) / "paper-mini"
 
 
 @pytest.fixture(scope="session")
 def virtual_book(virtual_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the pages built from the virtual run; the build stops at the first warning's report."""
     make = partial(_build_book, virtual_run.parent, "virtual", SMALL_FORESTS)
-    return _once(tmp_path_factory, "book", make) / "html"
+    return _once(tmp_path_factory, "book", make) / "virtual"
+
+
+@pytest.fixture(scope="session")
+def made_up_book(made_up_run: Path, virtual_book: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the pages of the made-up run, where that of the virtual one has read the code reference."""
+    make = partial(_build_book, made_up_run.parent, "paper-mini", MADE_UP, virtual_book.parent)
+    _once(tmp_path_factory, "made-up-book", lambda _: make())
+    return virtual_book.parent / "paper-mini"
 
 
 def _build_book(runs: Path, config: str, options: dict[str, object], folder: Path) -> None:
-    """Build the book of a run that the notebooks made."""
-    from helpers.config import load_config
+    """Build the book of a run that the notebooks made, into a folder named as its configuration."""
     from helpers.runs import book
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("QTP_RUNS_DIR", str(runs))
-        book.build(load_config(config, options), folder)
+        first = book.build(load_config(config, options), folder)
+    first.parent.rename(folder / config)
 
 
 def _once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
@@ -114,22 +150,24 @@ def _once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Non
     return folder
 
 
-def _run_notebooks(runs: Path, config: str, settings: dict[str, object] = SMALL_FORESTS, **places: Path) -> None:
-    """Execute the notebooks in their order, as the workflow does; places are folders by their variables."""
-    root = Path(__file__).resolve().parents[1]
+def _run_notebooks(calls: dict[str, str], config: str, settings: dict[str, object], runs: Path) -> None:
+    """Execute the notebooks in their order, as the workflow does."""
     options = ["--config", config, *(part for pair in settings.items() for part in ("-p", *map(str, pair)))]
+    environment = calls | {"QTP_RUNS_DIR": str(runs)}
+    if load_config(config).made_up:
+        environment |= {"QTP_DATA_DIR": str(runs)}
     _compile()
     for names in PARALLEL_STEPS:
-        commands = [
-            [sys.executable, "-m", "helpers.runs.execute", f"notebooks/{name}.ipynb", *options]
+        running = [
+            subprocess.Popen(
+                [*CALL, "helpers.runs.execute", f"notebooks/{name}.ipynb", *options],
+                cwd=project_root(),
+                env=environment,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
             for name in names
             if config != "open" or name not in ONCE
-        ]
-        folders = {name: str(place) for name, place in places.items()}
-        environment = os.environ | folders | {"QTP_RUNS_DIR": str(runs), "PYTHONPATH": str(root / "src")}
-        running = [
-            subprocess.Popen(command, cwd=root, env=environment, stderr=subprocess.PIPE, text=True)
-            for command in commands
         ]
         reports = [process.communicate()[1] for process in running]
         failed = [report for process, report in zip(running, reports, strict=True) if process.returncode]

@@ -17,7 +17,10 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import engines  # noqa: E402
 import measuring  # noqa: E402
+import runs  # noqa: E402
 import scaling  # noqa: E402
+
+from helpers.sweeps.plan import plan, read_sweep  # noqa: E402
 
 TINY = [
     *("--rows", "80", "--rounds", "1", "--trees", "2", "--years", "1", "--side", "40"),
@@ -70,7 +73,7 @@ def test_a_side_that_the_coarse_covariates_do_not_divide_is_refused(capsys):
     assert "expected a multiple of 40" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("script", ["scaling", "whole_job"])
+@pytest.mark.parametrize("script", ["runs", "scaling", "whole_job"])
 def test_a_script_says_what_it_takes(script):
     command = [sys.executable, str(ROOT / "benchmarks" / f"{script}.py"), "--help"]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
@@ -107,3 +110,135 @@ def test_a_map_is_timed_from_a_store(tmp_path):
     case = scaling.Case(side=40, years=2, trees=2, threads=1, workers=0, chunk=20)
     spent = scaling.spent(case, tmp_path / "cube.zarr", tmp_path / "forest.pickle")
     assert spent.keys() == {"wall_seconds", "cpu_seconds", "before_mb"} and spent["wall_seconds"] > 0
+
+
+# A parent that waits for one child, which waits for another; then not for a third, which ends when it is told to.
+FAMILY = """
+import os, signal, time
+
+def end():
+    print(time.process_time(), flush=True)
+    os._exit(0)
+
+def work(seconds):
+    until = time.process_time() + seconds
+    while time.process_time() < until:
+        pass
+
+if os.fork() == 0:
+    if os.fork() == 0:
+        work(0.4)
+        end()
+    os.wait()
+    work(0.2)
+    end()
+os.wait()
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+if os.fork() == 0:
+    work(0.5)
+    print(time.process_time(), flush=True)
+    os.read(0, 1)
+    os._exit(0)
+os.read(0, 1)
+end()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a process does not say for whom it has waited")
+def test_processor_time_is_that_of_all_processes_waited_for_or_not():
+    family = subprocess.Popen([sys.executable, "-c", FAMILY], stdin=-1, stdout=-1, text=True)
+    told: list[float] = []
+
+    def runs_on() -> bool:
+        """Look at it when all have worked, then let it end."""
+        if len(told) == 3:
+            told.append(float(family.communicate("\n\n")[0]))
+        while len(told) < 3:
+            told.append(float(family.stdout.readline()))
+        return family.poll() is None
+
+    seconds, peak = measuring.watched(family.pid, runs_on)
+    assert seconds == pytest.approx(sum(told), abs=0.1) and sum(told) > 1.1
+    assert peak > 5
+
+
+# -- what people wait for --------------------------------------------------------------------------
+
+MAKEFILE = """
+environment:
+\t@test ! -e .venv && mkdir -p .venv src && touch .venv/made src/ahead
+book:
+\t@test -e .venv/made && test -e src/ahead && test ! -e left && test ! -e runs && mkdir runs && touch left runs/left
+test:
+\t@false
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A book that is a Makefile: its targets refuse what an earlier row has left."""
+    root = tmp_path / "checkout"
+    root.mkdir()
+    (root / "Makefile").write_text(MAKEFILE)
+    git = ["git", "-C", str(root), "-c", "user.name=x", "-c", "user.email=x@x"]
+    for command in (["init", "--quiet"], ["add", "Makefile"], ["commit", "--quiet", "-m", "a book"]):
+        subprocess.run([*git, *command], check=True)
+    monkeypatch.setenv("QTP_BOOK_ROOT", str(root))
+    monkeypatch.delenv("QTP_DATA_MIRROR", raising=False)
+    monkeypatch.setattr(runs, "calibration", lambda: 2.0)
+    return root
+
+
+def bench(root: Path, *options: str) -> pd.DataFrame:
+    """Call the script and return its table."""
+    runs.main([*options, "--output", str(root / "runs.csv")])
+    return pd.read_csv(root / "runs.csv", comment="#")
+
+
+def test_each_row_begins_from_the_environment_and_nothing_else(checkout):
+    table = bench(checkout, "--rows", "environment book-virtual", "--repeat", "2")
+    assert table["row"].tolist() == ["environment", "book-virtual"] * 2
+    assert set(table["calibration_seconds"]) == {2.0} and (table["wall_seconds"] >= 0).all()
+    assert len(set(table["commit"])) == 1 and {"processor", "numpy"} <= set(table)
+
+
+def test_only_the_rows_of_its_label_are_replaced(checkout, capsys):
+    for label in ("before", "after", "after"):
+        table = bench(checkout, "--rows", "book-virtual", "--repeat", "1", "--label", label)
+    assert table["label"].tolist() == ["before", "after"]
+    assert "ratio: after by before" in capsys.readouterr().out
+
+
+def test_a_row_that_fails_is_no_measurement_and_the_others_are(checkout, capsys):
+    with pytest.raises(SystemExit, match="a row failed"):
+        bench(checkout, "--rows", "test,book-virtual", "--repeat", "1")
+    assert pd.read_csv(checkout / "runs.csv", comment="#")["row"].tolist() == ["book-virtual"]
+    assert "make test failed" in capsys.readouterr().err
+
+
+def test_a_row_that_is_not_known_is_refused(checkout):
+    with pytest.raises(SystemExit, match="no row books; there are: environment, book-virtual"):
+        runs.main(["--rows", "books"])
+
+
+def test_rows_of_the_open_files_are_left_out_where_no_folder_holds_them(checkout, capsys):
+    assert runs.chosen_rows("book-open test") == ["test"]
+    assert "book-open: not measured, it needs QTP_DATA_MIRROR" in capsys.readouterr().err
+
+
+def test_a_row_that_is_a_fifth_slower_is_marked():
+    one = {"commit": "a", "cpu_seconds": 1.0, "peak_mb": 1.0, "calibration_seconds": 1.0}
+    seconds = {"before": (10.0, 10.0), "now": (12.5, 11.5)}
+    rows = [
+        one | {"label": label, "row": row, "wall_seconds": spent}
+        for label, both in seconds.items()
+        for row, spent in zip(("book-open", "test"), both, strict=True)
+    ]
+    marked = [line for line in runs.report(pd.DataFrame(rows), "now").splitlines() if "SLOWER" in line]
+    assert len(marked) == 1 and "book-open" in marked[0]
+
+
+def test_the_sample_of_the_sweep_is_of_its_cells():
+    sample, whole = plan(read_sweep(runs.SAMPLE)), plan(read_sweep("full-open"))
+    assert {cell.name for cell in sample.cells} <= {cell.name for cell in whole.cells}
+    assert set(sample.stages) <= set(whole.stages) and all(sample.counts().values())

@@ -69,6 +69,17 @@ def test_the_line_finds_the_seconds_of_a_map_and_of_a_million_cells():
     assert (line.intercept, line.slope, line.threads, line.r2) == pytest.approx((1.1, 2.0, 2, 1.0))
 
 
+def test_years_and_trees_have_their_lines():
+    table = pd.DataFrame(
+        [{"factor": "base", "years": 19, "wall_seconds": 40.0}]
+        + [{"factor": "years", "years": years, "wall_seconds": 2.0 + 2 * years} for years in (1, 5)]
+    )
+    line = costs.straight(table, "years")
+    assert (line.intercept, line.slope, line.r2) == pytest.approx((2.0, 2.0, 1.0))
+    bent = costs.straight(table.assign(wall_seconds=[40.0, 4.0, 40.0]), "years")
+    assert bent.r2 < 0.7
+
+
 def test_two_numbers_of_cells_make_no_line():
     assert costs.cost_line(costs.cases(measured().query("cells <= 100_000"))) is None
 
@@ -112,3 +123,45 @@ def test_the_whole_of_the_paper_costs_its_cells_more_than_a_part():
     expected = {"tenth_minutes": "10", "tenth_memory": "2", "tenth_disk": "2", "paper_hours": "1.7", "paper_disk": "20"}
     assert costs.of_paper(tenth) == expected
     assert set(costs.of_paper(tenth.iloc[:0]).values()) == {costs.NOT_MEASURED}
+
+
+def runs() -> pd.DataFrame:
+    """Two rows before and after: after, the machine is half as fast, and the tests take twice the seconds on it."""
+    one = {"commit": "a", "cpu_seconds": 30.0, "peak_mb": 100.0}
+    before = one | {"label": "before", "calibration_seconds": 1.0}
+    after = one | {"label": "after", "calibration_seconds": 2.0}
+    rows = [before | {"row": "test", "wall_seconds": seconds} for seconds in (20.0, 90.0, 10.0)]
+    rows += [after | {"row": "test", "wall_seconds": 40.0}, after | {"row": "environment", "wall_seconds": 7.0}]
+    return pd.DataFrame(rows)
+
+
+def test_what_people_wait_for_is_compared_by_medians_on_a_machine_as_fast():
+    table = costs.compared(runs()).set_index(["row", "label"])
+    assert table.loc[("test", "before"), "wall_seconds"] == 20 and table.loc[("test", "before"), "repeats"] == 3
+    assert table.loc[("test", "after"), ["ratio", "cpu_ratio"]].tolist() == [1.0, 0.5]
+
+
+def test_a_row_that_was_not_measured_before_has_no_ratio():
+    table = costs.compared(runs()).set_index("row")
+    assert np.isnan(table.loc["environment", "ratio"]) and table.index[0] == "environment"
+
+
+def test_ratios_are_to_the_label_that_is_named():
+    table = costs.compared(runs(), against="after").set_index(["row", "label"])
+    assert table.loc[("test", "before"), "ratio"] == 1.0 and table.loc[("environment", "after"), "ratio"] == 1.0
+
+
+def test_waits_have_the_same_names_with_and_without_measurements():
+    full, empty = (costs.of_waits(costs.compared(table)) for table in (runs(), runs().iloc[:0]))
+    assert full.keys() == empty.keys() and set(empty.values()) == {costs.NOT_MEASURED}
+    assert (full["test_first"], full["test_last"], full["test_ratio"]) == ("20", "40", "1.00")
+    assert full["environment_first"] == costs.NOT_MEASURED and full["environment_last"] == "7"
+
+
+def test_ten_times_the_cells_are_told_with_their_memory():
+    row = {"plateau_cells": 28e6, "years": 2, "trees": 100, "wall_seconds": 120.0, "peak_mb": 3072.0}
+    job = pd.DataFrame({"peak_mb": [1024.0, 512.0]})
+    told = costs.of_ten_times(pd.DataFrame([row, row | {"peak_mb": 1024.0}]), job)
+    expected = {"million_cells": "28.0", "years": "2", "trees": "100", "minutes": "4.0", "gigabytes": "3.0"}
+    assert told == {f"ten_{name}": value for name, value in (expected | {"memory": "3.0"}).items()}
+    assert set(costs.of_ten_times(pd.DataFrame([row]).iloc[:0], job).values()) == {costs.NOT_MEASURED}

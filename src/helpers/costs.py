@@ -16,6 +16,7 @@ from helpers.config import project_root
 from helpers.errors import DataError
 
 FACTORS = ("cells", "years", "trees", "threads", "workers", "chunk")
+LINEAR = FACTORS[:3]  #: Factors against which the seconds grow as a line.
 #: The tables, by what they measure: file in ``data/benchmarks/``, the script that makes it, its first columns.
 TABLES = {
     "engines": ("engines.csv", "benchmarks/engines.py", ("forest", "engine", "rows_per_second", "ratio", "peak_mb")),
@@ -24,6 +25,14 @@ TABLES = {
         *("paper_tenth.csv", "benchmarks/whole_job.py --config benchmarks/paper_tenth.yml"),
         ("notebook", "cells", "wall_seconds", "peak_mb", "written_mb"),
     ),
+    "what people wait for": (
+        *("runs.csv", "benchmarks/runs.py"),
+        ("label", "commit", "row", "wall_seconds", "cpu_seconds", "peak_mb", "calibration_seconds"),
+    ),
+    "ten times the cells": (
+        *("ten_times.csv", "benchmarks/whole_job.py --config benchmarks/ten_times.yml"),
+        ("notebook", "plateau_cells", "years", "trees", "wall_seconds", "cpu_seconds", "peak_mb", "written_mb"),
+    ),
     "whole job": ("whole_job.csv", "benchmarks/whole_job.py", ("notebook", "wall_seconds", "cpu_seconds", "peak_mb")),
 }
 #: Areas in million km2: the plateau as in the paper, China, and the land of the Earth.
@@ -31,6 +40,25 @@ REGIONS = {"plateau": 2.56, "China": 9.6, "land of the Earth": 149.0}
 FORESTS = 2  # NPP and Rs
 YEARLY, STATIC, BYTES = 5, 3, 4  # covariates of Eqs. 1 and 2 with and without years; bytes of a float32
 NOT_MEASURED = "(not measured)"
+SLOWER = 1.2  #: A ratio above it is no accident of the machine.
+#: What ``make bench`` measures, by row of its table.
+WAITS = {
+    "environment": "environment from the lock",
+    "book-virtual": "make book, virtual",
+    "book-open": "make book, open",
+    "job-1km": "notebooks 01 to 05 at 1 km",
+    "sweep-full-open": "sweep full-open",
+    "test": "make test",
+}
+
+
+@dataclass(frozen=True)
+class Straight:
+    """A straight line through the seconds of a factor's values: ``intercept + slope * value``."""
+
+    intercept: float  #: Seconds that a map costs whatever the factor.
+    slope: float  #: Seconds for one more cell, year or tree.
+    r2: float  #: Share of the variance of the seconds that the line explains.
 
 
 @dataclass(frozen=True)
@@ -115,10 +143,23 @@ def of_factor(table: pd.DataFrame, factor: str) -> pd.DataFrame:
     return table[table["factor"].isin(["base", factor])].sort_values(factor, ignore_index=True)
 
 
-def cost_line(table: pd.DataFrame) -> CostLine | None:
-    """Fit a line through the seconds of :func:`cases` against the cells, by least squares.
+def straight(table: pd.DataFrame, factor: str) -> Straight | None:
+    """Fit a line through the seconds of :func:`cases` against the values of a factor, by least squares.
 
-    None comes back where fewer than three numbers of cells were measured.
+    None comes back where fewer than three values were measured.
+    """
+    varied = of_factor(table, factor)
+    if varied[factor].nunique() < 3:
+        return None
+    amount, seconds = varied[factor].to_numpy(float), varied["wall_seconds"].to_numpy()
+    slope, intercept = np.polyfit(amount, seconds, 1)
+    rest = seconds - intercept - slope * amount
+    r2 = 1 - rest @ rest / np.sum((seconds - seconds.mean()) ** 2)
+    return Straight(float(intercept), float(slope), float(r2))
+
+
+def cost_line(table: pd.DataFrame) -> CostLine | None:
+    """Return the line through the cells, :func:`straight`, for a million cells in one year.
 
     Examples
     --------
@@ -128,15 +169,11 @@ def cost_line(table: pd.DataFrame) -> CostLine | None:
     >>> round(line.intercept, 6), round(line.slope, 6), round(line.r2, 6)
     (1.0, 2.0, 1.0)
     """
-    varied = of_factor(table, "cells")
-    if varied["cells"].nunique() < 3:
+    line, varied = straight(table, "cells"), of_factor(table, "cells")
+    if line is None:
         return None
-    amount = (varied["cells"] * varied["years"]).to_numpy() / 1e6
-    seconds = varied["wall_seconds"].to_numpy()
-    slope, intercept = np.polyfit(amount, seconds, 1)
-    rest = seconds - intercept - slope * amount
-    r2 = 1 - rest @ rest / np.sum((seconds - seconds.mean()) ** 2)
-    return CostLine(float(intercept), float(slope), int(varied["threads"].iloc[0]), float(r2))
+    years, threads = (int(varied[name].iloc[0]) for name in ("years", "threads"))
+    return CostLine(line.intercept, 1e6 * line.slope / years, threads, line.r2)
 
 
 def projection(line: CostLine, cores: int, years: int = 19) -> pd.DataFrame:
@@ -167,6 +204,54 @@ def projection(line: CostLine, cores: int, years: int = 19) -> pd.DataFrame:
     ).reset_index(names="region")
 
 
+def compared(runs: pd.DataFrame, against: str | None = None) -> pd.DataFrame:
+    """Return medians by row and label of the table ``what people wait for``, and their ratios to another label.
+
+    ``against`` is the label that the others are divided by; the first in the table if it is None. ``ratio`` is of the
+    seconds on the clock and ``cpu_ratio`` of those of processors, each divided by the seconds of the calibration loop
+    first, since a machine is not equally fast at all times. Both are missing where the row was not measured under that
+    label.
+
+    Examples
+    --------
+    >>> one = {"row": "test", "commit": "a", "cpu_seconds": 9.0, "peak_mb": 1.0}
+    >>> before = one | {"label": "before", "wall_seconds": 10.0, "calibration_seconds": 1.0}
+    >>> after = one | {"label": "after", "wall_seconds": 12.0, "calibration_seconds": 1.5}
+    >>> compared(pd.DataFrame([before, after]))["ratio"].tolist()
+    [1.0, 0.8]
+    """
+    seconds = ["wall_seconds", "cpu_seconds", "peak_mb", "calibration_seconds"]
+    groups = runs.groupby(["row", "label"], sort=False)
+    table = groups[seconds].median().assign(repeats=groups.size(), commit=groups["commit"].last()).reset_index()
+    labels = list(dict.fromkeys(runs["label"]))
+    table["label"] = pd.Categorical(table["label"], labels)
+    rank = {row: place for place, row in enumerate(WAITS)}
+    table = table.sort_values("row", key=lambda rows: rows.map(rank), kind="stable", ignore_index=True)
+    reference = table[table["label"] == (against or next(iter(labels), ""))].set_index("row")
+    for ratio, name in (("ratio", "wall_seconds"), ("cpu_ratio", "cpu_seconds")):
+        own = table[name] / table["calibration_seconds"]
+        other = table["row"].map(reference[name] / reference["calibration_seconds"]).astype(float)
+        table[ratio] = (own / other).round(3)
+    return table[["row", "label", "commit", "repeats", *seconds, "ratio", "cpu_ratio"]]
+
+
+def of_waits(table: pd.DataFrame) -> dict[str, str]:
+    """Return, as text by glued name, what the first and the last label of :func:`compared` took, and their ratio."""
+    labels = list(table["label"].cat.categories)
+    named = {}
+    for row in WAITS:
+        own = table[table["row"] == row].set_index("label")
+        first, last = (own["wall_seconds"].get(labels[place]) if labels else None for place in (0, -1))
+        ratio = own["ratio"].get(labels[-1]) if len(labels) > 1 else None
+        name = row.replace("-", "_")
+        named |= {
+            f"{name}_first": _text(first, ",.0f"),
+            f"{name}_last": _text(last, ",.0f"),
+            f"{name}_ratio": _text(ratio, ".2f"),
+        }
+    return named
+
+
 #: Cells of the paper's box, 73-105 E, 25.99-40 N, at 0.01 degree.
 PAPER_CELLS = 3200 * 1401
 
@@ -191,6 +276,18 @@ def of_paper(tenth: pd.DataFrame) -> dict[str, str]:
     return {name: _text(value if len(notebooks) else None, ".2g") for name, value in known.items()}
 
 
+def of_ten_times(tried: pd.DataFrame, job: pd.DataFrame) -> dict[str, str]:
+    """Return what ten times the cells took, as text by glued name; words where they were not tried.
+
+    The tables are ``ten times the cells`` and the ``whole job``, whose peak memory the other is divided by.
+    """
+    known = {"million_cells": (tried["plateau_cells"].max() / 1e6, ".1f"), "years": (tried["years"].max(), ".0f")}
+    known |= {"trees": (tried["trees"].max(), ".0f"), "minutes": (tried["wall_seconds"].sum() / 60, ".1f")}
+    known |= {"gigabytes": (tried["peak_mb"].max() / 1024, ".1f")}
+    known |= {"memory": (tried["peak_mb"].max() / job["peak_mb"].max() if len(job) else np.nan, ".1f")}
+    return {f"ten_{name}": _text(value if len(tried) else None, form) for name, (value, form) in known.items()}
+
+
 def numbers(engines: pd.DataFrame, table: pd.DataFrame, job: pd.DataFrame, cores: int) -> dict[str, str]:
     """Return the numbers that the page on scaling shows, as text by glued name; words where one was not measured.
 
@@ -212,7 +309,6 @@ def numbers(engines: pd.DataFrame, table: pd.DataFrame, job: pd.DataFrame, cores
         "intercept": _text(known.intercept, ".1f"),
         "slope": _text(known.slope, ".2g"),
         "core_seconds": _text(known.slope * known.threads, ".2g"),
-        "r2": _text(known.r2, ".3f"),
     }
     for row in projection(known, cores).to_dict("records"):
         region = row.pop("region").split()[-1].lower()
@@ -229,6 +325,9 @@ def numbers(engines: pd.DataFrame, table: pd.DataFrame, job: pd.DataFrame, cores
             f"{factor}_seconds": _text(growth["wall_seconds"], ".2g"),
             f"{factor}_memory": _text(growth["peak_mb"], ".2f"),
         }
+    for factor in LINEAR:
+        fitted = straight(table, factor)
+        named[f"{factor}_r2"] = _text(fitted.r2 if fitted else None, ".3f")
     return named
 
 

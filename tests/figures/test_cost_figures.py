@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.costs import CostLine
-from helpers.figures.costs import cost_by_factor, engine_speeds, memory_against_cells, notebook_costs
+from helpers.figures.costs import cost_by_factor, engine_speeds, memory_against_cells, notebook_costs, waits
 
 BASE = {"cells": 100_000, "years": 10, "trees": 1500, "threads": 2, "workers": 0, "chunk": 100}
 
@@ -59,25 +58,48 @@ def test_an_engine_that_is_missing_for_a_forest_leaves_its_row_empty():
 
 
 def test_only_the_factors_that_were_varied_have_a_panel():
-    found = panels(cost_by_factor(cases(), None))
+    found = panels(cost_by_factor(cases()))
     assert list(found) == ["thousand cells", "threads of one process", "worker processes, one thread each"]
 
 
 def test_seconds_stand_above_their_cells():
-    axes = panels(cost_by_factor(cases(), None))["thousand cells"]
+    axes = panels(cost_by_factor(cases()))["thousand cells"]
     clock = next(line for line in axes.lines if line.get_label() == "on the clock")
     assert np.allclose([clock.get_xdata(), clock.get_ydata()], [[100, 400], [1, 4]])
 
 
 def test_the_case_without_a_cluster_is_no_case_of_workers():
-    axes = panels(cost_by_factor(cases(), None))["worker processes, one thread each"]
+    axes = panels(cost_by_factor(cases()))["worker processes, one thread each"]
     assert all(list(line.get_xdata()) == [2] for line in axes.lines)
 
 
-def test_the_line_begins_at_its_intercept():
-    axes = panels(cost_by_factor(cases(), CostLine(0.5, 1.0, 2, 1.0)))["thousand cells"]
-    drawn = [line.get_ydata() for line in axes.lines if line.get_marker() == "None"]
-    assert np.allclose(drawn, [[0.5, 4.5]])
+@pytest.mark.parametrize(("factor", "below", "shown"), [("cells", "thousand cells", 1e-3), ("trees", "trees", 1)])
+def test_a_line_goes_through_three_sizes_and_begins_at_its_intercept(factor, below, shown):
+    rows = [("base", 1000), (factor, 2000), (factor, 4000)]
+    base = cases().iloc[0].to_dict()
+    table = pd.DataFrame([base | {"factor": name, factor: size} for name, size in rows])
+    table["wall_seconds"] = [1.5, 2.5, 4.5]
+    (drawn,) = [line for line in panels(cost_by_factor(table))[below].lines if line.get_marker() == "None"]
+    assert np.allclose([drawn.get_xdata(), drawn.get_ydata()], [[0, 4000 * shown], [0.5, 4.5]])
+
+
+def test_two_sizes_have_no_line():
+    axes = panels(cost_by_factor(cases()))["thousand cells"]
+    assert all(line.get_marker() != "None" for line in axes.lines)
+
+
+def waited() -> pd.DataFrame:
+    """The tests before and after, the environment after alone."""
+    rows = [("test", "before", 600.0, 1.0), ("environment", "after", 30.0, np.nan), ("test", "after", 300.0, 0.456)]
+    table = pd.DataFrame(rows, columns=["row", "label", "wall_seconds", "ratio"])
+    return table.assign(label=pd.Categorical(table["label"], ["before", "after"]))
+
+
+def test_each_row_has_its_minutes_and_its_ratio_to_the_first():
+    (axes,) = waits(waited()).axes
+    assert sorted(bar.get_width() for bar in axes.patches) == [0.5, 5, 10]
+    assert [text.get_text() for text in axes.texts if text.get_text()] == ["0.46 x"]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["make test", "environment from the lock"]
 
 
 def test_memory_is_drawn_beside_the_size_of_the_cube():
@@ -95,7 +117,8 @@ def test_each_notebook_has_its_minutes_and_its_memory():
     ("draw", "table", "column"),
     [
         (engine_speeds, engines(), "ratio"),
-        (lambda table: cost_by_factor(table, None), cases(), "slowest"),
+        (cost_by_factor, cases(), "slowest"),
+        (waits, waited(), "ratio"),
         (memory_against_cells, cases(), "cube_mb"),
         (notebook_costs, job(), "cpu_seconds"),
     ],

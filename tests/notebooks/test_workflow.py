@@ -9,11 +9,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
 
+from helpers.runs import warm
 from helpers.runs.steps import STEPS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,6 +56,15 @@ def stale(checkout: Path, **settings: object) -> list[str]:
     done = snakemake(checkout, "--dry-run", "--quiet", "host", "reason", **settings)
     assert done.returncode == 0, done.stderr
     return [name for name in NAMES if f"rule notebook_{name}:" in done.stdout + done.stderr]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _warm(warm_calls: dict[str, str]) -> Iterator[None]:
+    """Let the notebooks of a workflow begin with everything imported, as make does."""
+    with pytest.MonkeyPatch.context() as patch:
+        if warm.ADDRESS in warm_calls:
+            patch.setenv(warm.ADDRESS, warm_calls[warm.ADDRESS])
+        yield
 
 
 @pytest.fixture(scope="module")

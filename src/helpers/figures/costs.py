@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from helpers.config import NPP_PREDICTORS, RS_PREDICTORS
-from helpers.costs import CostLine, of_factor
+from helpers.costs import LINEAR, WAITS, of_factor, straight
 from helpers.figures.style import INK, OURS, QUIET, SECOND, blank, name_rows, panel_grid, require_columns, styled
 
 _COST = ["wall_seconds", "fastest", "slowest", "cpu_seconds"]
@@ -46,11 +46,11 @@ def engine_speeds(engines: pd.DataFrame) -> Figure:
 
 
 @styled
-def cost_by_factor(table: pd.DataFrame, line: CostLine | None) -> Figure:
+def cost_by_factor(table: pd.DataFrame) -> Figure:
     """Draw seconds on the clock and of processors against each factor that was varied, all else as in the base case.
 
-    Bars reach from the fastest to the slowest round. The table is that of :func:`helpers.costs.cases`, and the line,
-    drawn through the cells, that of :func:`helpers.costs.cost_line`.
+    Bars reach from the fastest to the slowest round. The table is that of :func:`helpers.costs.cases`. Through cells,
+    years and trees goes the line of :func:`helpers.costs.straight`.
     """
     require_columns(table, ["factor", *_AXES, *_COST], "cost_by_factor")
     factors = [factor for factor in _AXES if (table["factor"] == factor).any()] or ["cells"]
@@ -58,11 +58,10 @@ def cost_by_factor(table: pd.DataFrame, line: CostLine | None) -> Figure:
     figure, panels = panel_grid(2.4 * -(-len(factors) // 3), [""] * len(factors), columns)
     for axes, factor in zip(panels, factors, strict=True):
         _cost_panel(axes, of_factor(table, factor), factor)
-        if factor == "cells" and line is not None:
-            own = of_factor(table, factor)
-            ends = np.array([0, own["cells"].max()])
-            seconds = line.intercept + line.slope * ends * own["years"].iloc[0] / 1e6
-            axes.plot(ends / 1e3, seconds, color=INK, linewidth=0.9)
+        if factor in LINEAR and (line := straight(table, factor)):
+            ends = np.array([0, of_factor(table, factor)[factor].max()])
+            shown = ends / 1e3 if factor == "cells" else ends
+            axes.plot(shown, line.intercept + line.slope * ends, color=INK, linewidth=0.9)
     for axes in panels[::columns]:
         axes.set_ylabel("seconds")
     panels[0].legend(loc="upper left")
@@ -105,6 +104,30 @@ def notebook_costs(job: pd.DataFrame) -> Figure:
     right.set_xlabel("peak memory [GB]")
     for axes in (left, right):
         name_rows(axes, [name.replace("_", " ") for name in job["notebook"]])
+    return figure
+
+
+@styled
+def waits(table: pd.DataFrame) -> Figure:
+    """Draw the minutes of each row of ``make bench`` under each of its labels, and their ratio to the first.
+
+    The table is that of :func:`helpers.costs.compared`.
+    """
+    require_columns(table, ["row", "label", "wall_seconds", "ratio"], "waits")
+    labels, rows = list(table["label"].cat.categories), list(dict.fromkeys(table["row"]))
+    figure = blank(0.8 + len(rows) * (0.15 + 0.2 * len(labels)), 6.5)
+    axes = figure.add_subplot(xlabel="minutes; x: by the first", xscale="log")
+    height = 0.8 / len(labels)
+    for place, label in enumerate(labels):
+        own = table[table["label"] == label]
+        where = [rows.index(row) - 0.4 + (place + 0.5) * height for row in own["row"]]
+        colour = QUIET if place == 0 else OURS if place == len(labels) - 1 else SECOND
+        drawn = axes.barh(where, own["wall_seconds"] / 60, 0.9 * height, color=colour, label=label)
+        words = [f"{ratio:.2f} x" if place and np.isfinite(ratio) else "" for ratio in own["ratio"]]
+        axes.bar_label(drawn, words, padding=3, fontsize=8)
+    axes.margins(x=0.15)
+    name_rows(axes, [WAITS.get(row, row) for row in rows])
+    axes.legend(loc="best")
     return figure
 
 
