@@ -67,9 +67,12 @@ class ShownDirective(SphinxDirective):
         group = nodes.tgroup(cols=len(record["head"]))
         group += [nodes.colspec(colwidth=1) for _ in record["head"]]
         classes = [["number"] if numeric else ["words"] for numeric in record["numeric"]]
-        for part, rows in ((nodes.thead(), [record["head"]]), (nodes.tbody(), record["rows"])):
-            part += [_row(row, classes) for row in rows]
-            group += part
+        head, body = nodes.thead(), nodes.tbody()
+        if record["groups"]:
+            head += _groups(record["groups"])
+        head += _row(record["head"], classes)
+        body += [_row(row, classes) for row in record["rows"]]
+        group += [head, body]
         table += group
         self._name(table)
         return [nodes.container("", table, self._links(record), classes=["shown-table"])]
@@ -121,6 +124,14 @@ def _row(cells: list[str], classes: list[list[str]]) -> nodes.row:
     row = nodes.row()
     for text, kind in zip(cells, classes, strict=True):
         row += nodes.entry("", nodes.paragraph("", text), classes=kind)
+    return row
+
+
+def _groups(groups: list[list[Any]]) -> nodes.row:
+    """Return the row of heads that stand over several columns."""
+    row = nodes.row()
+    for words, span in groups:
+        row += nodes.entry("", nodes.paragraph("", words), morecols=span - 1, classes=["group"])
     return row
 
 

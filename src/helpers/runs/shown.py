@@ -95,7 +95,7 @@ def shown_figure(record: Mapping[str, Any], png: bytes) -> Shown:
 
 def shown_table(record: Mapping[str, Any], table: Lettered) -> Shown:
     """Return a table with its record, which takes heads and rows from it."""
-    content = {"head": table.head, "numeric": table.numeric, "rows": table.rows}
+    content = {"head": table.head, "numeric": table.numeric, "rows": table.rows, "groups": table.groups}
     return Shown({**record, **content}, table.to_html(record["caption"]))
 
 
