@@ -150,8 +150,18 @@ def number_by_notebook(app: Any, env: Any) -> list[str]:
     return []
 
 
+def print_signs(app: Any, page: nodes.document, name: str) -> None:
+    """Give numbers of the run in the prose a true minus sign, as figures and tables have it."""
+    for number in page.findall(nodes.inline):
+        if "pasted-text" in number["classes"]:
+            for text in list(number.findall(nodes.Text)):
+                signed = re.sub(r"(?<![\w)])-(?=[\d.])", "\N{MINUS SIGN}", text)
+                text.parent.replace(text, nodes.Text(signed))
+
+
 def setup(app: Any) -> dict[str, bool]:
     """Number when Sphinx has counted all pages, in whatever process they were read."""
     app.add_directive("shown", ShownDirective)
     app.connect("env-get-updated", number_by_notebook, priority=900)
+    app.connect("doctree-resolved", print_signs)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

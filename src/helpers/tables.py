@@ -78,7 +78,8 @@ def lettered(table: pd.DataFrame) -> Lettered:
 
 def own_and_common(budget: pd.DataFrame) -> pd.DataFrame:
     """Return a table of :func:`helpers.balance.budgets.budget_table` with heads over its two kinds of area."""
-    parts = {"": [name for name in ("quantity", "product", "years") if budget[name].astype(str).nunique() > 1]}
+    telling = [name for name in ("quantity", "product", "years") if len(set(budget[name])) > 1]
+    parts = {"": telling}
     parts["over its own valid cells"] = ["mean_gC_m2_yr", "total_TgC_yr", "valid_area_Mkm2"]
     parts["over the cells that all have"] = ["common_mean_gC_m2_yr", "common_total_TgC_yr", "common_area_Mkm2"]
     heads = [(over, name) for over, names in parts.items() for name in names]
@@ -86,7 +87,7 @@ def own_and_common(budget: pd.DataFrame) -> pd.DataFrame:
 
 
 def schemes_by_model(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return scores of :func:`mapforest.validation.validate`, a row per scheme, the metrics of each model side by side."""
+    """Return scores of :func:`mapforest.validation.validate`: a row per scheme, the models beside each other."""
     shown = scores[scores["metric"].isin(("r2_explained", "r", "rmse", "pbias"))]
     unit = shown["metric"].map({"rmse": "_", "pbias": "_percent"}).fillna("")
     shown = shown.assign(metric=shown["metric"] + unit.where(unit != "_", "_" + shown["unit"]))
@@ -103,7 +104,10 @@ def products_as_rows(table: pd.DataFrame) -> pd.DataFrame:
     """
     units = ["" if unit in ("1", "") or pd.isna(unit) else f"_{unit}" for unit in table["unit"]]
     names = [metric.lower() + unit for metric, unit in zip(table["metric"], units, strict=True)]
-    turned = table.drop(columns=["metric", "unit"]).T.set_axis(names, axis="columns").infer_objects()
+    turned = table.drop(columns=["metric", "unit"]).T.set_axis(names, axis="columns")
+    turned = turned.apply(
+        lambda values: values if values.name == "years" else pd.to_numeric(values.replace("", np.nan))
+    )
     of_paper = turned.index.str.startswith("paper_")
     turned.insert(0, "product", [product_name(key.removeprefix("paper_")) for key in turned.index])
     if of_paper.any():
