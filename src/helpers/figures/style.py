@@ -42,6 +42,8 @@ SINK, SOURCE = "#01665e", "#8c510a"
 OURS, OTHERS, SITES = "#0072b2", "#9cb8c9", "#d55e00"
 #: Colours of the one bar that the others are compared with, and of a second series beside ours.
 STRONG, SECOND = "#0b5d4a", "#e69f00"
+#: The colour of what breaks a limit or misses a truth.
+BAD = "#aa3377"
 #: Greys: of an area behind the data, of a line that joins two marks, of what is not the subject.
 SHADE, LINK, QUIET = "#e3e3e3", "#c9c9c9", "#7a7a7a"
 #: The mark of a value from elsewhere: the paper's, or the truth.
