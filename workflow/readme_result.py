@@ -13,7 +13,7 @@ import pandas as pd
 from PIL import Image
 
 from helpers.balance.draws import SOURCES
-from helpers.balance.verdict import rounded, verdict
+from helpers.balance.verdict import headline, rounded, verdict
 from helpers.config import load_config, project_root
 from helpers.names import choice_name, source_name
 from helpers.runs.files import runs_folder, written_whole
@@ -53,20 +53,20 @@ def result_block(
     implied = float(paper["nep_mean"]) * float(paper["area"])
     nep = budget_uncertainty.set_index(["scenario", "part", "quantity"]).loc[("main", "region", "NEP")]
     said = verdict(nep["low_gC_m2_yr"], nep["high_gC_m2_yr"], nep["sink_probability"], nep["level"], "the plateau")
-    spread = nep["sd_gC_m2_yr"] * nep["valid_area_Mkm2"]
-    low, high = (rounded(nep[f"total_{end}_TgC_yr"], spread) for end in ("low", "high"))
+    told = headline(budget_uncertainty)
+    low, high, ours = (told[f"nep_total{end}"] for end in ("_low", "_high", ""))
     alone = variance_sources[variance_sources["source"].isin(SOURCES)].nlargest(2, "nep_sd_gC_m2_yr")
     first, second = (f"{source_name(row.source)} ({row.nep_sd_gC_m2_yr:.0f})" for row in alone.itertuples())
-    chain, ours = estimates["nep_total_TgC_yr"].iloc[[0, -1]]
+    chain = rounded(estimates["nep_total_TgC_yr"].iloc[0], nep["sd_gC_m2_yr"] * nep["valid_area_Mkm2"])
     area, sd = nep["valid_area_Mkm2"], nep["sd_gC_m2_yr"]
     result = [
         f"**With these data {said.sentence}.**",
         f"The balance of the plateau lies between about {low:+.0f} and {high:+.0f} Tg C a year (plus is a sink),",
-        f"over {area:.2f} million km². Of its standard deviation, {sd:.0f} g C m⁻² a year, the largest sources alone",
+        f"with an estimate of {ours:+.0f}, over {area:.2f} million km². Of its standard deviation, {sd:.0f} g C m⁻² a year, the largest sources alone",
         f"are {first} and {second}.",
         _of_one_place("NPP", influence_npp),
         _of_one_place("Rs", influence_rs),
-        f"The paper's chain on open data gives {chain:+.0f} Tg C, and {ours:+.0f} once records that contradict their",
+        f"The paper's chain on open data gives about {chain:+.0f} Tg C, and {ours:+.0f} once records that contradict their",
         "coordinates or repeat others are left out, the forests train on the sites that predict held-back ones best,",
         "and the chain's biases are corrected.",
         *_of_the_sweep(sweep),

@@ -1,6 +1,6 @@
 """The names that figures and tables show, and their units: the one place where a key of the code becomes words.
 
-Land-cover classes have their words in :data:`helpers.data.land_cover.IGBP_CLASSES`; a map has its units in its
+A column of a table has its unit at the end of its key, such as ``mean_gC_m2_yr``: :func:`split_unit`. Land-cover classes have their words in :data:`helpers.data.land_cover.IGBP_CLASSES`; a map has its units in its
 attributes.
 """
 
@@ -15,7 +15,11 @@ T = TypeVar("T")
 FLUX_UNITS = "g C m-2 yr-1"
 TOTAL_UNITS = "Tg C yr-1"
 #: Units, by the codes that tables have in their headers and in their column ``unit``.
-UNITS = {"gC_m2_yr": FLUX_UNITS, "ln_gC_m2_yr": "ln(g C m-2 yr-1)", "percent": "%"}
+UNITS = {
+    **{"gC_m2_yr": FLUX_UNITS, "ln_gC_m2_yr": "ln(g C m-2 yr-1)", "TgC_yr": TOTAL_UNITS, "TgC_yr2": "Tg C yr-2"},
+    **{"Mkm2": "million km2", "km": "km", "percent": "%", "seconds": "s", "mb": "MB", "GB": "GB"},
+}
+NO_BREAK = "\N{NO-BREAK SPACE}"
 
 _PREDICTORS = {
     "srad": "shortwave radiation",
@@ -23,7 +27,11 @@ _PREDICTORS = {
     "npp_modis": "NPP of MODIS",
     "soc": "soil organic carbon",
 }
-_PRODUCTS = {"random_forest": "Random forest", "miami": "Miami", "raich": "Raich 2002"}
+_PRODUCTS = {
+    **{"random_forest": "Random forest", "miami": "Miami", "raich": "Raich 2002"},
+    **{"random_forest_out_of_bag": "Random forest, out of bag", "mean_of_products": "mean of the products"},
+    **{"mean_of_three": "mean of the three", "difference_percent": "forest better than the mean by [%]"},
+}
 _SCHEMES = {
     "random": "random folds",
     "site": "leave site out",
@@ -42,7 +50,38 @@ _SOURCES = {
 }
 _METRICS = {"r": "correlation r", "r2_explained": "R², share explained", "rmse": "RMSE", "pbias": "PBIAS"}
 _METRIC_UNITS = {"r": "1", "r2_explained": "1", "pbias": "percent"}  # RMSE has the unit of its target
-_SHORT = {"npp": "NPP", "rs": "Rs", "rh": "Rh", "soc": "SOC", "2500m": "2500 m", "3000m": "3000 m"}
+_QUANTITIES = {"npp": "NPP", "rs": "Rs", "rh": "Rh", "nep": "NEP", "gpp": "GPP", "reco": "Reco", "rs_rh": "Rs and Rh"}
+_SITE_CHOICES = {
+    **{"region": "the region", "surroundings": "its surroundings"},
+    **{"rows": "each record", "site_mean": "mean of a site", "site_median": "median of a site"},
+}
+#: Heads of columns whose key, with spaces, says too little; without units.
+_HEADINGS = {
+    **{"n": "records", "n_rows": "rows", "n_sites": "sites", "n_records": "records", "n_draws": "draws"},
+    **{"n_years": "years", "n_left_out": "years left out", "n_npp": "rows of NPP", "n_rs": "rows of Rs"},
+    **{"n_trees": "trees", "n_region": "in the region", "n_surroundings": "in its surroundings"},
+    **{"sites_region": "sites in the region", "mean_region": "mean in the region", "variable": "flux"},
+    **{"meaning": "what it is", "excluded": "left out", "republication_of": "repeats", "wrongly_left_out": "left out wrongly"},
+    **{"valid_area": "area", "common_area": "area", "common_mean": "mean", "common_total": "total"},
+    **{"r2": "R²", "r2_explained": "R²", "r": "r", "rmse": "RMSE", "pbias": "PBIAS", "mape": "MAPE"},
+    **{"recalibrated_coverage": "coverage, recalibrated", "recalibrated_mean_width": "width, recalibrated"},
+    **{"mean_width": "width", "wasserstein": "W", "median": "median distance", "kind": "distances from"},
+    **{"inside_share": "area inside", "usable_share": "usable area", "median_density": "density inside"},
+    **{"class_without_site_share": "area of classes without a site", "training_domain": "sites of"},
+    **{"aggregation": "a row is", "chosen": "ours", "of_the_run": "the run's", "gain": "gain"},
+    **{"map_mean": "mean of the map", "mean_without": "mean without", "change": "change of the mean"},
+    **{"npp_sd": "sd of NPP", "rh_sd": "sd of Rh", "nep_sd": "sd of NEP", "nep_variance_share": "share of the variance"},
+    **{"sd": "sd", "residual_sd": "sd of residuals", "sink_probability": "draws that are sinks"},
+    **{"sink_share": "sinks", "sink_share_without": "sinks without it", "breach_share": "in breach", "breach_of": "of the"},
+    **{"nep_total": "total NEP", "nep_change": "change of the total", "interval_score": "interval score"},
+    **{"missing": "without a predictor", "land": "land", "valid": "valid", "filled": "could be filled"},
+    **{"sen_slope": "slope", "p_value": "p", "partition_ratio": "ratio of the two ways", "nep_inside": "NEP in the interval"},
+    **{"mod17a3": "MOD17A3", "where": "judged in", "agrees": "agree?", "holds": "holds?", "read": "what was read"},
+    **{"rows_per_second": "rows per second", "ratio": "times as fast", "cpu_ratio": "by processor time"},
+    **{"wall": "time", "cpu": "processor time", "peak": "peak memory", "written": "written", "cube": "cube"},
+    **{"seconds_before_first_row": "s before the first row", "million_cells": "million cells"},
+}
+_SHORT = {"npp": "NPP", "rs": "Rs", "rh": "Rh", "nep": "NEP", "gpp": "GPP", "reco": "Reco", "soc": "SOC", "2500m": "2500 m", "3000m": "3000 m"}
 
 
 def pretty_units(units: str) -> str:
@@ -76,6 +115,63 @@ def with_units(name: str, units: str) -> str:
 def source_to_sink(units: str) -> str:
     """Return the label of an axis of NEP, which says on which side the source is and on which the sink."""
     return f"← source     {with_units('NEP', units)}     sink →"
+
+
+def split_unit(column: str) -> tuple[str, str]:
+    """Return a column's key without its unit, and the unit's own key of :data:`UNITS`; that is empty without one.
+
+    Examples
+    --------
+    >>> split_unit("total_low_TgC_yr"), split_unit("sink_share"), split_unit("TgC_yr")
+    (('total_low', 'TgC_yr'), ('sink_share', ''), ('', 'TgC_yr'))
+    """
+    for unit in sorted(UNITS, key=len, reverse=True):
+        if column == unit or column.endswith(f"_{unit}"):
+            return column.removesuffix(unit).removesuffix("_"), unit
+    return column, ""
+
+
+def heading(column: str) -> str:
+    """Return the head of a table's column: words, and units that no line break divides.
+
+    Examples
+    --------
+    >>> heading("common_mean_gC_m2_yr").replace(NO_BREAK, "_"), heading("npp_mtry"), heading("conflict")
+    ('mean [g_C_m⁻²_yr⁻¹]', 'NPP mtry', 'conflict')
+    """
+    key, unit = split_unit(column)
+    words = _HEADINGS.get(key) or choice_name(key)
+    return with_units(words, UNITS[unit].replace(" ", NO_BREAK)) if unit else words
+
+
+def value_in_words(column: str, value: str) -> str:
+    """Return a text of a table as words, where it is a key of the code; any other text stays as it is.
+
+    Examples
+    --------
+    >>> value_in_words("covariate", "srad"), value_in_words("flux", "npp"), value_in_words("scheme", "knndm")
+    ('shortwave radiation', 'NPP', 'distance-matched (kNNDM)')
+    >>> value_in_words("unit", "gC_m2_yr").replace(NO_BREAK, "_"), value_in_words("reason", "as read")
+    ('g_C_m⁻²_yr⁻¹', 'as read')
+    """
+    words = {
+        **dict.fromkeys(("covariate", "predictor"), predictor_name),
+        **dict.fromkeys(("variable", "flux", "quantity", "forest"), lambda key: _QUANTITIES.get(key.lower(), key)),
+        **dict.fromkeys(("training_domain", "aggregation"), lambda key: _SITE_CHOICES.get(key, key)),
+        **dict.fromkeys(("parameter", "term"), lambda key: " × ".join(map(choice_name, key.split(" x ")))),
+        "unit": lambda key: pretty_units(UNITS.get(key, key)).replace(" ", NO_BREAK),
+        "scheme": scheme_name,
+        "source": source_name,
+        "arithmetic": _as_printed,
+    }
+    return words[column](value) if column in words else value
+
+
+def _as_printed(arithmetic: str) -> str:
+    """Return a line of arithmetic with the signs of print."""
+    for sign, printed in {" - ": " \N{MINUS SIGN} ", " x ": " × ", "^2": "²"}.items():
+        arithmetic = arithmetic.replace(sign, printed)
+    return arithmetic
 
 
 def predictor_name(name: str) -> str:

@@ -77,10 +77,15 @@ def test_drawn_totals_are_those_of_all_sources_under_the_main_assumptions():
 
 
 def test_a_total_is_stated_with_its_interval():
-    row = {"scenario": "main", "part": "inside", "quantity": "NEP", "total_TgC_yr": 12.4}
-    row |= {"total_low_TgC_yr": -3.6, "total_high_TgC_yr": 20.0}
-    others = [{"scenario": "naive"}, {"part": "region"}, {"quantity": "NPP"}]
-    budget = pd.DataFrame([row | {"total_TgC_yr": 99.0} | other for other in others] + [row])
+    ends = {"low_gC_m2_yr": -3.6, "high_gC_m2_yr": 20.0, "total_low_TgC_yr": -3.6, "total_high_TgC_yr": 20.0}
+    shared = ends | {"scenario": "main", "part": "inside", "sd_gC_m2_yr": 8.0, "valid_area_Mkm2": 1.0}
+    fluxes = {"NPP": 30.0, "Rh": 17.6, "NEP": 12.4}
+    rows = [
+        shared | {"quantity": flux, "mean_gC_m2_yr": mean, "total_TgC_yr": mean} | other
+        for flux, mean in fluxes.items()
+        for other in ({"scenario": "naive", "total_TgC_yr": 99.0}, {"part": "region", "total_TgC_yr": 99.0}, {})
+    ]
+    budget = pd.DataFrame(rows)
     assert uncertainty.stated_total(budget, "inside") == "+12 (-4 to +20)"
     assert uncertainty.stated_total(budget, "outside") == "none"
 

@@ -12,6 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from helpers.balance.draws import ALL, ESTIMATE, QUANTITIES, SOURCES
+from helpers.balance.verdict import headline
 from helpers.config import project_root
 from helpers.errors import DataError
 from mapforest.metrics import interval_score
@@ -131,9 +132,10 @@ def total_over(cells: pd.DataFrame, field: xr.DataArray) -> float:
 
 def stated_total(budget: pd.DataFrame, part: str) -> str:
     """Return NEP of a part of the region in words: total and interval [Tg C yr-1], ``none`` without a cell."""
-    chosen = (budget["scenario"] == "main") & (budget["part"] == part) & (budget["quantity"] == "NEP")
-    totals = budget.loc[chosen, ["total_TgC_yr", "total_low_TgC_yr", "total_high_TgC_yr"]]
-    return "{:+.0f} ({:+.0f} to {:+.0f})".format(*totals.iloc[0]) if len(totals) else "none"
+    if not ((budget["scenario"] == "main") & (budget["part"] == part)).any():
+        return "none"
+    told = headline(budget, part=part)
+    return f"{told['nep_total']:+.0f} ({told['nep_total_low']:+.0f} to {told['nep_total_high']:+.0f})"
 
 
 def worlds_with_truth() -> pd.DataFrame:

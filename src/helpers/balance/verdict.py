@@ -1,8 +1,16 @@
-"""From an interval to words: the one rule by which the book calls a region a sink, a source, or neither."""
+"""From an interval to words: the one rule by which the book calls a region a sink, a source, or neither.
+
+And from a budget to the numbers that every page quotes: :func:`headline`.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
+
+
+#: A standard deviation whose numbers are rounded to whole ones.
+_WHOLE = 10.0
 
 
 @dataclass(frozen=True)
@@ -70,4 +78,46 @@ def rounded(value: float, spread: float) -> float:
     if not spread > 0:
         return float(value)
     digits = -int(np.floor(np.log10(spread / 10)))
-    return float(np.round(value, digits))
+    return float(np.round(value, digits)) + 0.0  # no negative zero
+
+
+def headline(budget: pd.DataFrame, scenario: str = "main", part: str = "region") -> dict[str, float]:
+    """Return the balance of the region in the digits that the draws can tell, for every page that quotes it.
+
+    The budget is that of :func:`helpers.balance.uncertainty.budget_intervals`. For ``npp``, ``rh`` and ``nep`` the
+    result has ``mean``, ``low`` and ``high`` [g C m-2 yr-1] and ``total``, ``total_low`` and ``total_high`` [Tg C yr-1],
+    such as ``nep_total_low``. All are rounded by the standard deviation of NEP (:func:`rounded`), to whole numbers at
+    least, and NPP less Rh is NEP to the last digit (:func:`closed`).
+    """
+    chosen = budget[(budget["scenario"] == scenario) & (budget["part"] == part)].set_index("quantity")
+    sd, area = chosen.loc["NEP", "sd_gC_m2_yr"], chosen.loc["NEP", "valid_area_Mkm2"]
+    told = {}
+    for names, unit, spread in (
+        (("mean", "low", "high"), "gC_m2_yr", max(sd, _WHOLE)),
+        (("total", "total_low", "total_high"), "TgC_yr", max(sd * area, _WHOLE)),
+    ):
+        exact = {flux: [chosen.loc[flux, f"{name}_{unit}"] for name in names] for flux in ("NPP", "Rh", "NEP")}
+        estimates = closed(*(values[0] for values in exact.values()), spread)
+        for (flux, (_, *ends)), estimate in zip(exact.items(), estimates, strict=True):
+            values = (estimate, *(rounded(end, spread) for end in ends))
+            told |= {f"{flux.lower()}_{name}": value for name, value in zip(names, values, strict=True)}
+    return told
+
+
+def closed(npp: float, rh: float, nep: float, spread: float) -> tuple[float, float, float]:
+    """Round NPP, Rh and NEP (any one unit) so that the first less the second is the third, as a reader checks it.
+
+    Each is rounded as by :func:`rounded`. Where the three do not fit then, the one of NPP and Rh moves to its other
+    neighbour that is nearer to it; NEP stays. A ValueError is raised if NEP is not NPP less Rh.
+
+    Examples
+    --------
+    >>> closed(516.05, 774.99, -258.94, 200.0), closed(325.2, 338.6, -13.4, 10.0)
+    ((520.0, 780.0, -260.0), (325.0, 338.0, -13.0))
+    """
+    if not np.isclose(npp - rh, nep, rtol=1e-6, atol=1e-6 * max(abs(npp), abs(rh))):
+        raise ValueError(f"NPP {npp} less Rh {rh} is not NEP {nep}: expected the three of one area")
+    ours, theirs, left = (rounded(value, spread) for value in (npp, rh, nep))
+    moved = ((ours, ours - left), (left + theirs, theirs))
+    ours, theirs = min(moved, key=lambda pair: max(abs(pair[0] - npp), abs(pair[1] - rh)))
+    return rounded(ours, spread), rounded(theirs, spread), left

@@ -21,6 +21,7 @@ import yaml
 from helpers.config import Settings, load_config, project_root, read_yaml
 from helpers.data import catalog
 from helpers.errors import ConfigError, DataError, RunError
+from helpers.runs import shown
 from helpers.runs.execute import overrides_of, settings_parser
 from helpers.runs.files import runs_folder, written_whole
 from helpers.runs.rendering import render, write_reference
@@ -79,8 +80,11 @@ def stage(settings: Settings, folder: Path) -> Path:
     if not settings.region.of_paper:
         tell_of_region(source / "book", settings)
     (source / "notebooks").mkdir()
+    for path in [*(root / "book" / "_static").glob("*.css"), *(root / "book" / "_static").glob("*.js")]:
+        (source / "_static").mkdir(exist_ok=True)
+        shutil.copy2(path, source / "_static")
     for path in executed.values():
-        notebook = with_alt_texts(json.loads(path.read_text(encoding="utf-8")))
+        notebook = shown.stage(json.loads(path.read_text(encoding="utf-8")), run_folder, source)
         (source / "notebooks" / path.name).write_text(json.dumps(notebook), encoding="utf-8")
     shutil.copy2(root / "_toc.yml", source)
     config = read_yaml(root / "_config.yml")
@@ -106,7 +110,7 @@ def tell_of_region(pages: Path, settings: Settings) -> None:
     words = {"name": region.name, "called": region.called, "config": settings.config}
     for path in sorted(pages.glob("*.md")):
         text = path.read_text(encoding="utf-8")
-        if "{glue:" not in text or path.stem in GENERAL_PAGES:
+        if not re.search(r"\{(glue:|shown\}|numref\})", text) or path.stem in GENERAL_PAGES:
             continue
         title, included = text.partition("\n")[0], re.findall(r"^```\{include\}.*?^```$", text, re.M | re.S)
         path.write_text("\n\n".join([title, _ELSEWHERE.substitute(words), *included]) + "\n", encoding="utf-8")
@@ -176,16 +180,6 @@ def footer(provenance: Mapping[str, Any]) -> str:
         "with": f"Python {provenance['python']}, {versions}".rstrip(", "),
     }
     return "<p>" + " · ".join(f"{name} {html.escape(str(value))}" for name, value in facts.items()) + "</p>"
-
-
-def with_alt_texts(notebook: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return an executed notebook's JSON with the alternative texts of its images where MyST-NB reads them."""
-    for cell in notebook["cells"]:
-        for output in cell.get("outputs", []):
-            alt = output.get("metadata", {}).get("image/png", {}).get("alt")
-            if alt:
-                cell["metadata"].setdefault("mystnb", {}).setdefault("image", {}).setdefault("alt", alt)
-    return notebook
 
 
 def _notebooks_of(toc: Mapping[str, Any]) -> list[str]:

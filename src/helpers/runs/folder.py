@@ -28,6 +28,7 @@ from helpers.config import Settings, from_notebook, project_root
 from helpers.errors import RunError
 from helpers.runs.files import digest, remove, runs_folder, shown, size, written_whole
 from helpers.runs.provenance import begun, now, peak_memory, producer
+from helpers.runs.shown import drawn, label_of, pixels, shown_figure, shown_table
 from helpers.runs.steps import WORLDS_WITH_TRUTH, deciding_parameters
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
 SIMULATED, MADE_UP = "simulated (virtual plateau)", "made-up input"
-FIGURE_DPI = 160
 GLUE_PREFIX = "application/papermill.record/"
 #: Bytes up to which a dataset is loaded when it is opened; larger ones stay on disk and are read chunk by chunk.
 IN_MEMORY_BYTES = 256 * 2**20
@@ -153,34 +153,77 @@ class Run:
         path = self._found(f"{name}.geojson", "save_boundary", name)
         return shapely.from_geojson(path.read_text(encoding="utf-8"))
 
-    def save_figure(self, name: str, figure: Figure, alt: str = "", of_world: bool = True) -> None:
-        """Save a figure as ``figures/<name>.png``, show that file in the notebook, and close the figure.
+    def save_figure(
+        self,
+        name: str,
+        figure: Figure,
+        caption: str = "",
+        alt: str = "",
+        data: pd.DataFrame | None = None,
+        narrow: Figure | None = None,
+        of_world: bool = True,
+    ) -> None:
+        """Save a figure as ``figures/<name>.png`` and ``.svg``, show it with its caption, and close it.
 
-        ``alt`` says what it shows, for readers who cannot see it. A figure of a world that is simulated, or of input
-        that is made up, says so: this is the one place that stamps it. One that shows times or memory of a machine is
-        not ``of_world`` and gets no stamp.
+        ``caption`` says what to see, ``alt`` what it shows, for readers who cannot see it; both are plain text.
+        ``data`` are the numbers that are drawn, for a reader to take away as ``.csv``. ``narrow`` is the same figure
+        drawn for a phone. Prose of the book refers to it by the label ``fig-<name>``, with hyphens. A figure of a world
+        that is simulated, or of input that is made up, says so: this is the one place that stamps it. One that shows
+        times or memory of a machine is not ``of_world`` and gets no stamp.
         """
-        from IPython.display import Image, display
+        from IPython.display import display
+
+        files, png = self._pictures(name, figure, of_world)
+        sizes = dict(zip(("width", "height"), pixels(png), strict=True))
+        record = self._record_of("figure", name, caption or alt or name.replace("_", " "), files)
+        record |= {"alt": alt or caption or name.replace("_", " "), **sizes}
+        if narrow is not None:
+            record["narrow"] = self._pictures(f"{name}_narrow", narrow, of_world)[0]
+        if data is not None:
+            files["csv"] = f"figures/{name}.csv"
+            with self._saving(files["csv"]) as partial:
+                _flat(data).to_csv(partial, index=False, encoding="utf-8", float_format="%.6g")
+        display(shown_figure(record, png))
+
+    def _pictures(self, name: str, figure: Figure, of_world: bool) -> tuple[dict[str, str], bytes]:
+        """Stamp, save and close a figure; return its files below the run's folder, and its PNG."""
         from matplotlib import pyplot
 
         if of_world and (self.settings.world in WORLDS_WITH_TRUTH or self.settings.made_up):
             stamp = MADE_UP if self.settings.made_up else SIMULATED
             figure.text(1.0, 0.0, stamp, ha="right", va="top", fontsize=8, color="0.35")
-        with self._saving(f"figures/{name}.png") as partial:
-            figure.savefig(partial, format="png", dpi=FIGURE_DPI, bbox_inches="tight", facecolor="white")
+        pictures = drawn(figure)
         pyplot.close(figure)
-        path = self.folder / "figures" / f"{name}.png"
-        image = Image(filename=str(path), alt=alt or name.replace("_", " "))
-        image.width = round(_png_width(path) * 96 / FIGURE_DPI)
-        display(image)
+        files = {kind: f"figures/{name}.{kind}" for kind in pictures}
+        for kind, picture in pictures.items():
+            with self._saving(files[kind]) as partial:
+                partial.write_bytes(picture)
+        return files, pictures["png"]
+
+    def show_table(self, name: str, table: pd.DataFrame, caption: str, shown: pd.DataFrame | None = None) -> None:
+        """Save a table as :meth:`save_table` does, and show it with its caption, in words and digits for people.
+
+        ``shown`` is what the page shows where that is less than the table: some of its rows or columns. The reader
+        takes away the whole. Prose of the book refers to it by the label ``tab-<name>``, with hyphens.
+        """
+        from IPython.display import display
+
+        from helpers.tables import lettered
+
+        self.save_table(name, table)
+        record = self._record_of("table", name, caption, {"csv": f"tables/{name}.csv"})
+        display(shown_table(record, lettered(_flat(table if shown is None else shown))))
 
     def show(self, table: pd.DataFrame) -> None:
-        """Show a table in the notebook: a named index becomes columns, numbers have four digits, gaps stay empty."""
+        """Show a table that is not saved."""
         from IPython.display import HTML, display
 
-        flat = _flat(table)
-        words = flat.astype(object).where(flat.notna(), "")
-        display(HTML(words.to_html(index=False, border=0, float_format="{:.4g}".format)))
+        display(HTML(_flat(table).to_html(index=False, border=0, float_format="{:.4g}".format)))
+
+    def _record_of(self, kind: str, name: str, caption: str, files: dict[str, str]) -> dict[str, Any]:
+        """Return what the book must know of a figure or a table."""
+        label = label_of(kind, name)
+        return {"kind": kind, "label": label, "caption": caption, "notebook": self.notebook, "files": files}
 
     # -- numbers in the prose, truth, the end ------------------------------------------------------
 
@@ -332,9 +375,3 @@ def _notebook_that_calls(saver: str, name: str) -> str | None:
         if any(call.search("".join(cell["source"])) for cell in cells if cell["cell_type"] == "code"):
             return f"notebooks/{path.name}"
     return None
-
-
-def _png_width(path: Path) -> int:
-    """Return the width of a PNG image in pixels, from its header."""
-    with path.open("rb") as stream:
-        return int.from_bytes(stream.read(20)[16:20], "big")
