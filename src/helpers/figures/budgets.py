@@ -10,6 +10,7 @@ from scipy.stats import linregress, t
 from helpers.figures import style, words
 from helpers.names import FLUX_UNITS, TOTAL_UNITS, pretty_units, source_to_sink, with_units
 
+_BELOW = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.12)}
 #: What the bands of trends promise.
 LEVEL = 0.9
 _QUANTITIES = ("NPP", "Rh", "NEP")
@@ -78,8 +79,7 @@ def yearly_budget(series: pd.DataFrame) -> style.BookFigure:
         if total.min() < 0:
             axes.axhline(0, color="black", linewidth=0.8)
         axes.set_ylabel(with_units(str(quantity), TOTAL_UNITS))
-        beside = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
-        axes.legend(**({"loc": "upper center", "bbox_to_anchor": (0.5, -0.12)} if style.on_phone() else beside))
+        axes.legend(**_BELOW if style.on_phone() else {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)})
         told.append(
             f"{quantity}: from {words.number(total.min())} to {words.number(total.max())} Tg C yr⁻¹, trend "
             f"{words.number(slope)} ± {words.number(half)} a decade"

@@ -94,7 +94,8 @@ def cost_by_factor(table: pd.DataFrame, line: CostLine | None) -> BookFigure:
             for _, row in own.iloc[[0, -1]].iterrows()
         ]
         told.append(f"{_AXES[factor] if factor != 'cells' else 'cells'} {ends[0]}, {ends[1]}")
-    alt = f"Seconds on the clock and of processors against each factor, all else as in the base case. On the clock: {'; '.join(told)}."
+    alt = "Seconds on the clock and of processors against each factor, all else as in the base case. On the clock: "
+    alt += f"{'; '.join(told)}."
     return described(figure, alt, table)
 
 
@@ -118,7 +119,8 @@ def memory_against_cells(table: pd.DataFrame) -> BookFigure:
         f"{words.number(row.cells)} cells: {words.number(row.peak_mb)} MB"
         for row in own.sort_values("cells").itertuples()
     ]
-    alt = f"Peak memory of all processes against the number of cells, and the size of the covariates if held whole. {'; '.join(told)}."
+    alt = "Peak memory of all processes against the number of cells, and the size of the covariates if held whole. "
+    alt += f"{'; '.join(told)}."
     return described(figure, alt, own)
 
 
@@ -140,7 +142,8 @@ def notebook_costs(job: pd.DataFrame) -> BookFigure:
     for axes in (left, right):
         name_rows(axes, [name.replace("_", " ") for name in job["notebook"]])
     told = [
-        f"{row.notebook.replace('_', ' ')}: {words.number(row.wall_seconds / 60)} minutes, {words.number(row.peak_mb / 1024)} GB"
+        f"{row.notebook.replace('_', ' ')}: {words.number(row.wall_seconds / 60)} minutes, "
+        f"{words.number(row.peak_mb / 1024)} GB"
         for row in job.itertuples()
     ]
     return described(figure, f"Bars: minutes and peak memory of each notebook. {'; '.join(told)}.", job)

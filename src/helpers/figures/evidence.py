@@ -1,6 +1,7 @@
 """Figures of what speaks for or against an estimate from outside: published estimates, laws, towers."""
 
 import textwrap
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -77,13 +78,7 @@ def towers_beside_cells(table: pd.DataFrame, level: float) -> style.BookFigure:
     keys = [tower, _own(f"cell and its {100 * level:.0f} % interval (a NPP, b Rs, c NEP)")]
     figure.legend(handles=keys, loc="outside lower center", ncols=style.columns(2))
     told = [
-        f"{row['site']}: "
-        + ", ".join(
-            f"tower {measured.upper() if measured != 'reco' else 'Reco'} {words.number(row[f'{measured}_gC_m2_yr'])}, cell "
-            f"{flux.upper() if flux != 'rs' else 'Rs'} {words.number(row[f'cell_{flux}_gC_m2_yr'])} "
-            f"({words.number(row[f'cell_{flux}_lower_gC_m2_yr'])} to {words.number(row[f'cell_{flux}_upper_gC_m2_yr'])})"
-            for measured, flux in pairs.values()
-        )
+        f"{row['site']}: {'; '.join(_of_tower(row, *pair) for pair in pairs.values())}"
         for row in table.to_dict("records")
     ]
     alt = (
@@ -91,6 +86,13 @@ def towers_beside_cells(table: pd.DataFrame, level: float) -> style.BookFigure:
         f"intervals, {pretty_units(FLUX_UNITS)}. {'; '.join(told)}."
     )
     return style.described(figure, alt, table)
+
+
+def _of_tower(row: Mapping[str, float], measured: str, flux: str) -> str:
+    """Return the words of what a tower measured and of its cell's interval."""
+    low, value, high = (words.number(row[f"cell_{flux}{end}_gC_m2_yr"]) for end in ("_lower", "", "_upper"))
+    tower = words.number(row[f"{measured}_gC_m2_yr"])
+    return f"{measured.upper()} {tower}, {flux.upper()} of the cell {value} ({low} to {high})"
 
 
 @style.styled
@@ -119,8 +121,8 @@ def steps(table: pd.DataFrame) -> style.BookFigure:
         style.name_rows(axes, [textwrap.fill(step, 26) for step in table["step"]])
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     told = [
-        f"{row.step}: NPP {words.number(row.npp_gC_m2_yr)}, Rh {words.number(row.rh_gC_m2_yr)} {pretty_units(FLUX_UNITS)}, "
-        f"NEP {words.number(row.nep_total_TgC_yr)} {pretty_units(TOTAL_UNITS)}"
+        f"{row.step}: NPP {words.number(row.npp_gC_m2_yr)}, Rh {words.number(row.rh_gC_m2_yr)} "
+        f"{pretty_units(FLUX_UNITS)}, NEP {words.number(row.nep_total_TgC_yr)} {pretty_units(TOTAL_UNITS)}"
         for row in table.itertuples()
     ]
     alt = f"NPP and Rh of the region, and its total NEP, after each correction of the paper's chain. {'; '.join(told)}."

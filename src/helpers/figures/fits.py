@@ -52,8 +52,9 @@ def figS1_rs_rh(
         f"{name}: slope {line[0]:.2f}, intercept {line[1]:.1f}, R² {line[2]:.2f}" for name, line in lines.items()
     )
     alt = (
-        f"Rh against Rs, g C m⁻² yr⁻¹, of {len(pairs)} records and of the means of {len(site_means)} sites. Of Rs of the "
-        f"records {words.spread(pairs['rs'])}; of Rh {words.spread(pairs['rh'])}. Straight lines, {told.replace('-', '−')}."
+        f"Rh against Rs, {pretty_units(FLUX_UNITS)}, of {len(pairs)} records and of means of {len(site_means)} sites. "
+        f"Of Rs of the records {words.spread(pairs['rs'])}; of Rh {words.spread(pairs['rh'])}. "
+        f"Straight lines, {told.replace('-', '−')}."
     )
     data = pd.concat([pairs[["rs", "rh"]].assign(kind="record"), site_means[["rs", "rh"]].assign(kind="site mean")])
     return style.described(figure, alt, data)
@@ -101,16 +102,18 @@ def fit_scatter(
     axes.set_ylabel(with_units(f"{name}, random forest", units))
     _scores_table(side, {**rows, "both": both}, units)
     side.legend(*axes.get_legend_handles_labels(), loc="upper left", bbox_to_anchor=(0, 1.05))
-    told = "; ".join(
-        f"{label} set: n {row['n']}, R² {row['r2_correlation']:.2f}, slope {row['slope']:.2f}, RMSE {words.number(row['rmse'])}"
-        for label, row in {**rows, "both": both}.items()
-    )
     alt = (
-        f"{name} by the random forest against {name} observed, {pretty_units(units)}, with the 1:1 line and the fit to both "
-        f"sets. Points of the training set lie near the line, those of the verification set scatter as their scores say. "
-        f"{told}. Of the observed {words.spread(x, units)}."
+        f"{name} by the random forest against {name} observed, {pretty_units(units)}, with the 1:1 line and the fit to "
+        f"both sets. {_of_scores({**rows, 'both': both})}. Of the observed {words.spread(x, units)}."
     )
     return style.described(figure, alt, pd.DataFrame({"observed": x, "predicted": y, "set": sets}))
+
+
+def _of_scores(rows: Mapping[str, Mapping[str, float]]) -> str:
+    """Return the words of the scores of each set."""
+    forms = {"n": "n {:d}", "r2_correlation": "R² {:.2f}", "slope": "slope {:.2f}", "rmse": "RMSE {:.3g}"}
+    told = [f"{name}: {', '.join(form.format(row[key]) for key, form in forms.items())}" for name, row in rows.items()]
+    return "; ".join(told).replace("-", "−")
 
 
 @style.styled
@@ -131,9 +134,10 @@ def importance(table: pd.DataFrame, label: str) -> style.BookFigure:
     style.name_rows(axes, [predictor_name(name) for name in ordered["predictor"]])
     axes.set_xlabel(textwrap.fill(label, 48) if style.on_phone() else label)
     names = [predictor_name(name) for name in ordered["predictor"]]
-    alt = f"A dot for each predictor, the most important on top, with a whisker of one standard deviation: {label}. From the "
-    alt += (
-        f"top: {words.rows(names, ordered['importance'])}. Below zero: {(ordered['importance'] < 0).sum()} predictors."
+    alt = (
+        f"A dot for each predictor, the most important on top, with a whisker of one standard deviation: {label}. "
+        f"From the top: {words.rows(names, ordered['importance'])}. Predictors below zero: "
+        f"{(ordered['importance'] < 0).sum()}."
     )
     return style.described(figure, alt, ordered)
 
@@ -193,16 +197,21 @@ def accumulated_effects(
         axes.set_xlabel(with_units(predictor_name(name), chosen["units"].iloc[0]))
     figure.supylabel(label, fontsize=8.7)
     figure.legend(handles=[Line2D([], [], label="a site", **mark)], loc="outside upper right")
-    told = []
-    for name in predictors:
-        chosen = effects[effects["predictor"] == name].sort_values("value")
-        ends, span = chosen["value"].iloc[[0, -1]], chosen["effect"].agg(["min", "max"])
-        reach = f"{words.number(ends.iloc[0])} to {words.number(ends.iloc[-1])} {pretty_units(chosen['units'].iloc[0])}"
-        change = chosen["effect"].iloc[-1] - chosen["effect"].iloc[0]
-        course = f"between {words.number(span['min'])} and {words.number(span['max'])}, end less start {words.number(change)}"
-        told.append(f"{predictor_name(name)} from {reach}: {course}")
-    alt = f"A curve for each continuous predictor: {label}, with a mark for each of {len(sites)} rows of sites. {'; '.join(told)}."
+    told = [_of_effect(name, effects[effects["predictor"] == name]) for name in predictors]
+    alt = f"A curve for each continuous predictor: {label}, with a mark for each of {len(sites)} rows of sites. "
+    alt += f"{'; '.join(told)}."
     return style.described(figure, alt, effects)
+
+
+def _of_effect(name: str, curve: pd.DataFrame) -> str:
+    """Return the words of the curve of one predictor."""
+    curve = curve.sort_values("value")
+    start, end = (words.number(value) for value in curve["value"].iloc[[0, -1]])
+    least, most = (words.number(value) for value in curve["effect"].agg(["min", "max"]))
+    change = words.number(curve["effect"].iloc[-1] - curve["effect"].iloc[0])
+    units = pretty_units(curve["units"].iloc[0])
+    reach = f"{predictor_name(name)} from {start} to {end} {units}".rstrip()
+    return f"{reach}: between {least} and {most}, end less start {change}"
 
 
 @style.styled
@@ -230,11 +239,7 @@ def influential_records(table: pd.DataFrame, name: str) -> style.BookFigure:
             "linewidth": 0.5,
         } | look
         axes.barh(np.flatnonzero(chosen), rows["change_gC_m2_yr"], **bars, **whiskers)
-    names = []
-    for row in shown.itertuples():
-        first, *others = row.records.split("; ")
-        counted = f"{first} and {len(others)} more" if others else first
-        names.append(f"{row.latitude:.2f}° N {row.longitude:.2f}° E\n{counted}")
+    names = [_of_records(row) for row in shown.itertuples()]
     style.name_rows(axes, names)
     ends = shown["change_gC_m2_yr"] + np.sign(shown["change_gC_m2_yr"]) * shown["change_se_gC_m2_yr"]
     for place, (end, change) in enumerate(zip(ends, shown["change_gC_m2_yr"], strict=True)):
@@ -246,10 +251,18 @@ def influential_records(table: pd.DataFrame, name: str) -> style.BookFigure:
     figure.legend(loc="outside lower center", ncols=style.columns(2))
     told = words.rows(names, shown["change_gC_m2_yr"], FLUX_UNITS)
     alt = (
-        f"Bars: how the region's mean {name} would change without a site, or without all sites within 50 km of each other; "
-        f"the {len(shown)} greatest changes of {len(table)}, with whiskers of one standard error. From the top: {told}."
+        f"Bars: how the region's mean {name} would change without a site, or without all sites within 50 km of each "
+        f"other; the {len(shown)} greatest changes of {len(table)}, with whiskers of one standard error. "
+        f"From the top: {told}."
     )
     return style.described(figure, alt, shown)
+
+
+def _of_records(row: tuple) -> str:
+    """Return the name of a group of records: where they stand, and what they are called."""
+    first, *others = row.records.split("; ")
+    counted = f"{first} and {len(others)} more" if others else first
+    return f"{row.latitude:.2f}° N {row.longitude:.2f}° E\n{counted}"
 
 
 @style.styled
@@ -270,9 +283,9 @@ def modis_check(stand_in: ArrayLike, site_values: ArrayLike) -> style.BookFigure
     axes.text(0.03, 0.97, text, transform=axes.transAxes, va="top")
     axes.legend(loc="lower right")
     alt = (
-        f"The stand-in for NPP of MODIS against yearly MOD17A3 NPP at {x.size} sites, with the 1:1 line. The correlation is "
-        f"{r:.2f}, the ratio of means {y.mean() / x.mean():.2f}. Of MOD17A3 {words.spread(x, FLUX_UNITS)}; of the stand-in "
-        f"{words.spread(y, FLUX_UNITS)}."
+        f"The stand-in for NPP of MODIS against yearly MOD17A3 NPP at {x.size} sites, with the 1:1 line. The correlation "
+        f"is {r:.2f}, the ratio of means {y.mean() / x.mean():.2f}. Of MOD17A3 {words.spread(x, FLUX_UNITS)}; of the "
+        f"stand-in {words.spread(y, FLUX_UNITS)}."
     )
     return style.described(figure, alt, pd.DataFrame({"mod17a3_gC_m2_yr": x, "stand_in_gC_m2_yr": y}))
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 import xarray as xr
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 from matplotlib.gridspec import GridSpec, SubplotSpec
@@ -60,28 +61,38 @@ def flux_map(
     figure = style.blank(panels.map_height(boundary) + 1.1)
     axes = panels.draw_map(figure, GridSpec(1, 1, figure)[0], shown, boundary, scale, title=name)
     panels.colour_bar(axes, scale, label, orientation="horizontal", shrink=0.8, aspect=35, pad=0.02)
-    entries, said = [], []
+    entries, said = _mark(axes, shown, marks, boundary, sites)
+    if entries:
+        figure.legend(handles=entries, loc="outside lower center", ncols=style.columns(len(entries)))
+    alt = f"Map of {name} of the region: {_of_map(name, shown)}.{said}"
+    return style.described(figure, alt, panels.table_of({name: shown, **marks}))
+
+
+def _mark(
+    axes: Axes,
+    shown: xr.DataArray,
+    marks: Mapping[str, xr.DataArray],
+    boundary: BaseGeometry,
+    sites: pd.DataFrame | None,
+) -> tuple[list[Artist], str]:
+    """Mark the part that may not be used, cells without a sign, and sites; return their legend and their words."""
+    entries, said = [], ""
     if "outside" in marks:
         panels.hatch(axes, marks["outside"], boundary)
         entries.append(panels.hatch_entry(_OUTSIDE))
-        said.append(
-            f"Hatched, outside the area of applicability: {words.percent(words.share_of(marks['outside'], shown))}."
-        )
+        share = words.percent(words.share_of(marks["outside"], shown))
+        said += f" Hatched, {_OUTSIDE}: {share} of the area."
     if "unsure" in marks:
         panels.stipple(axes, marks["unsure"], boundary)
         entries.append(panels.stipple_entry("interval includes zero"))
-        said.append(
-            f"Stippled, interval includes zero: {words.percent(words.share_of(marks['unsure'], shown))} of the area."
+        said += (
+            f" Stippled, interval includes zero: {words.percent(words.share_of(marks['unsure'], shown))} of the area."
         )
     if sites is not None and len(sites):
         panels.dots(axes, sites, boundary)
         entries.append(panels.dots_entry("a site"))
-        said.append(f"Dots: {len(sites)} records at sites, {_within(sites, boundary)} of them within the outline.")
-    entries += panels.no_data_entry([shown])
-    if entries:
-        figure.legend(handles=entries, loc="outside lower center", ncols=style.columns(len(entries)))
-    alt = f"Map of {name} of the region: {_of_map(name, shown)}. {' '.join(said)}"
-    return style.described(figure, alt, panels.table_of({name: shown, **marks}))
+        said += f" Dots: {len(sites)} rows of sites, {_within(sites, boundary)} of them within the outline's box."
+    return entries + panels.no_data_entry([shown]), said
 
 
 @style.styled

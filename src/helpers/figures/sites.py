@@ -47,7 +47,7 @@ def sites_versus_map(samples: pd.DataFrame, cube: xr.Dataset, names: Sequence[st
             axes.set_ylabel("share at or below")
     figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=style.columns(3))
     alt = f"Cumulative shares of {len(samples)} records at sites and of the region's area by covariate. {'; '.join(told)}."
-    return style.described(figure, alt, samples[list(names)])
+    return style.described(figure, alt, _quantiles(samples, cube, names, area))
 
 
 @style.styled
@@ -85,17 +85,21 @@ def own_against_cell(checked: pd.DataFrame, limits: Mapping[str, float], units: 
         axes.set_xlabel(f"{predictor_name(name)}\nof the cell [{pretty_units(units[name])}]")
         axes.set_ylabel(with_units("by the author", units[name]))
     figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=style.columns(3))
-    counts = ", ".join(f"{kind} {int(chosen.sum())}" for kind, (chosen, _) in kinds.items())
+    alt = _of_places(checked, limits) + ", ".join(f"{kind} {int(chosen.sum())}" for kind, (chosen, _) in kinds.items())
+    return style.described(figure, alt, checked[[*columns, "conflicts", "left_out"]].dropna(how="all", subset=columns))
+
+
+def _of_places(checked: pd.DataFrame, limits: Mapping[str, float]) -> str:
+    """Return the words of how records agree with their cells."""
     told = []
     for name, limit in limits.items():
         both = checked[[f"own_{name}", f"cell_{name}"]].dropna()
         r = f", r {both.corr().iloc[0, 1]:.2f}" if len(both) > 2 else ""
         told.append(f"{predictor_name(name)}: {len(both)} records{r}, limit {words.number(limit)}")
-    alt = (
-        f"What records say of their own place against the cell at their coordinates, with the line of agreement and dashed "
-        f"limits, a ratio for precipitation. {'; '.join(told)}. Records by their contradictions: {counts}."
+    return (
+        "What records say of their own place against the cell at their coordinates, with the line of agreement and dashed "
+        f"limits, a ratio for precipitation. {'; '.join(told)}. Records by their contradictions: "
     )
-    return style.described(figure, alt, checked[[*columns, "conflicts", "left_out"]].dropna(how="all", subset=columns))
 
 
 @style.styled
@@ -122,13 +126,29 @@ def land_cover_balance(table: pd.DataFrame, sites: str) -> style.BookFigure:
     axes.set_xlabel("share [%]")
     axes.legend(loc="lower right")
     told = [
-        f"{class_name(row.land_cover)} {words.percent(row.site_share)} of sites, {words.percent(row.map_share)} of the region"
+        f"{class_name(row.land_cover)} {words.percent(row.site_share)}, region {words.percent(row.map_share)}"
         for row in table.itertuples()
     ]
     alt = (
         f"Bars: the share of each land-cover class among the {sites} beside its share of the region. {'; '.join(told)}."
     )
     return style.described(figure, alt, table)
+
+
+def _quantiles(
+    samples: pd.DataFrame, cube: xr.Dataset, names: Sequence[str], area: NDArray[np.float64]
+) -> pd.DataFrame:
+    """Return each predictor's value at every twentieth of the sites and of the region's area."""
+    shares, tables = np.linspace(0, 1, 21), []
+    for name in names:
+        cells = flat(cube[name]).values.ravel()
+        known = np.isfinite(cells) & np.isfinite(area)
+        order = np.argsort(cells[known])
+        below = np.cumsum(area[known][order]) / area[known].sum()
+        region = np.interp(shares, below, cells[known][order])
+        columns = {"share_at_or_below": shares, "sites": np.nanquantile(samples[name], shares), "region": region}
+        tables.append(pd.DataFrame({"predictor": name, **columns}))
+    return pd.concat(tables, ignore_index=True)
 
 
 def _distributions(

@@ -156,7 +156,7 @@ def covariates(cube: xr.Dataset, boundary: BaseGeometry, names: Sequence[str]) -
     places = zip(GridSpec(rows, across, figure), style.letters(len(names)), shown.items(), strict=False)
     for place, letter, (name, field) in places:
         colours = _PREDICTOR_MAPS.get(name, "cmc.batlow_r")
-        scale = _classes() if name == "land_cover" else style.sequential([field], colours)
+        scale = _classes() if name == "land_cover" else style.sequential([field], colours, 224 // len(names))
         axes = panels.draw_map(figure, place, field, boundary, scale, letter, predictor_name(name))
         if name != "land_cover":
             bar = axes.inset_axes([1.025, 0.04, 0.03, 0.92])

@@ -275,7 +275,7 @@ def limited(cmap: str, low: float, high: float, fields: Sequence[xr.DataArray]) 
     return _scale(cmap, norm, _pooled(fields))
 
 
-def sequential(fields: Sequence[xr.DataArray], cmap: str = FLUX_MAP) -> Scale:
+def sequential(fields: Sequence[xr.DataArray], cmap: str = FLUX_MAP, colours: int = 64) -> Scale:
     """Return a scale that several maps share: from percentile 2 to percentile 98 of all their values together.
 
     A lower limit within a tenth of the upper one above zero becomes zero. Maps without a single value raise a
@@ -285,7 +285,7 @@ def sequential(fields: Sequence[xr.DataArray], cmap: str = FLUX_MAP) -> Scale:
     bottom, top = (float(limit) for limit in np.percentile(values, [2, 98]))
     if 0 < bottom < 0.1 * top:
         bottom = 0.0
-    return _scale(cmap, Normalize(bottom, top if top > bottom else bottom + 1.0), values)
+    return _scale(cmap, Normalize(bottom, top if top > bottom else bottom + 1.0), values, colours)
 
 
 def diverging(fields: Sequence[xr.DataArray], cmap: str = DIFFERENCE_MAP) -> Scale:
@@ -317,12 +317,15 @@ def require_variables(cube: xr.Dataset, names: Sequence[str], figure: str) -> No
         raise ValueError(f"{figure}: the cube lacks {', '.join(missing)}; it has {', '.join(map(str, cube.data_vars))}")
 
 
-def _scale(cmap: str, norm: Normalize, values: NDArray[np.float64]) -> Scale:
+def _scale(cmap: str, norm: Normalize, values: NDArray[np.float64], colours: int = 64) -> Scale:
     """Return a scale whose bar ends in an arrow where a value lies beyond the limits."""
     below, above = bool(values.min() < norm.vmin), bool(values.max() > norm.vmax)
     # Of 64 colours a reader sees none apart, and a picture of two maps keeps them in a palette of 256.
-    colours = mpl.colormaps[cmap].resampled(64)
-    return Scale(colours, norm, "both" if below and above else "min" if below else "max" if above else "neither")
+    return Scale(
+        mpl.colormaps[cmap].resampled(colours),
+        norm,
+        "both" if below and above else "min" if below else "max" if above else "neither",
+    )
 
 
 def _pooled(fields: Sequence[xr.DataArray]) -> NDArray[np.float64]:

@@ -51,16 +51,21 @@ def specification_curve(
     top.set_ylabel(_NEP)
     top.tick_params(axis="x", bottom=False)
     _choice_rows(below, place, nep, chosen)
-    sinks = {f"{choice_name(key)} {choice_name(value)}": (nep[chosen[key, value]] > 0).mean() for key, value in chosen}
-    alt = (
-        f"NEP of {len(nep)} paths of calculation in ascending order, from {words.number(nep.min())} to "
-        f"{words.number(nep.max())} {pretty_units(FLUX_UNITS)}; {words.percent((nep > 0).mean())} are sinks. The paper's path "
-        f"gives {words.number(nep[base])}, {name} {words.number(compared)}. Below, the choices of each path. Share of sinks by "
-        f"choice: {words.rows(list(sinks), list(sinks.values()))}."
-    )
+    alt = _of_curve(nep, chosen, base, reference)
     columns = [f"{parameter}: {value}" for parameter, value in chosen.columns]
     return style.described(
         figure, alt, chosen.set_axis(columns, axis=1).assign(nep_gC_m2_yr=nep).loc[order].reset_index()
+    )
+
+
+def _of_curve(nep: pd.Series, chosen: pd.DataFrame, base: object, reference: tuple[str, float]) -> str:
+    """Return the words of the specification curve."""
+    sinks = {f"{choice_name(key)} {choice_name(value)}": (nep[chosen[key, value]] > 0).mean() for key, value in chosen}
+    return (
+        f"NEP of {len(nep)} paths of calculation in ascending order, from {words.number(nep.min())} to "
+        f"{words.number(nep.max())} {pretty_units(FLUX_UNITS)}; {words.percent((nep > 0).mean())} are sinks. The paper's "
+        f"path gives {words.number(nep[base])}, {reference[0]} {words.number(reference[1])}. Below, the choices of each "
+        f"path. Share of sinks by choice: {words.rows(list(sinks), list(sinks.values()))}."
     )
 
 
@@ -91,8 +96,8 @@ def choice_effects(table: pd.DataFrame, base: float) -> style.BookFigure:
     _sides(axes, "x")
     middles = pd.Series({name: float(np.median(nep)) for name, nep in rows})
     alt = (
-        f"NEP after one change of the paper's path, whose NEP is {words.number(base)}, one row for each of {len(rows)} changes "
-        f"in {table['parameter'].nunique()} choices, {pretty_units(FLUX_UNITS)}. The largest changes, up and down: "
+        f"NEP after one change of the paper's path, whose NEP is {words.number(base)}, one row for each of {len(rows)} "
+        f"changes in {table['parameter'].nunique()} choices, {pretty_units(FLUX_UNITS)}. The largest changes, up and down: "
         f"{words.rows(middles.index, middles)}. {words.percent((table['nep'] > 0).mean())} of the cells are sinks."
     )
     return style.described(figure, alt, table)
@@ -150,8 +155,8 @@ def score_against_budget(done: pd.DataFrame, scores: Mapping[str, str], outcome:
     for column, label in scores.items():
         best = done.nlargest(max(1, len(done) // 10), column)
         told.append(
-            f"{label}: from {words.number(done[column].min())} to {words.number(done[column].max())}; of the best tenth of the "
-            f"cells {words.percent((best[outcome] > 0).mean())} are sinks"
+            f"{label}: from {words.number(done[column].min())} to {words.number(done[column].max())}; of the best tenth of "
+            f"the cells {words.percent((best[outcome] > 0).mean())} are sinks"
         )
     alt = (
         f"NEP of each of {len(done)} cells against the score of its forests. {'; '.join(told)}; of all cells "

@@ -51,8 +51,8 @@ def distance_curves(tables: Mapping[str, pd.DataFrame]) -> style.BookFigure:
         told.append(f"{model}, median distances: {words.rows(middle.index, middle, 'km')}")
         axes.set_ylabel("share at or below" if axes is row[0] or style.on_phone() else "")
     alt = (
-        "Curves of the share of distances at or below a value, from held-back records to the nearest training record, one for "
-        f"each scheme of folds, and from the map's cells, thick and black. {'; '.join(told)}."
+        "Curves of the share of distances at or below a value, from held-back records to the nearest training record, one "
+        f"for each scheme of folds, and from the map's cells, thick and black. {'; '.join(told)}."
     )
     data = pd.concat(dict(tables), names=["model"]).reset_index("model")
     return style.described(figure, alt, data)
@@ -92,8 +92,9 @@ def applicability_map(
     shares = [f"{name} {words.percent(words.share_of(categories == i, categories))}" for i, name in enumerate(_USE)]
     beyond = [f"{name} {words.percent(words.share_of(field > 1, field))}" for name, field in shown.items()]
     alt = (
-        f"Three maps. a, b: dissimilarity of each cell from the sites of a forest, in units of its threshold; the share of "
-        f"the area above 1, outside: {', '.join(beyond)}. c: where both forests may be used, by area: {', '.join(shares)}."
+        "Three maps. a, b: dissimilarity of each cell from the sites of a forest, in units of its threshold; the share of "
+        f"the area above 1, outside: {', '.join(beyond)}. c: where both forests may be used, by area: "
+        f"{', '.join(shares)}."
     )
     return style.described(figure, alt, panels.table_of({**shown, "use": categories}))
 
@@ -169,6 +170,12 @@ def budget_interval(
     upper.legend(
         **({"loc": "upper center", "bbox_to_anchor": (0.5, -0.28)} if style.on_phone() else {"loc": "upper left"})
     )
+    alt = _of_interval(scenarios, published, truth)
+    return style.described(figure, alt, pd.concat([scenarios, published], ignore_index=True))
+
+
+def _of_interval(scenarios: pd.DataFrame, published: pd.DataFrame, truth: float | None) -> str:
+    """Return the words of the sink's intervals."""
     ours = [
         f"{row.label}: {words.number(row.total_TgC_yr)} ({words.number(row.total_low_TgC_yr)} to "
         f"{words.number(row.total_high_TgC_yr)}), a sink in {words.percent(row.sink_probability)} of draws"
@@ -177,8 +184,7 @@ def budget_interval(
     theirs = [f"{row.label} {words.number(row.low)} to {words.number(row.high)}" for row in published.itertuples()]
     alt = f"Draws of the region's NEP, {pretty_units(TOTAL_UNITS)}, as cumulative curves, and below its interval: "
     alt += "; ".join(ours) + (f". Published: {'; '.join(theirs)}" if theirs else "")
-    alt += "." if truth is None else f". The truth of the simulated world is {words.number(truth)}."
-    return style.described(figure, alt, pd.concat([scenarios, published], ignore_index=True))
+    return alt + ("." if truth is None else f". The truth of the simulated world is {words.number(truth)}.")
 
 
 @style.styled
@@ -237,8 +243,8 @@ def family(table: pd.DataFrame) -> style.BookFigure:
         told.append(f"mean of the map of {flux}: {words.rows(means.index, means, FLUX_UNITS)}")
     figure.legend(*grid[0][0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     alt = (
-        "What each model of a family explains of held-back sites, as dots with intervals (above zero is better than the mean "
-        f"of the records), beside the mean that its map gives the region. {'; '.join(told)}."
+        "What each model of a family explains of held-back sites, as dots with intervals (above zero is better than the "
+        f"mean of the records), beside the mean that its map gives the region. {'; '.join(told)}."
     )
     return style.described(figure, alt, table)
 
