@@ -94,7 +94,8 @@ class ShownDirective(SphinxDirective):
 
     def _smaller(self, files: dict[str, str]) -> str:
         static = Path(self.env.srcdir) / "_static"
-        return self._to(min((files["svg"], files["png"]), key=lambda name: (static / name).stat().st_size))
+        pictures = [name for kind, name in files.items() if kind != "csv"]
+        return self._to(min(pictures, key=lambda name: (static / name).stat().st_size))
 
     def _links(self, record: dict[str, Any]) -> nodes.paragraph:
         """Return the line of links: the files, and from another page the place where the notebook shows it."""

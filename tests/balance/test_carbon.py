@@ -82,16 +82,16 @@ def test_pairs_take_their_own_rh_where_there_is_one_and_else_the_other():
     nep = xr.concat([flux(1.0), flux(3.0)], pd.Index([2000, 2001], name="time"))
     pairs = carbon.product_pairs(nep, products, {"casa_cnp": flux(6.5), "mimics": flux(100.0)}, flux(2.0))
     assert {name: float(field[0, 0]) for name, field in pairs.items()} == {
-        "NEP1": 2,
-        "NEP2 (MODIS)": 3,
-        "NEP3 (CASA-CNP)": 0.5,
+        "Random forest": 2,
+        "MODIS": 3,
+        "CASA-CNP": 0.5,
     }
 
 
 def test_without_another_product_of_rs_only_those_with_their_own_rh_are_paired():
     products = {"modis": flux(5.0), "casa_cnp": flux(7.0)}
     pairs = carbon.product_pairs(flux(1.0).expand_dims(time=[2000]), products, {"casa_cnp": flux(6.5)}, None)
-    assert {name: float(field[0, 0]) for name, field in pairs.items()} == {"NEP1": 1, "NEP2 (CASA-CNP)": 0.5}
+    assert {name: float(field[0, 0]) for name, field in pairs.items()} == {"Random forest": 1, "CASA-CNP": 0.5}
 
 
 def test_a_member_has_a_balance_where_it_has_both_fluxes():
@@ -143,3 +143,13 @@ def test_shares_by_biome_count_each_site_once():
     # Misses of -20, -40 and +60 about 0.6 Rs: their squares are 5600 together.
     assert found.loc["meadow", "share_se"] == pytest.approx(np.sqrt(5600 / 6) / 200)
     assert np.isnan(found.loc["forest", "share_se"])
+
+
+def test_the_interval_of_nep_adds_those_of_npp_and_of_rh_side_by_side():
+    maps = {"npp": flux(10.0), "rh": flux(6.0), "nep": flux(4.0)}
+    limits = xr.Dataset({"npp_lower": flux(7.0), "npp_upper": flux(22.0)})
+    limits = limits.assign(rs_lower=np.log(flux(2.0)), rs_upper=np.log(flux(20.0)))
+    found = carbon.balance_limits(maps, limits, carbon.Line("half", 0.5, 0.0, 1.0))
+    # Below: NPP 3 less, Rh 10 instead of 6. Above: NPP 12 more, Rh 1 instead of 6.
+    assert float(found["nep_lower"][0, 0]) == pytest.approx(4 - 5)
+    assert float(found["nep_upper"][0, 0]) == pytest.approx(4 + 13)

@@ -193,11 +193,28 @@ def product_pairs(
     The products go by their names without the quantity, such as ``casa_cnp``. A product of NPP takes the Rh of the same
     model where there is one: a model that is low in both is not a sink for that. Otherwise it takes ``other_rh``, from
     another product of Rs, as the paper's do [all g C m-2 yr-1]; without one it has no NEP. The keys of the result are
-    ``NEP1`` for the forests, then ``NEP2 (product)`` and so on.
+    ``Random forest``, then the names of the products of NPP.
     """
-    pairs = {"NEP1": mean_map(nep)}
-    rh = {name: rh_products.get(name, other_rh) for name in npp_products}
-    paired = {name: npp for name, npp in npp_products.items() if rh[name] is not None}
-    for number, (name, npp) in enumerate(paired.items(), start=2):
-        pairs[f"NEP{number} ({product_name(name)})"] = net_ecosystem_production(npp, rh[name])
+    pairs = {product_name("random_forest"): mean_map(nep)}
+    for name, npp in npp_products.items():
+        rh = rh_products.get(name, other_rh)
+        if rh is not None:
+            pairs[product_name(name)] = net_ecosystem_production(npp, rh)
     return pairs
+
+
+def balance_limits(maps: Mapping[str, xr.DataArray], limits: xr.Dataset, line: Line) -> xr.Dataset:
+    """Return the interval of NEP in each cell, for one more record there.
+
+    It adds the intervals of NPP and of Rh, by the line from Rs to Rh, as independent errors: in quadrature, upper and
+    lower side by themselves. It carries no doubt about the line.
+
+    The maps, without years, are ``npp``, ``rh`` and ``nep`` [g C m-2 yr-1], the limits ``npp_lower``, ``npp_upper``,
+    ``rs_lower`` and ``rs_upper`` [ln of that], see :func:`helpers.forests.checks.interval_limits`. The result has
+    ``nep_lower`` and ``nep_upper`` [g C m-2 yr-1].
+    """
+    ends = {}
+    for end, other, sign in (("lower", "upper", -1), ("upper", "lower", 1)):  # NEP is low where Rh is high
+        rh = line.slope * np.exp(limits[f"rs_{other}"]) + line.intercept
+        ends[f"nep_{end}"] = maps["nep"] + sign * np.hypot(limits[f"npp_{end}"] - maps["npp"], rh - maps["rh"])
+    return xr.Dataset(ends)

@@ -49,10 +49,10 @@ _ROUNDING, _NEARLY = 0.01, 0.05
 _BUDGET_CLAIMS = {
     ("npp", ""): ("NPP", "Random forest"),
     ("rh", ""): ("Rh", "Random forest"),
-    ("nep", ""): ("NEP", "NEP1"),
-    ("nep", "_modis"): ("NEP", "NEP2 (MODIS)"),
-    ("nep", "_casa"): ("NEP", "NEP3 (CASA)"),
-    ("nep", "_glopem"): ("NEP", "NEP4 (GLOPEM)"),
+    ("nep", ""): ("NEP", "Random forest"),
+    ("nep", "_modis"): ("NEP", "MODIS"),
+    ("nep", "_casa"): ("NEP", "CASA"),
+    ("nep", "_glopem"): ("NEP", "GLOPEM"),
 }
 
 

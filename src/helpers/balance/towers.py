@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from helpers.balance.carbon import Line
+from helpers.balance.carbon import Line, balance_limits
 from helpers.data.cube import sample
 
 #: How far night-time and day-time partition of a year may lie apart: beyond, one of them has failed.
@@ -50,8 +50,7 @@ def annual_fluxes(monthly: pd.DataFrame) -> pd.DataFrame:
 def tower_table(annual: pd.DataFrame, maps: xr.Dataset, limits: xr.Dataset, line: Line) -> pd.DataFrame:
     """Return the mean of each tower's years beside the cell that it stands in.
 
-    The interval of NEP adds those of NPP and of Rh, by the line from Rs to Rh, as independent errors: in quadrature,
-    upper and lower side by themselves. It is that of one more record in the cell, and carries no doubt about the line.
+    The interval of NEP is that of :func:`helpers.balance.carbon.balance_limits`.
 
     The years are those of :func:`annual_fluxes`; a tower without one that counts has no row. The maps, without years,
     are ``npp``, ``rs``, ``rh`` and ``nep`` [g C m-2 yr-1], the limits ``npp_lower``, ``npp_upper``, ``rs_lower`` and
@@ -73,12 +72,11 @@ def tower_table(annual: pd.DataFrame, maps: xr.Dataset, limits: xr.Dataset, line
     towers.insert(3, "n_years", sites.size())
     towers.insert(4, "n_left_out", annual.groupby("site").size() - sites.size())
     towers = towers.reset_index()
+    ends = np.exp(limits[["rs_lower", "rs_upper"]]).assign(limits[["npp_lower", "npp_upper"]])
+    ends = ends.assign(balance_limits(maps, limits, line))
     cell = sample(maps, towers, ["npp", "rs", "rh", "nep"])
-    ends = sample(limits, towers, ["npp_lower", "npp_upper", "rs_lower", "rs_upper"])
-    for end, sign in (("lower", -1), ("upper", 1)):
-        cell[f"npp_{end}"], cell[f"rs_{end}"] = ends[f"npp_{end}"], np.exp(ends[f"rs_{end}"])
-        other = "upper" if end == "lower" else "lower"  # NEP is low where Rh is high
-        rh = line.slope * np.exp(ends[f"rs_{other}"]) + line.intercept
-        cell[f"nep_{end}"] = cell["nep"] + sign * np.hypot(cell[f"npp_{end}"] - cell["npp"], rh - cell["rh"])
+    cell = cell.join(
+        sample(ends, towers, [f"{flux}_{end}" for end in ("lower", "upper") for flux in ("npp", "rs", "nep")])
+    )
     inside = towers["nep_gC_m2_yr"].between(cell["nep_lower"], cell["nep_upper"])
     return towers.join(cell.add_prefix("cell_").add_suffix("_gC_m2_yr")).assign(nep_inside=inside)

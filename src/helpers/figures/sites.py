@@ -8,16 +8,15 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from helpers.figures import style
+from helpers.figures import style, words
 from helpers.figures.panels import every_kth_cell, flat
-from helpers.names import class_name, predictor_name, with_units
+from helpers.names import class_name, predictor_name, pretty_units, with_units
 
 
 @style.styled
-def sites_versus_map(samples: pd.DataFrame, cube: xr.Dataset, names: Sequence[str]) -> Figure:
+def sites_versus_map(samples: pd.DataFrame, cube: xr.Dataset, names: Sequence[str]) -> style.BookFigure:
     """Draw how the predictors are distributed among sites and over the region: where a forest extrapolates.
 
     Each panel shows the share of sites, and the share of the region's area, at or below a value. Values beyond those
@@ -33,19 +32,26 @@ def sites_versus_map(samples: pd.DataFrame, cube: xr.Dataset, names: Sequence[st
     style.require_variables(cube, [*names, "in_region", "cell_area"], "sites_versus_map")
     cube = every_kth_cell(cube[[*names, "in_region", "cell_area"]])
     area = flat(cube["cell_area"]).where(flat(cube["in_region"])).values.ravel()
-    figure, grid = style.panel_grid(0.5 + 1.95 * -(-len(names) // 2), names, 2)
+    figure, grid = style.panel_grid(1.95, names, 2)
+    told = []
     for axes, name in zip(grid, names, strict=True):
         share = _distributions(axes, samples[name].to_numpy(float), flat(cube[name]).values.ravel(), area)
         axes.set_title(f"{100 * share:.0f} % of the region beyond the sites")
+        at_sites, units = samples[name].dropna(), cube[name].attrs["units"]
+        reach = (
+            f"sites from {words.number(at_sites.min())} to {words.number(at_sites.max())} {pretty_units(units)}".strip()
+        )
+        told.append(f"{predictor_name(name)}: {reach}, {words.percent(share)} of the region's area beyond them")
         axes.set_xlabel(with_units(predictor_name(name), cube[name].attrs["units"]))
         if axes.get_subplotspec().is_first_col():
             axes.set_ylabel("share at or below")
-    figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    return figure
+    figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=style.columns(3))
+    alt = f"Cumulative shares of {len(samples)} records at sites and of the region's area by covariate. {'; '.join(told)}."
+    return style.described(figure, alt, _quantiles(samples, cube, names, area))
 
 
 @style.styled
-def own_against_cell(checked: pd.DataFrame, limits: Mapping[str, float], units: Mapping[str, str]) -> Figure:
+def own_against_cell(checked: pd.DataFrame, limits: Mapping[str, float], units: Mapping[str, str]) -> style.BookFigure:
     """Draw what records say of their own place against the cell at their coordinates.
 
     The records are those of :func:`helpers.sites.places.check_records`. The limits, dashed lines in the order of the
@@ -58,9 +64,9 @@ def own_against_cell(checked: pd.DataFrame, limits: Mapping[str, float], units: 
     kinds = {
         "no contradiction": (checked["conflicts"] == 0, {"marker": ".", "s": 9, "color": style.QUIET}),
         "one: kept": ((checked["conflicts"] > 0) & ~misplaced, {"marker": "s", "s": 16, "color": style.OURS}),
-        "two or more: misplaced": (misplaced, {"marker": "X", "s": 55, "color": style.SECOND, "edgecolor": "white"}),
+        "two or more: misplaced": (misplaced, {"marker": "X", "s": 55, "color": style.BAD, "edgecolor": "white"}),
     }
-    figure, grid = style.panel_grid(3.3, ["" for _ in limits], 3)
+    figure, grid = style.panel_grid(2.8, ["" for _ in limits], 3)
     for axes, (name, limit) in zip(grid, limits.items(), strict=True):
         for kind, (chosen, marker) in kinds.items():
             table = checked[chosen]
@@ -76,14 +82,28 @@ def own_against_cell(checked: pd.DataFrame, limits: Mapping[str, float], units: 
         axes.plot(ends, ends, color=style.INK, linewidth=0.8)
         for line in lines:
             axes.plot(ends, line, color=style.INK, linewidth=0.8, linestyle="--")
-        axes.set_xlabel(with_units(f"{predictor_name(name)} of the cell", units[name]))
-        axes.set_ylabel("by the record's author" if axes is grid[0] else "")
-    figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    return figure
+        axes.set_xlabel(f"{predictor_name(name)}\nof the cell [{pretty_units(units[name])}]")
+        axes.set_ylabel(with_units("by the author", units[name]))
+    figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=style.columns(3))
+    alt = _of_places(checked, limits) + ", ".join(f"{kind} {int(chosen.sum())}" for kind, (chosen, _) in kinds.items())
+    return style.described(figure, alt, checked[[*columns, "conflicts", "left_out"]].dropna(how="all", subset=columns))
+
+
+def _of_places(checked: pd.DataFrame, limits: Mapping[str, float]) -> str:
+    """Return the words of how records agree with their cells."""
+    told = []
+    for name, limit in limits.items():
+        both = checked[[f"own_{name}", f"cell_{name}"]].dropna()
+        r = f", r {both.corr().iloc[0, 1]:.2f}" if len(both) > 2 else ""
+        told.append(f"{predictor_name(name)}: {len(both)} records{r}, limit {words.number(limit)}")
+    return (
+        "What records say of their own place against the cell at their coordinates, with the line of agreement and dashed "
+        f"limits, a ratio for precipitation. {'; '.join(told)}. Records by their contradictions: "
+    )
 
 
 @style.styled
-def land_cover_balance(table: pd.DataFrame, sites: str) -> Figure:
+def land_cover_balance(table: pd.DataFrame, sites: str) -> style.BookFigure:
     """Draw each land cover's share among the sites, named such as ``NPP sites``, beside its share of the region.
 
     The table is that of :func:`helpers.data.land_cover.land_cover_balance`, in the order of the bars. A ValueError is
@@ -95,16 +115,40 @@ def land_cover_balance(table: pd.DataFrame, sites: str) -> Figure:
     if (sums.sub(1).abs() > 0.005).any():
         found = ", ".join(f"{column} {total:.3f}" for column, total in sums.items())
         raise ValueError(f"land_cover_balance: expected shares that add up to 1, got {found}")
-    figure = style.blank(0.9 + 0.44 * len(table))
+    figure = style.blank(0.9 + style.row_height(0.44) * len(table))
     axes = figure.add_subplot()
     places = np.arange(len(table))
-    for offset, column, colour in zip((-0.2, 0.2), shares, style.series_colours(shares).values(), strict=True):
-        bars = axes.barh(places + offset, 100 * table[column], height=0.37, color=colour, label=shares[column])
-        axes.bar_label(bars, fmt="%.1f", padding=3, fontsize=7.5)
+    half = 0.13 if style.on_phone() else 0.2
+    for offset, column, colour in zip((-half, half), shares, (style.SITES, style.OURS), strict=True):
+        bars = axes.barh(places + offset, 100 * table[column], height=1.85 * half, color=colour, label=shares[column])
+        axes.bar_label(bars, fmt="%.1f", padding=3, fontsize=style.SMALL)
     style.name_rows(axes, [class_name(number) for number in table["land_cover"]])
     axes.set_xlabel("share [%]")
     axes.legend(loc="lower right")
-    return figure
+    told = [
+        f"{class_name(row.land_cover)} {words.percent(row.site_share)}, region {words.percent(row.map_share)}"
+        for row in table.itertuples()
+    ]
+    alt = (
+        f"Bars: the share of each land-cover class among the {sites} beside its share of the region. {'; '.join(told)}."
+    )
+    return style.described(figure, alt, table)
+
+
+def _quantiles(
+    samples: pd.DataFrame, cube: xr.Dataset, names: Sequence[str], area: NDArray[np.float64]
+) -> pd.DataFrame:
+    """Return each predictor's value at every twentieth of the sites and of the region's area."""
+    shares, tables = np.linspace(0, 1, 21), []
+    for name in names:
+        cells = flat(cube[name]).values.ravel()
+        known = np.isfinite(cells) & np.isfinite(area)
+        order = np.argsort(cells[known])
+        below = np.cumsum(area[known][order]) / area[known].sum()
+        region = np.interp(shares, below, cells[known][order])
+        columns = {"share_at_or_below": shares, "sites": np.nanquantile(samples[name], shares), "region": region}
+        tables.append(pd.DataFrame({"predictor": name, **columns}))
+    return pd.concat(tables, ignore_index=True)
 
 
 def _distributions(

@@ -34,8 +34,9 @@ from helpers.runs.steps import WORLDS_WITH_TRUTH, deciding_parameters
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
-    from matplotlib.figure import Figure
     from shapely.geometry.base import BaseGeometry
+
+    from helpers.figures.style import BookFigure
 
 SIMULATED, MADE_UP = "simulated (virtual plateau)", "made-up input"
 GLUE_PREFIX = "application/papermill.record/"
@@ -153,47 +154,36 @@ class Run:
         path = self._found(f"{name}.geojson", "save_boundary", name)
         return shapely.from_geojson(path.read_text(encoding="utf-8"))
 
-    def save_figure(
-        self,
-        name: str,
-        figure: Figure,
-        caption: str = "",
-        alt: str = "",
-        data: pd.DataFrame | None = None,
-        narrow: Figure | None = None,
-        of_world: bool = True,
-    ) -> None:
-        """Save a figure as ``figures/<name>.png`` and ``.svg``, show it with its caption, and close it.
+    def save_figure(self, name: str, figure: BookFigure, caption: str, of_world: bool = True) -> None:
+        """Save a figure as ``figures/<name>.png`` and ``.svg``, its data as ``.csv``, and show it with its caption.
 
-        ``caption`` says what to see, ``alt`` what it shows, for readers who cannot see it; both are plain text.
-        ``data`` are the numbers that are drawn, for a reader to take away as ``.csv``. ``narrow`` is the same figure
-        drawn for a phone. Prose of the book refers to it by the label ``fig-<name>``, with hyphens. A figure of a world
-        that is simulated, or of input that is made up, says so: this is the one place that stamps it. One that shows
-        times or memory of a machine is not ``of_world`` and gets no stamp.
+        The caption, plain text, says what to see. The figure brings its alternative text, its data and its narrow variant
+        for phones along, see :mod:`helpers.figures.style`. Prose of the book refers to it by the label ``fig-<name>``,
+        with hyphens. A figure of a world that is simulated, or of input that is made up, says so: this is the one place
+        that stamps it. One that shows times or memory of a machine is not ``of_world`` and gets no stamp.
         """
         from IPython.display import display
 
-        files, png = self._pictures(name, figure, of_world)
+        if not getattr(figure, "alt", ""):
+            raise RunError(
+                f"figure {name!r} has no words for readers who cannot see it: draw it by a function of helpers.figures "
+                "that ends with style.described"
+            )
+        files, png = self._pictures(name, figure, of_world, "png", "svg")
+        narrow, _ = self._pictures(f"{name}_narrow", figure.narrow(), of_world, "png")
         sizes = dict(zip(("width", "height"), pixels(png), strict=True))
-        record = self._record_of("figure", name, caption or alt or name.replace("_", " "), files)
-        record |= {"alt": alt or caption or name.replace("_", " "), **sizes}
-        if narrow is not None:
-            record["narrow"] = self._pictures(f"{name}_narrow", narrow, of_world)[0]
-        if data is not None:
-            files["csv"] = f"figures/{name}.csv"
-            with self._saving(files["csv"]) as partial:
-                _flat(data).to_csv(partial, index=False, encoding="utf-8", float_format="%.6g")
+        files["csv"] = f"figures/{name}.csv"
+        with self._saving(files["csv"]) as partial:
+            _flat(figure.data).to_csv(partial, index=False, encoding="utf-8", float_format="%.6g")
+        record = self._record_of("figure", name, caption, files) | {"alt": figure.alt, "narrow": narrow, **sizes}
         display(shown_figure(record, png))
 
-    def _pictures(self, name: str, figure: Figure, of_world: bool) -> tuple[dict[str, str], bytes]:
-        """Stamp, save and close a figure; return its files below the run's folder, and its PNG."""
-        from matplotlib import pyplot
-
+    def _pictures(self, name: str, figure: BookFigure, of_world: bool, *formats: str) -> tuple[dict[str, str], bytes]:
+        """Stamp and save a figure; return its files below the run's folder, and its PNG."""
         if of_world and (self.settings.world in WORLDS_WITH_TRUTH or self.settings.made_up):
             stamp = MADE_UP if self.settings.made_up else SIMULATED
-            figure.text(1.0, 0.0, stamp, ha="right", va="top", fontsize=8, color="0.35")
-        pictures = drawn(figure)
-        pyplot.close(figure)
+            figure.text(1.0, 0.0, stamp, ha="right", va="top", fontsize=8.3, color="0.35")
+        pictures = drawn(figure, *formats)
         files = {kind: f"figures/{name}.{kind}" for kind in pictures}
         for kind, picture in pictures.items():
             with self._saving(files[kind]) as partial:
