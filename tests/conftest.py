@@ -92,6 +92,13 @@ def virtual_book(virtual_run: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return _once(tmp_path_factory, "book", make) / "html"
 
 
+@pytest.fixture(scope="session")
+def open_book(open_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the pages of the real world's run."""
+    make = partial(_build_book, open_run.parent, "open", SMALL_FORESTS)
+    return _once(tmp_path_factory, "open-book", make) / "html"
+
+
 def _build_book(runs: Path, config: str, options: dict[str, object], folder: Path) -> None:
     """Build the book of a run that the notebooks made."""
     from helpers.config import load_config
