@@ -17,7 +17,8 @@ PAGE = """<html><head>
 <script src="kept.js"></script></head><body>
 <details><summary><span class="toctree-toggle"></span></summary></details>
 <details><summary aria-label="Toggle hidden content"><p>Show code</p></summary></details>
-<article class="bd-article"><h1>Rain<a class="headerlink" href="#x">#</a></h1><p>NPP &lt; Rs</p><script>no()</script></article>
+<article class="bd-article"><h1>Rain<a class="headerlink" href="#x">#</a></h1>
+<p>NPP &lt; Rs</p><script>no()</script></article>
 <div class="extra_footer">run</div></body></html>"""
 
 

@@ -1,7 +1,7 @@
 """Several books on one site, each page with a switch to the same page of the others.
 
-``python -m helpers.runs.site _build/site open=FOLDER virtual=FOLDER`` copies built books side by side. The first is what the
-site's address shows.
+``python -m helpers.runs.site _build/site open=FOLDER virtual=FOLDER`` copies built books side by side. The first is
+what the site's address shows.
 """
 
 from __future__ import annotations
