@@ -152,16 +152,6 @@ def _answer(connection: socket.socket) -> int:
         traceback.print_exc()
     sys.stdout.flush()
     sys.stderr.flush()
-    import resource, time
-
-    a, b = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    with open(os.environ["CPULOG"], "a") as f:
-        f.write(
-            " ".join(
-                map(str, [call["arguments"][2], call["arguments"][3], a.ru_utime, a.ru_stime, b.ru_utime, b.ru_stime])
-            )
-            + "\n"
-        )
     connection.sendall(bytes([code]))
     return code
 
