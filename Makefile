@@ -38,7 +38,8 @@ COMMIT ?= HEAD
 N ?= 200
 SEED ?= 1
 
-.PHONY: help book run sweep bench bench-maps bench-quick test test-cluster mutants lint lab data readme lock clean environment
+.PHONY: help book run pdf site sweep bench bench-maps bench-quick test test-cluster test-book mutants lint lab data readme lock
+.PHONY: clean environment
 
 help: ## list the targets
 	@echo "make TARGET [CONFIG=$(CONFIG)] [JOBS=$(JOBS)] [PYTHON=$(PYTHON)]"
@@ -52,6 +53,16 @@ book: $(STAMP) ## run what is stale of CONFIG, then build the book
 run: $(STAMP) ## run what is stale of the notebooks of CONFIG
 	@$(absolute); $(SNAKEMAKE) -- run
 	@echo "The notebooks of '$(CONFIG)' are up to date: runs/$(CONFIG)/notebooks"
+
+pdf: book ## print the book of CONFIG to _build/book.pdf; needs Chromium
+	@$(BIN)/python -m helpers.runs.printed
+
+# A site needs both books at once; each build replaces _build/html.
+site: $(STAMP) ## build the books of open and virtual into _build/site, with a switch between them
+	@for name in open virtual; do \
+		$(MAKE) --no-print-directory book CONFIG=$$name; rm -rf _build/books/$$name; mkdir -p _build/books; \
+		cp -r _build/html _build/books/$$name; done
+	@$(BIN)/python -m helpers.runs.site _build/site open=_build/books/open virtual=_build/books/virtual
 
 sweep: $(STAMP) ## run what is missing of SWEEP, then collect; DRY=1 lists, RETRY=1 repeats failures, PART=1/4, PROFILE=
 	@$(absolute); $(BIN)/python -m helpers.sweeps.stages run "$(SWEEP)" --jobs $(JOBS) $(if $(DRY),--dry-run) \
@@ -74,6 +85,10 @@ test: lint ## check style, then run the tests
 
 test-cluster: $(STAMP) ## run a sweep and notebook 02 on a SLURM that is started here; root on Debian or Ubuntu
 	@$(BIN)/python -m pytest -m cluster tests/cluster
+
+test-book: $(STAMP) ## look at all pages of both books in a headless Chromium, which it installs where it can
+	@$(BIN)/python tests/browser/browser_tools.py
+	@$(absolute); $(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests/browser
 
 mutants: $(STAMP) ## change the code in N=200 places, SEED=1, and list the changes that no test finds
 	@$(BIN)/python workflow/mutants.py --number $(N) --seed $(SEED) --jobs $(JOBS)

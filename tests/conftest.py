@@ -128,6 +128,13 @@ def made_up_book(made_up_run: Path, virtual_book: Path, tmp_path_factory: pytest
     return virtual_book.parent / "paper-mini"
 
 
+@pytest.fixture(scope="session")
+def open_book(open_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the pages of the real world's run."""
+    make = partial(_build_book, open_run.parent, "open", SMALL_FORESTS)
+    return _once(tmp_path_factory, "open-book", make) / "html"
+
+
 def _build_book(runs: Path, config: str, options: dict[str, object], folder: Path) -> None:
     """Build the book of a run that the notebooks made, into a folder named as its configuration."""
     from helpers.runs import book

@@ -1,8 +1,14 @@
-"""Keep out of the pages what the book does not use: thebe, and a second search field."""
+"""Complete the head of each page, and keep out what the book does not use: thebe, and a second search field."""
 
 from __future__ import annotations
 
+import html
+import re
 from typing import Any
+
+from docutils import nodes
+
+_LONGEST_DESCRIPTION = 300
 
 
 def simplify(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
@@ -10,6 +16,51 @@ def simplify(app: Any, page: str, template: str, context: dict[str, Any], doctre
     for key in ("script_files", "css_files"):
         context[key] = [file for file in context[key] if not _is_thebe(file)]
     context["theme_navbar_persistent"] = []
+
+
+def describe(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Add what a search engine and a shared link show, and what stands above and below each printed page."""
+    title = f"{words_of(context.get('title', ''))} · {app.config.project}"
+    tags = [_tag("property", "og:type", "article"), _tag("property", "og:title", title)]
+    description = _first_paragraph(doctree) if doctree is not None else ""
+    if description:
+        tags += [_tag("name", "description", description), _tag("property", "og:description", description)]
+    if app.config.html_baseurl:
+        tags.append(_tag("property", "og:image", f"{app.config.html_baseurl}_static/first_figure.png"))
+    margins = {
+        "@top-center": f"content: {_css_string(context.get('print_above', ''))}; font-size: 8pt",
+        "@bottom-center": f"content: {_css_string(context.get('print_below', ''))}; font-size: 7pt",
+        "@bottom-right": "content: counter(page); font-size: 7pt",
+    }
+    boxes = " ".join(f"{place} {{ {rule} }}" for place, rule in margins.items())
+    tags.append(f"<style>@media print {{ @page {{ margin: 18mm 15mm; {boxes} }} }}</style>")
+    context["metatags"] = context.get("metatags", "") + "\n".join(tags)
+
+
+def words_of(markup: str) -> str:
+    """Return the words of a text that is HTML."""
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", "", markup)).split())
+
+
+def _tag(kind: str, name: str, content: str) -> str:
+    return f'<meta {kind}="{name}" content="{html.escape(content)}" />'
+
+
+def _first_paragraph(doctree: Any) -> str:
+    """Return the words of a page's first paragraph, cut at a word's end."""
+    for paragraph in doctree.findall(nodes.paragraph):
+        words = " ".join(paragraph.astext().split())
+        if len(words) > 40 and isinstance(paragraph.parent, nodes.section):
+            return (
+                words if len(words) <= _LONGEST_DESCRIPTION else words[:_LONGEST_DESCRIPTION].rsplit(" ", 1)[0] + " …"
+            )
+    return ""
+
+
+def _css_string(text: str) -> str:
+    """Return text as a string of a style sheet that stands inside HTML."""
+    plain = words_of(text)
+    return '"' + "".join(c if c.isalnum() or c in " .,:·-()" else f"\\{ord(c):06x}" for c in plain) + '"'
 
 
 def _is_thebe(file: Any) -> bool:
@@ -20,4 +71,5 @@ def _is_thebe(file: Any) -> bool:
 def setup(app: Any) -> dict[str, bool]:
     """Run after the extensions that add to a page."""
     app.connect("html-page-context", simplify, priority=900)
+    app.connect("html-page-context", describe, priority=901)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -24,6 +24,7 @@ from helpers.errors import ConfigError, DataError, RunError
 from helpers.runs import shown
 from helpers.runs.execute import overrides_of, settings_parser
 from helpers.runs.files import runs_folder, written_whole
+from helpers.runs.finishing import finish
 from helpers.runs.rendering import render, write_reference
 from helpers.runs.steps import WORLDS_WITH_TRUTH, deciding_parameters
 
@@ -45,7 +46,6 @@ _ELSEWHERE = Template(
     "it was made from is in {doc}`notebook 01 </notebooks/01_data_preparation>`, how far it can be believed in "
     "{doc}`notebook 06 </notebooks/06_uncertainty>`."
 )
-MATHJAX_PARTS = ("a11y", "input/tex", "output/chtml", "sre", "tex-chtml.js", "ui")
 
 
 def build(settings: Settings, folder: Path | None = None) -> Path:
@@ -57,7 +57,7 @@ def build(settings: Settings, folder: Path | None = None) -> Path:
     """
     source = stage(settings, folder or project_root() / "_build")
     pages = render(source, source.parent)
-    _drop_unused_mathjax(pages / "_static" / "mathjax")
+    finish(pages, project_root())
     target = source.parent / "html"
     with written_whole(target) as partial:
         pages.rename(partial)
@@ -95,6 +95,8 @@ def stage(settings: Settings, folder: Path) -> Path:
     (generated / "catalogue.md").write_text(_catalogue_page(), encoding="utf-8")
     (generated / "paper_products.md").write_text(_paper_products(), encoding="utf-8")
     (generated / "provenance.md").write_text(_provenance_page(provenance), encoding="utf-8")
+    for name in ("CITATION.cff", "CHANGELOG.md"):  # by other endings: they are parts of a page, and none themselves
+        shutil.copyfile(root / name, generated / f"{Path(name).stem.lower()}.txt")
     write_reference(source)
     return source
 
@@ -155,7 +157,7 @@ def merge_provenance(run_folder: Path, names: Sequence[str], settings: Settings)
 def resolved_config(config: Mapping[str, Any], provenance: Mapping[str, Any]) -> dict[str, Any]:
     """Return the content of ``_config.yml`` with the footer of a run, and a banner if its world or input is made up.
 
-    The title asks about the region of the run.
+    Both stand on printed pages, too. The title asks about the region of the run.
     """
     page = dict(config.get("html", {})) | {"extra_footer": footer(provenance)}
     if provenance["settings"]["world"] in WORLDS_WITH_TRUTH:
@@ -164,7 +166,10 @@ def resolved_config(config: Mapping[str, Any], provenance: Mapping[str, Any]) ->
         page["announcement"] = MADE_UP_BANNER
     region = provenance["settings"]["region"]
     title = {} if region["of_paper"] else {"title": f"Is {region['called']} a carbon sink?"}
-    return dict(config) | title | {"html": page}
+    sphinx = dict(config.get("sphinx", {}))
+    printed = {"print_above": page.get("announcement", ""), "print_below": footer(provenance), "default_mode": "auto"}
+    sphinx["config"] = dict(sphinx.get("config", {})) | {"html_context": printed}
+    return dict(config) | title | {"html": page, "sphinx": sphinx}
 
 
 def footer(provenance: Mapping[str, Any]) -> str:
@@ -287,14 +292,6 @@ def _markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str
 
 def _cell(value: str) -> str:
     return " ".join(str(value).replace("|", "\\|").split())
-
-
-def _drop_unused_mathjax(folder: Path) -> None:
-    """Keep the parts of MathJax that pages written in TeX load; the rest is two thirds of its size."""
-    kept = [folder / part for part in MATHJAX_PARTS]
-    for path in [path for path in folder.rglob("*") if path.is_file()]:
-        if not any(path.is_relative_to(part) for part in kept):
-            path.unlink()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,79 @@
+"""What Jupyter Book's pages need to be light, silent, quick to search from disk, and usable with a screen reader.
+
+The theme offers no setting for these. They are applied to the finished pages, where a test in a browser sees them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+#: Parts of MathJax that pages written in TeX load; the rest is two thirds of its size.
+MATHJAX_PARTS = ("a11y", "input/tex", "output/chtml", "sre", "tex-chtml.js", "ui")
+#: Each is taken out of a page: scripts of icons that a font draws already, and of thebe, which is off.
+_TAKEN_OUT = (
+    re.compile(r'\s*<script defer src="[^"]*/?fontawesome\.js[^"]*"></script>'),
+    re.compile(r'\s*<script type="text/x-thebe-config">.*?</script>\s*<script>kernelName = .*?</script>', re.S),
+    re.compile(r'\s*<meta name="docsearch:[^>]*>'),
+    # The label hides the words that the button shows.
+    re.compile(r'(?<=<summary) aria-label="Toggle hidden content"'),
+    re.compile(r'(?<=search-button-field search-button__button pst-js-only") title="Search" aria-label="Search"'),
+)
+_SUMMARY_OF_SECTIONS = re.compile(r'<summary>(?=<span class="toctree-toggle")')
+_ARTICLE = re.compile(r'<article class="bd-article"[^>]*>(.*?)</article>', re.S)
+_UNREAD = re.compile(r'<(script|style|nav)\b.*?</\1>|<a class="headerlink".*?</a>|<[^>]+>', re.S)
+
+
+def finish(pages: Path, source: Path) -> None:
+    """Finish a folder of HTML in place: pages, static files, and the texts that the search shows excerpts of.
+
+    ``source`` is the repository. Its notebooks, which a reader can run, replace the executed ones among the files that
+    pages offer for download: their outputs are on the pages.
+    """
+    texts = {}
+    for path in sorted(pages.rglob("*.html")):
+        if "_static" in path.relative_to(pages).parts:
+            continue
+        written = path.read_text(encoding="utf-8")
+        path.write_text(_finished(written), encoding="utf-8")
+        texts[path.relative_to(pages).with_suffix("").as_posix()] = _text(written)
+    shutil.copyfile(source / "book" / "_search" / "search_from_disk.js", pages / "_static" / "search_from_disk.js")
+    _write_search_texts(pages, {name: text for name, text in texts.items() if text})
+    _drop_unused(pages / "_static")
+    for executed in (pages / "_sources" / "notebooks").glob("*.ipynb"):
+        shutil.copyfile(source / "notebooks" / executed.name, executed)
+
+
+def _finished(page: str) -> str:
+    """Return a page without what is not used, its buttons named."""
+    for pattern in _TAKEN_OUT:
+        page = pattern.sub("", page)
+    return _SUMMARY_OF_SECTIONS.sub('<summary aria-label="Show or hide the pages below">', page)
+
+
+def _text(page: str) -> str:
+    """Return the words of a page's article, still escaped; empty where there is none."""
+    article = _ARTICLE.search(page)
+    return " ".join(_UNREAD.sub(" ", article[1]).split()) if article else ""
+
+
+def _write_search_texts(pages: Path, texts: dict[str, str]) -> None:
+    """Give the search page the texts of all pages: a browser lets no page read another one from disk."""
+    content = json.dumps(texts, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
+    (pages / "_static" / "search_texts.js").write_text(f"const SEARCH_TEXTS = {content};\n", encoding="utf-8")
+    search = pages / "search.html"
+    scripts = "".join(f'<script src="_static/{name}.js"></script>\n' for name in ("search_texts", "search_from_disk"))
+    search.write_text(search.read_text(encoding="utf-8").replace("</head>", scripts + "</head>", 1), encoding="utf-8")
+
+
+def _drop_unused(static: Path) -> None:
+    """Remove static files that no page loads: maps of sources, scripts of icons, parts of MathJax, older fonts."""
+    mathjax = static / "mathjax"
+    kept = [mathjax / part for part in MATHJAX_PARTS]
+    for path in [path for path in static.rglob("*") if path.is_file()]:
+        unused_math = path.is_relative_to(mathjax) and not any(path.is_relative_to(part) for part in kept)
+        unused_icon = path.name == "fontawesome.js" or (path.suffix == ".ttf" and path.with_suffix(".woff2").is_file())
+        if path.suffix == ".map" or unused_math or unused_icon:
+            path.unlink()

@@ -1,0 +1,75 @@
+"""The whole book as one PDF, printed by a headless Chromium from the built pages.
+
+``python -m helpers.runs.printed`` prints ``_build/html`` to ``_build/book.pdf``: the pages of the table of contents in
+their order, without the code reference, with the run at the foot of each sheet.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from helpers.config import project_root, read_yaml
+from helpers.errors import RunError
+from helpers.runs.files import written_whole
+
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+_ARTICLE = re.compile(r'<article class="bd-article"[^>]*>.*?</article>', re.S)
+
+
+def print_book(book: Path, target: Path) -> Path:
+    """Print a built book; return the path of the PDF.
+
+    RunError is raised if the book is not built, no Chromium is there, or it prints nothing.
+    """
+    browser = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    if browser is None:
+        raise RunError("no Chromium to print with: install the package chromium, or print pages from your own browser")
+    if not (book / "index.html").is_file():
+        raise RunError(f"no book in {book}: `make book` builds one")
+    # It stands beside the other pages, so that pictures and styles are found.
+    with tempfile.NamedTemporaryFile("w", dir=book / "book", suffix=".html", encoding="utf-8") as whole:
+        whole.write(_one_page(book))
+        whole.flush()
+        with written_whole(target) as partial:
+            _print(browser, Path(whole.name), partial)
+    return target
+
+
+def _one_page(book: Path) -> str:
+    """Return the pages of the contents as one: the first with the articles of all in place of its own."""
+    toc = read_yaml(project_root() / "_toc.yml")
+    names = [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
+    texts = {name: (book / f"{name}.html").read_text(encoding="utf-8") for name in names}
+    articles = [found[0] for found in (_ARTICLE.search(text) for text in texts.values()) if found]
+    break_before = "<style>@media print { article ~ article { break-before: page } }</style>"
+    return _ARTICLE.sub(lambda _: break_before + "\n".join(articles), texts[names[0]], count=1)
+
+
+def _print(browser: str, page: Path, target: Path) -> None:
+    with tempfile.TemporaryDirectory() as profile:
+        command = [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}"]
+        command += ["--no-pdf-header-footer", "--generate-pdf-document-outline", "--virtual-time-budget=60000"]
+        command += [f"--print-to-pdf={target}", f"file://{page}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    if done.returncode or not target.is_file() or not target.stat().st_size:
+        raise RunError(f"Chromium printed nothing: {done.stderr.strip()[-500:]}")
+
+
+def main() -> int:
+    """Run ``python -m helpers.runs.printed``; return the exit code."""
+    built = project_root() / "_build"
+    try:
+        print(f"printed: {print_book(built / 'html', built / 'book.pdf')}")
+    except RunError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,92 @@
+"""What holds on each page of a book as a reader's browser shows it, from disk and with the network cut.
+
+A page is opened once, and what was seen is kept: the tests of a book read from that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+WIDTHS = (390, 768, 1280)
+MOST_BYTES = 2_000_000
+EXPLORER, MOST_BYTES_EXPLORER = "book/explorer", 4_000_000
+SHORTEST_ALT = 100
+#: Pages on which axe looks again in the dark: with figures, tables, code and equations. Colours are the same on all.
+IN_THE_DARK = ("book/intro", "book/methods", "notebooks/02_npp_random_forest", "notebooks/06_uncertainty", "search")
+#: What a page holds, measured in it.
+_MEASURE = """() => ({
+  equations: document.querySelectorAll("span.math, div.math").length,
+  drawn: document.querySelectorAll("mjx-container").length,
+  unloaded: [...document.images].filter(i => i.complete && !i.naturalWidth && i.offsetParent).map(i => i.src),
+  figures: [...document.querySelectorAll("figure.shown")].map(figure => ({
+    number: figure.querySelector(".caption-number")?.textContent ?? "",
+    caption: figure.querySelector("figcaption")?.innerText ?? "",
+    alt: figure.querySelector("img")?.alt ?? "",
+    files: [...figure.querySelectorAll("a[href]")].map(a => a.href).filter(a => /\\.(svg|png|csv)$/.test(a)),
+  })),
+})"""
+
+
+@dataclass
+class Visit:
+    """What a browser saw of a page."""
+
+    requests: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+    held: dict[str, Any] = field(default_factory=dict)
+    too_wide: list[int] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
+
+    def bytes_loaded(self) -> int:
+        """Return the size of the page with all that it loads from disk."""
+        files = {Path(address.removeprefix("file://").partition("?")[0]) for address in self.requests}
+        return sum(path.stat().st_size for path in files if path.is_file())
+
+
+def pages_of(book: Path) -> list[str]:
+    """Return the names of all pages of a book, relative to its folder."""
+    names = (path.relative_to(book).with_suffix("").as_posix() for path in book.rglob("*.html"))
+    return sorted(name for name in names if not name.startswith("_static/") and name != "index")
+
+
+def visit_all(browser: Any, axe_script: str, book: Path) -> dict[str, Visit]:
+    """Open each page of a book at a desk's width, then narrower, and return what was seen."""
+    context = browser.new_context(viewport={"width": WIDTHS[-1], "height": 900}, color_scheme="light", offline=True)
+    visits = {name: _visit(context, axe_script, book, name) for name in pages_of(book)}
+    context.close()
+    return visits
+
+
+def _visit(context: Any, axe_script: str, book: Path, name: str) -> Visit:
+    page, visit = context.new_page(), Visit()
+    page.on("request", lambda request: visit.requests.append(request.url))
+    page.on("console", lambda said: visit.messages.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: visit.messages.append(str(error)))
+    page.goto(f"file://{book}/{name}.html", wait_until="load")
+    page.evaluate("() => window.MathJax?.startup?.promise")
+    visit.held = page.evaluate(_MEASURE)
+    said = list(visit.messages)
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        if page.evaluate("() => document.documentElement.scrollWidth > window.innerWidth"):
+            visit.too_wide.append(width)
+    page.evaluate(axe_script)
+    visit.violations += _violations(page, "light")
+    if name in IN_THE_DARK:
+        page.evaluate("() => { document.documentElement.dataset.theme = 'dark'; }")
+        visit.violations += _violations(page, "dark")
+    visit.messages = said  # axe reads style sheets, which a page from disk may not, and is told so
+    page.close()
+    return visit
+
+
+def _violations(page: Any, theme: str) -> list[str]:
+    """Return what axe finds serious or critical, with the element."""
+    found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{theme}: {violation['id']}: {violation['nodes'][0]['html'][:160]} ({len(violation['nodes'])} in all)"
+        for violation in found["violations"]
+        if violation["impact"] in ("serious", "critical")
+    ]

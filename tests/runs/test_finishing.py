@@ -1,0 +1,82 @@
+"""Finished pages are light, named and quick to search; a site of several books leads from each to the others."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from helpers.config import project_root
+from helpers.errors import RunError
+from helpers.runs.finishing import finish
+from helpers.runs.site import assemble
+
+PAGE = """<html><head>
+  <script defer src="../_static/scripts/fontawesome.js?digest=1"></script>
+<script src="kept.js"></script></head><body>
+<details><summary><span class="toctree-toggle"></span></summary></details>
+<details><summary aria-label="Toggle hidden content"><p>Show code</p></summary></details>
+<article class="bd-article"><h1>Rain<a class="headerlink" href="#x">#</a></h1>
+<p>NPP &lt; Rs</p><script>no()</script></article>
+<div class="extra_footer">run</div></body></html>"""
+
+
+def book_in(folder: Path, *names: str) -> Path:
+    """Write pages, and the static files of a theme."""
+    for name in ("index", "search", "404", *names):
+        page = folder / f"{name}.html"
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(PAGE, encoding="utf-8")
+    for name in ("scripts/fontawesome.js", "a.css", "a.css.map", "f.ttf", "f.woff2", "old.ttf"):
+        (folder / "_static" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "_static" / name).write_text("x", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def finished(tmp_path):
+    """A finished folder of pages."""
+    finish(book_in(tmp_path, "book/rain"), project_root())
+    return tmp_path
+
+
+def test_a_page_loads_no_scripts_of_icons_and_keeps_the_others(finished):
+    page = (finished / "book" / "rain.html").read_text()
+    assert "fontawesome" not in page
+    assert "kept.js" in page
+
+
+def test_what_opens_and_closes_is_named_by_what_it_shows(finished):
+    page = (finished / "book" / "rain.html").read_text()
+    assert '<summary aria-label="Show or hide the pages below">' in page
+    assert "Toggle hidden content" not in page
+
+
+def test_only_files_that_pages_load_are_left(finished):
+    left = {path.relative_to(finished / "_static").as_posix() for path in (finished / "_static").rglob("*.*")}
+    assert left == {"a.css", "f.woff2", "old.ttf", "search_texts.js", "search_from_disk.js"}
+
+
+def test_the_search_has_the_words_of_each_article_and_no_code(finished):
+    texts = (finished / "_static" / "search_texts.js").read_text()
+    words = json.loads(texts.removeprefix("const SEARCH_TEXTS = ").rstrip(";\n"))
+    assert words["book/rain"] == "Rain NPP &lt; Rs"
+    search = (finished / "search.html").read_text()
+    assert search.index("search_texts.js") < search.index("search_from_disk.js") < search.index("</head>")
+
+
+def test_a_page_of_a_site_leads_to_the_same_page_of_the_other_book(tmp_path):
+    books = {"open": book_in(tmp_path / "a", "book/rain", "book/own"), "virtual": book_in(tmp_path / "b", "book/rain")}
+    index = assemble(books, tmp_path / "site")
+    assert 'url=open/index.html"' in index.read_text()
+    rain = (tmp_path / "site" / "open" / "book" / "rain.html").read_text()
+    assert '<strong>open</strong> · <a href="../../virtual/book/rain.html">virtual</a>' in rain
+    own = (tmp_path / "site" / "open" / "book" / "own.html").read_text()
+    assert '<a href="../../virtual/index.html">virtual</a>' in own
+
+
+def test_a_site_without_one_of_its_books_is_not_made(tmp_path):
+    with pytest.raises(RunError, match="no book of 'virtual'.*make book CONFIG=virtual"):
+        assemble({"open": book_in(tmp_path / "a"), "virtual": tmp_path / "b"}, tmp_path / "site")
+    assert not (tmp_path / "site").exists()
