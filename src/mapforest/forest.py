@@ -205,24 +205,24 @@ class RandomForest(RegressorMixin, BaseEstimator):
         mtry = self._checked_parameters()
         values = np.asarray(target, dtype="float64")
         checked = self._checked(table)
-        if len(checked) < 2 or values.shape != (len(checked),):
+        if len(table) < 2 or values.shape != (len(table),):
             raise ForestError(
-                f"{len(checked)} rows and a target of shape {values.shape}; expected one target per row, and two rows "
+                f"{len(table)} rows and a target of shape {values.shape}; expected one target per row, and two rows "
                 "or more"
             )
         if not np.isfinite(values).all():
-            rows = checked.index[~np.isfinite(values)][:5].tolist()
+            rows = table.index[~np.isfinite(values)][:5].tolist()
             raise ForestError(f"the target is missing or infinite in rows {rows}: drop them before the forest is grown")
-        by_class = {name: checked[name].astype("float64") for name in self.predictors if name in self.categorical}
+        by_class = {name: checked[name] for name in self.predictors if name in self.categorical}
         self.encoder_ = Encoder(
             predictors=tuple(self.predictors),
             encoding=self.encoding,
-            class_means={name: pd.Series(values).groupby(k.to_numpy()).mean() for name, k in by_class.items()},
+            class_means={name: pd.Series(values).groupby(k).mean() for name, k in by_class.items()},
             overall_mean=float(values.mean()),
         )
-        ordered = checked[[name for name in self.predictors if name not in by_class]]
+        ordered = {name: x for name, x in checked.items() if name not in by_class}
         self.training_range_ = {name: (float(x.min()), float(x.max())) for name, x in ordered.items()}
-        self.training_rows_ = (self.encode(checked), values)
+        self.training_rows_ = (self.encoder_.encode(list(checked.values())), values)
         # One thread adds up the trees in one order: the same prediction to the last digit on any machine.
         trees = RandomForestRegressor(
             n_estimators=self.n_trees,
@@ -255,8 +255,7 @@ class RandomForest(RegressorMixin, BaseEstimator):
 
         Their columns are in the order of :attr:`Encoder.sources`. The same tables are refused as by :meth:`predict`.
         """
-        checked = refuse_ungrown(self)._checked(table)
-        return self.encoder_.encode([checked[name].to_numpy("float64") for name in self.predictors])
+        return refuse_ungrown(self).encoder_.encode(list(self._checked(table).values()))
 
     def unseen_classes(self, table: pd.DataFrame) -> dict[str, list[float]]:
         """Return for each categorical predictor the classes of a table that no training row has, ascending."""
@@ -307,22 +306,24 @@ class RandomForest(RegressorMixin, BaseEstimator):
             raise ForestError(f"categorical names {unknown}; expected names of predictors: {list(self.predictors)}")
         return mtry
 
-    def _checked(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Return the predictors of a table, or say which column or row cannot be used."""
+    def _checked(self, table: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Return the predictors of a table as float64, or say which column or row cannot be used."""
         missing = [name for name in self.predictors if name not in table.columns]
         if missing:
             raise ForestError(f"the table lacks the predictors {missing}; it has {list(table.columns)}")
-        selected = table[list(self.predictors)]
-        for name, column in selected.items():
+        checked = {}
+        for name in self.predictors:
+            column = table[name]
             if not pd.api.types.is_numeric_dtype(column.dtype):
                 raise ForestError(f"predictor {name!r} is of type {column.dtype}; expected numbers")
-            bad = ~np.isfinite(column.to_numpy("float64"))
+            checked[name] = column.to_numpy("float64")
+            bad = ~np.isfinite(checked[name])
             if bad.any():
                 raise ForestError(
                     f"predictor {name!r} is missing or infinite in {int(bad.sum())} rows, first "
-                    f"{selected.index[bad][:5].tolist()}: drop them, or fill them in"
+                    f"{table.index[bad][:5].tolist()}: drop them, or fill them in"
                 )
-        return selected
+        return checked
 
 
 def refuse_ungrown(forest: RandomForest) -> RandomForest:
