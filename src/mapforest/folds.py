@@ -361,13 +361,13 @@ def _best_merge(
     tried = np.arange(k, largest_q + 1)
     if tried.size > SEARCHED_Q:
         tried = np.unique(np.geomspace(k, largest_q, SEARCHED_Q).round().astype(int))
-    in_order = np.sort(to_target)  # W sorts its samples for each q: cheap where this is done
+    w_of = _w_from(to_target)
     best: tuple[float, int, NDArray[np.int64]] | None = None
     for q, cluster in zip(tried, hierarchy.cut_tree(tree, n_clusters=tried).T, strict=True):
         fold = _merge(cluster[site], xyz @ axis, k)
         if np.bincount(fold).max() > largest_share * len(fold):
             continue  # a fold of most rows would be predicted by a model of few
-        w = _w(_kilometres(nearest_of_other_folds(xyz, fold)), in_order)
+        w = w_of(_kilometres(nearest_of_other_folds(xyz, fold)))
         if best is None or w < best[0]:  # of equal ones the fewest clusters
             best = w, int(q), fold
     if best is None:
@@ -404,6 +404,27 @@ def _to_target(xyz: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray
 def _w(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     """Return the Wasserstein distance of two samples, km: the area between their distribution functions."""
     return float(wasserstein_distance(one, other))
+
+
+def _w_from(many: NDArray[np.float64]) -> Callable[[NDArray[np.float64]], float]:
+    """Return what gives W of another sample from this one, which is sorted and summed up once, as SciPy's is not."""
+    in_order = np.sort(many)
+    summed = np.append(0.0, np.cumsum(in_order)) / in_order.size
+
+    def below(share: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the integral of the quantiles of the many, from 0 to a share."""
+        return np.interp(share * in_order.size, np.arange(in_order.size + 1), summed)
+
+    def distance(few: NDArray[np.float64]) -> float:
+        """Return the area between the quantiles of both: those of the few are steps, each crossed at most once."""
+        step = np.sort(few)
+        start, end = np.arange(step.size) / step.size, np.arange(1, step.size + 1) / step.size
+        crossed = np.clip(np.searchsorted(in_order, step) / in_order.size, start, end)
+        under = step * (crossed - start) - (below(crossed) - below(start))
+        over = below(end) - below(crossed) - step * (end - crossed)
+        return float((under + over).sum())
+
+    return distance
 
 
 def _kilometres(chord: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,9 +7,11 @@ counterpart, see the notes of :class:`RandomForest`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -17,6 +19,9 @@ from numpy.typing import ArrayLike
 from sklearn import config_context
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.ensemble import RandomForestRegressor
+from sklearn.tree import DecisionTreeRegressor
+from sklearn.tree._classes import CRITERIA_REG, DENSE_SPLITTERS
+from sklearn.tree._tree import DepthFirstTreeBuilder, Tree
 
 from mapforest.errors import ForestError
 from mapforest.traversal import CompiledForest
@@ -76,18 +81,48 @@ class Encoder:
         return encoded
 
 
-class _Trees(RandomForestRegressor):
-    """scikit-learn's forest, the same tree by tree, and sooner there where the table is small."""
+def _grow(trees: RandomForestRegressor, rows: np.ndarray, target: np.ndarray, threads: int) -> RandomForestRegressor:
+    """Grow scikit-learn's forest, the same tree by tree, and several times sooner where the table is small."""
+    n_trees = trees.n_estimators
+    # The first tree is grown by scikit-learn, with all that a grown forest holds. What scikit-learn asks for each
+    # further tree anew, of its parameters and of the rows, takes longer than a tree of some hundred rows grows.
+    trees.set_params(n_estimators=1).fit(rows, target).set_params(n_estimators=n_trees)
+    seeds = np.random.RandomState(trees.random_state).randint(np.iinfo("int32").max, size=n_trees)[1:]
+    grow = partial(_trees_alike, trees.estimators_[0], rows, target.reshape(-1, 1), trees._n_samples_bootstrap)
+    if threads == 1:
+        trees.estimators_ += grow(seeds)
+        return trees
+    with ThreadPoolExecutor(threads) as pool:
+        trees.estimators_ += chain.from_iterable(pool.map(grow, np.array_split(seeds, threads)))
+    return trees
 
-    @cached_property
-    def _first(self) -> BaseEstimator:
-        return super()._make_estimator(append=False)
 
-    def _make_estimator(self, append: bool = True, random_state: np.random.RandomState | None = None) -> BaseEstimator:
-        # scikit-learn reads the parameters of a tree from its class for each tree anew; here all are copies of one.
-        tree = copy(self._first)
-        tree.random_state = random_state.randint(np.iinfo("int32").max)
-        return tree
+def _trees_alike(
+    first: DecisionTreeRegressor, rows: np.ndarray, target: np.ndarray, n_drawn: int, seeds: np.ndarray
+) -> list[DecisionTreeRegressor]:
+    """Grow a tree for each seed, as scikit-learn would, with the parameters of one that is grown."""
+    random, trees = np.random.RandomState(), []
+    for seed in seeds.tolist():
+        tree = copy(first)
+        tree.random_state = seed
+        drawn = _drawn(random, seed, len(rows), n_drawn)
+        weight = np.bincount(drawn, minlength=len(rows)).astype("float64")
+        random.seed(seed)  # a tree begins anew with the seed of its bootstrap
+        criterion = CRITERIA_REG[tree.criterion](1, len(rows))
+        limits = (tree.min_samples_leaf, 0.0)  # rows and weight of a leaf
+        splitter = DENSE_SPLITTERS[tree.splitter](criterion, tree.max_features_, *limits, random, None)
+        depth = np.iinfo("int32").max if tree.max_depth is None else tree.max_depth
+        builder = DepthFirstTreeBuilder(splitter, tree.min_samples_split, *limits, depth, tree.min_impurity_decrease)
+        tree.tree_ = Tree(rows.shape[1], np.ones(1, dtype="intp"), 1)
+        builder.build(tree.tree_, rows, target, weight, None)
+        trees.append(tree)
+    return trees
+
+
+def _drawn(random: np.random.RandomState, seed: int, n_rows: int, n_drawn: int) -> np.ndarray:
+    """Return the rows that the tree of a seed is grown on, drawn with replacement as scikit-learn draws them."""
+    random.seed(seed)  # a generator that is made takes ten times as long
+    return random.randint(0, n_rows, n_drawn)
 
 
 class RandomForest(RegressorMixin, BaseEstimator):
@@ -170,37 +205,36 @@ class RandomForest(RegressorMixin, BaseEstimator):
         mtry = self._checked_parameters()
         values = np.asarray(target, dtype="float64")
         checked = self._checked(table)
-        if len(checked) < 2 or values.shape != (len(checked),):
+        if len(table) < 2 or values.shape != (len(table),):
             raise ForestError(
-                f"{len(checked)} rows and a target of shape {values.shape}; expected one target per row, and two rows "
+                f"{len(table)} rows and a target of shape {values.shape}; expected one target per row, and two rows "
                 "or more"
             )
         if not np.isfinite(values).all():
-            rows = checked.index[~np.isfinite(values)][:5].tolist()
+            rows = table.index[~np.isfinite(values)][:5].tolist()
             raise ForestError(f"the target is missing or infinite in rows {rows}: drop them before the forest is grown")
-        by_class = {name: checked[name].astype("float64") for name in self.predictors if name in self.categorical}
+        by_class = {name: checked[name] for name in self.predictors if name in self.categorical}
         self.encoder_ = Encoder(
             predictors=tuple(self.predictors),
             encoding=self.encoding,
-            class_means={name: pd.Series(values).groupby(k.to_numpy()).mean() for name, k in by_class.items()},
+            class_means={name: pd.Series(values).groupby(k).mean() for name, k in by_class.items()},
             overall_mean=float(values.mean()),
         )
-        ordered = checked[[name for name in self.predictors if name not in by_class]]
+        ordered = {name: x for name, x in checked.items() if name not in by_class}
         self.training_range_ = {name: (float(x.min()), float(x.max())) for name, x in ordered.items()}
-        self.training_rows_ = (self.encode(checked), values)
-        trees = _Trees(
+        self.training_rows_ = (self.encoder_.encode(list(checked.values())), values)
+        # One thread adds up the trees in one order: the same prediction to the last digit on any machine.
+        trees = RandomForestRegressor(
             n_estimators=self.n_trees,
             max_features=mtry,
             min_samples_split=max(2, round(DISTINCT_SHARE * (self.nodesize + 1))),
             bootstrap=True,
             random_state=self.seed,
-            n_jobs=self.threads,
+            n_jobs=1,
         )
         with config_context(assume_finite=True, skip_parameter_validation=True):  # both are checked above
-            self.estimator_ = trees.fit(*self.training_rows_)
+            self.estimator_ = _grow(trees, *self.training_rows_, self.threads)
         self.__dict__.pop("compiled", None)  # that of an earlier fit
-        # One thread adds up the trees in one order: the same prediction to the last digit on any machine.
-        self.estimator_.set_params(n_jobs=1)
         return self
 
     def predict(self, table: pd.DataFrame) -> np.ndarray:
@@ -221,8 +255,7 @@ class RandomForest(RegressorMixin, BaseEstimator):
 
         Their columns are in the order of :attr:`Encoder.sources`. The same tables are refused as by :meth:`predict`.
         """
-        checked = refuse_ungrown(self)._checked(table)
-        return self.encoder_.encode([checked[name].to_numpy("float64") for name in self.predictors])
+        return refuse_ungrown(self).encoder_.encode(list(self._checked(table).values()))
 
     def unseen_classes(self, table: pd.DataFrame) -> dict[str, list[float]]:
         """Return for each categorical predictor the classes of a table that no training row has, ascending."""
@@ -237,9 +270,10 @@ class RandomForest(RegressorMixin, BaseEstimator):
         """
         rows, target = refuse_ungrown(self).training_rows_
         total, count = np.zeros(len(target)), np.zeros(len(target))
-        for tree, in_bag in zip(self.estimator_.estimators_, self.estimator_.estimators_samples_, strict=True):
+        random = np.random.RandomState()
+        for tree in self.estimator_.estimators_:
             out = np.ones(len(total), dtype=bool)
-            out[in_bag] = False
+            out[_drawn(random, tree.random_state, len(total), self.estimator_._n_samples_bootstrap)] = False
             total[out] += tree.tree_.predict(rows[out])[:, 0] if out.any() else 0.0
             count[out] += 1
         return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
@@ -272,22 +306,24 @@ class RandomForest(RegressorMixin, BaseEstimator):
             raise ForestError(f"categorical names {unknown}; expected names of predictors: {list(self.predictors)}")
         return mtry
 
-    def _checked(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Return the predictors of a table, or say which column or row cannot be used."""
+    def _checked(self, table: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Return the predictors of a table as float64, or say which column or row cannot be used."""
         missing = [name for name in self.predictors if name not in table.columns]
         if missing:
             raise ForestError(f"the table lacks the predictors {missing}; it has {list(table.columns)}")
-        selected = table[list(self.predictors)]
+        checked = {}
         for name in self.predictors:
-            if not pd.api.types.is_numeric_dtype(selected[name]):
-                raise ForestError(f"predictor {name!r} is of type {selected[name].dtype}; expected numbers")
-            bad = ~np.isfinite(selected[name].to_numpy("float64"))
+            column = table[name]
+            if not pd.api.types.is_numeric_dtype(column.dtype):
+                raise ForestError(f"predictor {name!r} is of type {column.dtype}; expected numbers")
+            checked[name] = column.to_numpy("float64")
+            bad = ~np.isfinite(checked[name])
             if bad.any():
                 raise ForestError(
                     f"predictor {name!r} is missing or infinite in {int(bad.sum())} rows, first "
-                    f"{selected.index[bad][:5].tolist()}: drop them, or fill them in"
+                    f"{table.index[bad][:5].tolist()}: drop them, or fill them in"
                 )
-        return selected
+        return checked
 
 
 def refuse_ungrown(forest: RandomForest) -> RandomForest:

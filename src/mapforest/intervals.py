@@ -15,6 +15,7 @@ is the mean over the leaves what the forest predicts.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -48,14 +49,18 @@ class QuantileForest:
 
 
 def grow(forest: RandomForest) -> QuantileForest:
-    """Grow a forest again, tree by tree the same, and keep every training target in its leaf.
+    """Keep every training target in its leaves of the trees of a forest.
 
     The mean over the leaves is the prediction of the forest. One that is not grown raises ForestError.
     """
-    # All parameters, whichever they are: one that was forgotten here would grow other trees in silence.
-    parameters = refuse_ungrown(forest).estimator_.get_params() | {"n_jobs": forest.threads}
+    # All parameters, whichever they are: from one that was forgotten here other draws would follow, in silence.
+    parameters = refuse_ungrown(forest).estimator_.get_params() | {"n_jobs": forest.threads, "warm_start": True}
     estimator = RandomForestQuantileRegressor(**parameters, max_samples_leaf=None)
-    return QuantileForest(forest, estimator.fit(*forest.training_rows_))
+    estimator.estimators_ = list(forest.estimator_.estimators_)  # a warm start with all trees grows no other
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Warm-start fitting without increasing n_estimators", UserWarning)
+        estimator.fit(*forest.training_rows_)
+    return QuantileForest(forest, estimator.set_params(warm_start=False))
 
 
 def quantiles(grown: QuantileForest, table: pd.DataFrame, levels: Sequence[float]) -> NDArray[np.float64]:

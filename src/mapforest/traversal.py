@@ -138,8 +138,13 @@ class CompiledForest:
             _rank(rows[block], self.thresholds, self.first, ranks)
             walk(block, ranks)
 
+        blocks = _blocks(len(rows), threads)
+        if len(blocks) < 2:  # to start a thread takes longer than to walk some hundred rows
+            for block in blocks:
+                ranked(block)
+            return
         with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(ranked, _blocks(len(rows), threads)))
+            list(pool.map(ranked, blocks))
 
 
 def _check_estimator(estimator: RandomForestRegressor) -> None:

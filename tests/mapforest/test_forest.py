@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
+from sklearn.ensemble import RandomForestRegressor
 from sklearn.inspection import permutation_importance
 from sklearn.model_selection import PredefinedSplit, cross_val_predict
 from sklearn.utils.validation import check_is_fitted
@@ -267,3 +268,16 @@ def test_parameters_out_of_range_are_refused_when_the_forest_is_grown(options, m
 def test_forest_that_is_not_grown_says_so(use):
     with pytest.raises(ForestError, match="call fit first"):
         getattr(forest(), use)(made_table()[0])
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("n_rows", [2, 40])
+def test_every_tree_is_scikit_learns(n_rows, threads):
+    """Ours grow without what scikit-learn asks for each tree anew: nothing of them may differ, their order neither."""
+    table, target = made_table()
+    ours = forest(n_trees=7, threads=threads).fit(table[:n_rows], target[:n_rows])
+    theirs = RandomForestRegressor(**ours.estimator_.get_params()).fit(*ours.training_rows_)
+    for own, reference in zip(ours.estimator_.estimators_, theirs.estimators_, strict=True):
+        assert own.random_state == reference.random_state
+        own, reference = own.tree_.__getstate__(), reference.tree_.__getstate__()
+        assert all(np.array_equal(own[part], reference[part]) for part in reference)

@@ -52,7 +52,7 @@ def test_the_mean_over_the_leaves_is_the_prediction_of_the_forest(grown):
 )
 def test_a_parameter_that_the_forest_is_given_one_day_reaches_its_quantiles(sites, monkeypatch, added):
     """No parameter is copied by name: those of this test stand for any that RandomForest may hand on to its trees."""
-    monkeypatch.setattr(forest_module, "_Trees", partial(forest_module._Trees, **added))
+    monkeypatch.setattr(forest_module, "RandomForestRegressor", partial(forest_module.RandomForestRegressor, **added))
     table, target = sites
     grown = intervals.grow(RandomForest(list(table), n_trees=8, mtry=6, seed=1).fit(table, target))
     assert {name: grown.estimator.get_params()[name] for name in added} == added

@@ -24,12 +24,12 @@ such a bias (Wadoux et al. 2021, https://doi.org/10.1016/j.ecolmodel.2021.109692
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 
 from helpers.balance import carbon
@@ -84,8 +84,7 @@ SCENARIOS: dict[str, Scenario] = {
 class Grown:
     """A forest of the run with what it takes to grow it again."""
 
-    #: The forest, fitted. None in the copies that are sent to the processes that draw.
-    model: RandomForest | None
+    model: RandomForest  #: The forest, fitted.
     make_model: ModelFactory  #: From a seed to a smaller forest that has not been fitted; a draw grows one.
     table: pd.DataFrame  #: n rows: Predictors of the training rows.
     target: NDArray[np.float64]  #: shape (n,): What the forest is fitted to.
@@ -243,7 +242,7 @@ def draw_budgets(
     """Repeat the chain with its sources varied: all together, and each alone.
 
     There are ``n_draws`` draws with all sources, and half as many of each source that is varied ``alone``. ``threads``
-    is the number of processes that draw side by side; they do not change the result. Fewer than four draws raise
+    draw side by side; they do not change the result. Fewer than four draws raise
     DataError.
 
     A row is a draw, scenario and part of the region: ``varied`` (``none``, ``all`` or a source), ``draw``,
@@ -262,9 +261,8 @@ def draw_budgets(
     # Growing forests and predicting every cell is nearly all of the work, and only two of the sources need it. The
     # other draws multiply the sums of the run's own forests.
     refits = [task for task in tasks if {"sites", "forest"} & set(task[1])]
-    npp, rs, *papers = (replace(one, model=None) for one in chain.forests)
-    light = replace(chain, npp=npp, rs=rs, paper=tuple(papers), families=())
-    grown = Parallel(n_jobs=threads)(delayed(_refit)(light, zones, varied, draw, seed) for _, varied, draw in refits)
+    with ThreadPoolExecutor(threads) as pool:  # trees that grow, and cells that are predicted, let other threads work
+        grown = list(pool.map(lambda task: _refit(chain, zones, *task[1:], seed), refits))
     sums = {(name, draw): one for (name, _, draw), one in zip(refits, grown, strict=True)}
     rows = []
     for name, varied, draw in tasks:

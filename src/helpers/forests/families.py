@@ -7,13 +7,13 @@ The family shows how much of a map is the choice of a model. No member is chosen
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.compose import make_column_transformer
@@ -187,8 +187,7 @@ def scored(
 
     The table has n rows with the predictors and the flux [g C m-2 yr-1] in ``value``; ``fold``, shape (n,), is the fold
     of each. ``places`` are rows that are scored together, bool of shape (n,), by name, such as those of the region and
-    of :func:`cold_steppe`; one without a row is left out. ``threads`` is the number of processes, which do not change
-    the result.
+    of :func:`cold_steppe`; one without a row is left out. ``threads`` do not change the result.
 
     A row of the result is a member and ``where`` (a key of the places): ``n``, ``rmse_gC_m2_yr``, ``bias_gC_m2_yr``,
     ``r2_explained`` (1 less the ratio of its squared error to the baseline's), and the 90 % interval of that number
@@ -198,7 +197,7 @@ def scored(
     weights of Yao et al. 2018, https://doi.org/10.1214/17-BA1091).
     """
     flux, fold = table["value"].to_numpy(float), np.asarray(fold)
-    held_back = Parallel(threads)(delayed(_held_back)(make, table, flux, fold, seed) for make in family.values())
+    held_back = _side_by_side(lambda make: cross_predict(make, table, flux, fold, seed), family.values(), threads)
     error = {name: predicted - flux for name, predicted in zip(family, held_back, strict=True)}
     rows = []
     for where, chosen in places.items():
@@ -234,10 +233,19 @@ def scored(
     return pd.DataFrame(rows)
 
 
-def _held_back(make: ModelFactory, table: pd.DataFrame, flux: ArrayLike, fold: ArrayLike, seed: int) -> NDArray:
+def _side_by_side(
+    work: Callable[[ModelFactory], NDArray], family: Iterable[ModelFactory], threads: int
+) -> list[NDArray]:
+    """Return what some work makes of each member, on threads."""
+
+    def alone(make: ModelFactory) -> NDArray:
+        """Do the work for one member, without threads of its own: the setting of OpenMP is each thread's."""
+        with threadpool_limits(1, user_api="openmp"):
+            return work(make)
+
     # The models are small, and thousands are fitted: threads would wait for each other longer than they work.
-    with threadpool_limits(1):
-        return cross_predict(make, table, flux, fold, seed)
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(alone, family))
 
 
 def maps(
@@ -248,13 +256,12 @@ def maps(
     The training rows are those of :func:`scored`, and so is ``threads``.
     """
     chosen = {name: make for name, make in family.items() if name != BASELINE}
-    fields = Parallel(threads)(delayed(_mapped)(make, table, cells, seed) for make in chosen.values())
-    return dict(zip(chosen, fields, strict=True))
 
-
-def _mapped(make: ModelFactory, table: pd.DataFrame, cells: pd.DataFrame, seed: int) -> NDArray:
-    with threadpool_limits(1):
+    def mapped(make: ModelFactory) -> NDArray:
+        """Fit a member to all rows, and return its map."""
         return make(seed).fit(table, table["value"]).predict(cells)
+
+    return dict(zip(chosen, _side_by_side(mapped, chosen.values(), threads), strict=True))
 
 
 def as_fields(cells: pd.DataFrame, family_maps: Mapping[str, Mapping[str, NDArray[np.float64]]]) -> xr.Dataset:
