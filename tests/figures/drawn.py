@@ -6,6 +6,7 @@ import functools
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import shapely
 import xarray as xr
 from matplotlib.collections import QuadMesh
@@ -85,6 +86,28 @@ def meshes(axes: mpl.axes.Axes) -> list[QuadMesh]:
 
 def drawn_corners(axes: mpl.axes.Axes) -> np.ndarray:
     """Return where the corners of a map's cells are drawn, m in the map's projection."""
-    mesh = meshes(axes)[-1]
-    corners = np.asarray(mesh.get_coordinates())
-    return (mesh.get_transform() - axes.transData).transform(corners.reshape(-1, 2)).reshape(corners.shape)
+    return np.asarray(meshes(axes)[-1].get_coordinates())
+
+
+def hatched(axes: mpl.axes.Axes) -> list[mpl.patches.PathPatch]:
+    """Return what is hatched on a map."""
+    return [patch for patch in axes.patches if patch.get_hatch()]
+
+
+def dots(axes: mpl.axes.Axes) -> np.ndarray:
+    """Return where the stipples of a map are, m in its projection."""
+    found = [np.column_stack(line.get_data()) for line in axes.lines if line.get_marker() == "."]
+    return np.concatenate(found) if found else np.zeros((0, 2))
+
+
+def ends_of(name: str, low: float, high: float) -> pd.DataFrame:
+    """Return the ends of a flux's scale."""
+    return pd.DataFrame({"quantity": [name], "low": [low], "high": [high]})
+
+
+def type_sizes(figure: mpl.figure.Figure) -> list[float]:
+    """Return the sizes in points of all type that a reader sees."""
+    figure.draw_without_rendering()
+    return [
+        text.get_fontsize() for text in figure.findobj(mpl.text.Text) if text.get_text().strip() and text.get_visible()
+    ]

@@ -24,8 +24,8 @@ def budgets() -> pd.DataFrame:
         ("NPP", "CASA", 240.0, 608.0),
         ("Rh", "Random forest", 250.0, 633.0),
         ("Rh", "CASA", 200.0, 506.0),
-        ("NEP", "NEP1", 70.0, 177.0),
-        ("NEP", "NEP2", -35.0, -89.0),
+        ("NEP", "Random forest", 70.0, 177.0),
+        ("NEP", "CASA", -35.0, -89.0),
     ]
     return pd.DataFrame(rows, columns=["quantity", "product", "mean_gC_m2_yr", "total_TgC_yr"])
 
@@ -85,7 +85,19 @@ def test_a_quantity_without_a_product_has_no_panel_and_no_value_of_the_paper_no_
 def test_yearly_trend_is_per_decade():
     years = np.arange(2000, 2010)
     series = pd.DataFrame({"year": years, "quantity": "NPP", "total_TgC_yr": 800 + 2.5 * (years - 2000)})
-    assert legend_texts(yearly_budget(series)) == {"trend: +25.0\nTg C yr⁻¹\na decade"}
+    assert legend_texts(yearly_budget(series)) == {"trend: +25.0 ± 0.0\nTg C yr⁻¹ a decade"}
+
+
+def test_the_band_of_a_trend_is_its_confidence_and_what_follows_the_plus_minus_its_slopes():
+    """By hand: residuals 1, -2, 1 about a level line give a scatter of √6, and t of one degree at 95 % is 6.314."""
+    series = pd.DataFrame({"year": [2000, 2001, 2002], "quantity": "NPP", "total_TgC_yr": [11.0, 8.0, 11.0]})
+    figure = yearly_budget(series)
+    slope = 10 * 6.3138 * np.sqrt(6 / 2)
+    assert legend_texts(figure) == {f"trend: +0.0 ± {slope:.1f}\nTg C yr⁻¹ a decade"}
+    (band,) = (found for found in figure.axes[0].collections)
+    middle = band.get_paths()[0].vertices
+    heights = middle[np.isclose(middle[:, 0], 2001), 1]
+    assert np.ptp(heights) / 2 == pytest.approx(6.3138 * np.sqrt(6) / np.sqrt(3), rel=1e-3)
 
 
 def test_yearly_trend_needs_three_years():

@@ -68,7 +68,7 @@ def test_records_are_drawn_against_their_cells_by_their_number_of_contradictions
     drawn = [[tuple(point) for point in dots.get_offsets()] for dots in panels(figure)["a"].collections]
     assert drawn == [[(1000, 2000)], [(2000, 4000)], [(3000, 6000)]]
     assert legend_texts(figure) == {"no contradiction", "one: kept", "two or more: misplaced"}
-    assert panels(figure)["b"].get_xlabel() == "temperature of the cell [°C]"
+    assert panels(figure)["b"].get_xlabel() == "temperature\nof the cell [°C]"
 
 
 def test_limits_are_a_difference_or_a_ratio_from_the_line_of_equals():

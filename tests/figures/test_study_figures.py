@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 
-import cartopy.crs as ccrs
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -14,6 +13,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.colors import to_rgba
 
 from helpers.config import NPP_PREDICTORS, RS_PREDICTORS
+from helpers.figures.panels import equal_area
 from helpers.figures.study import covariates, fig1_study_area, fig2_flow
 from helpers.figures.style import LAND_COVER
 
@@ -41,8 +41,22 @@ def test_study_area_puts_sites_where_they_lie():
     axes = panels(study_area())["a"]
     marks = [found for found in axes.collections if isinstance(found, PathCollection)]
     (site,) = (found for found in marks if len(found.get_offsets()) == 1)
-    drawn = (site.get_offset_transform() - axes.transData).transform(np.asarray(site.get_offsets()))[0]
-    assert drawn == pytest.approx(axes.projection.transform_point(99.0, 31.0, src_crs=ccrs.PlateCarree()))
+    assert np.asarray(site.get_offsets())[0] == pytest.approx(np.array(equal_area(BOUNDARY.bounds)(99.0, 31.0)))
+
+
+def test_study_area_has_a_bar_of_500_km():
+    axes = panels(study_area())["a"]
+    (bar,) = (line for line in axes.lines if len(line.get_xdata()) == 2)
+    assert np.ptp(bar.get_xdata()) == pytest.approx(500_000) and np.ptp(bar.get_ydata()) == 0
+    assert "500 km" in [text.get_text() for text in axes.texts]
+
+
+@pytest.mark.parametrize("name", ["precipitation", "temperature", "lai", "elevation", "clay_share"])
+def test_dark_is_more_in_every_predictor_map(name):
+    cube = small_cube().assign(clay_share=small_cube()["lai"])
+    cmap = meshes(panels(covariates(cube, BOUNDARY, [name]))["a"])[-1].cmap
+    light = cmap(np.linspace(0, 1, 9))[:, :3] @ [0.2126, 0.7152, 0.0722]
+    assert light[0] > light[-1] + 0.3 and np.all(np.diff(light) < 0.02)
 
 
 def test_study_area_says_which_column_of_the_sites_is_missing():

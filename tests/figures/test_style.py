@@ -39,7 +39,7 @@ def test_a_figure_looks_the_same_whatever_the_sessions_settings():
 
 def test_a_figure_shows_itself_in_a_notebook():
     picture, metadata = fig2_flow(NPP_PREDICTORS, RS_PREDICTORS)._repr_png_()
-    assert picture.startswith(b"\x89PNG") and metadata == {"width": 800}
+    assert picture.startswith(b"\x89PNG") and metadata == {"width": 687}
 
 
 def test_shared_limits_are_percentiles_of_all_maps_together():
