@@ -23,7 +23,7 @@ _PREDICTORS = {
     "npp_modis": "NPP of MODIS",
     "soc": "soil organic carbon",
 }
-_PRODUCTS = {"random_forest": "Random forest", "miami": "Miami", "raich": "Raich 2002"}
+_PRODUCTS = {"random_forest": "Random forest", "miami": "Miami", "raich": "Raich 2002", "truth": "truth"}
 _SCHEMES = {
     "random": "random folds",
     "site": "leave site out",
@@ -42,7 +42,13 @@ _SOURCES = {
 }
 _METRICS = {"r": "correlation r", "r2_explained": "R², share explained", "rmse": "RMSE", "pbias": "PBIAS"}
 _METRIC_UNITS = {"r": "1", "r2_explained": "1", "pbias": "percent"}  # RMSE has the unit of its target
-_SHORT = {"npp": "NPP", "rs": "Rs", "rh": "Rh", "soc": "SOC", "2500m": "2500 m", "3000m": "3000 m"}
+_FLUXES = {
+    "npp": "net primary production",
+    "rs": "soil respiration",
+    "rh": "heterotrophic respiration",
+    "nep": "net ecosystem production, + is a sink",
+}
+_SHORT = {"npp": "NPP", "rs": "Rs", "rh": "Rh", "nep": "NEP", "soc": "SOC", "2500m": "2500 m", "3000m": "3000 m"}
 
 
 def pretty_units(units: str) -> str:
@@ -139,3 +145,18 @@ def class_name(number: float) -> str:
             "check the legend of the source"
         )
     return IGBP_CLASSES[int(number)]
+
+
+#: In whose area of applicability a cell lies; a map holds the places in this list: 1 for NPP's forest, plus 2 for Rs.
+APPLICABILITY = ("neither forest", "the NPP forest only", "the Rs forest only", "both forests")
+
+
+def flux_name(flux: str) -> str:
+    """Return what the letters of a flux stand for, and for NEP what its sign means.
+
+    Examples
+    --------
+    >>> flux_name("rs"), flux_name("nep")
+    ('soil respiration', 'net ecosystem production, + is a sink')
+    """
+    return _FLUXES[flux]
