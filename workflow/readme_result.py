@@ -146,7 +146,7 @@ def main() -> int:
     if missing:
         print(f"missing: {', '.join(missing)}; run `make run CONFIG=open` first", file=sys.stderr)
         return 1
-    sweep = read_results("full-open")
+    sweep = read_results("full-open", "real")
     block = result_block(**{name: pd.read_csv(path) for name, path in tables.items()}, sweep=sweep)
     readme = root / "README.md"
     with written_whole(readme) as partial:

@@ -28,7 +28,7 @@ _PREDICTORS = {
     "soc": "soil organic carbon",
 }
 _PRODUCTS = {
-    **{"random_forest": "Random forest", "miami": "Miami", "raich": "Raich 2002"},
+    **{"random_forest": "Random forest", "miami": "Miami", "raich": "Raich 2002", "truth": "truth"},
     **{"random_forest_out_of_bag": "Random forest, out of bag", "mean_of_products": "mean of the products"},
     **{"mean_of_three": "mean of the three", "difference_percent": "forest better than the mean by [%]"},
 }
@@ -83,6 +83,12 @@ _HEADINGS = {
 _SHORT = {
     **{key: word for key, word in _QUANTITIES.items() if "_" not in key},
     **{"soc": "SOC", "2500m": "2500 m", "3000m": "3000 m"},
+}
+_FLUXES = {
+    "npp": "net primary production",
+    "rs": "soil respiration",
+    "rh": "heterotrophic respiration",
+    "nep": "net ecosystem production, + is a sink",
 }
 
 
@@ -237,3 +243,18 @@ def class_name(number: float) -> str:
             "check the legend of the source"
         )
     return IGBP_CLASSES[int(number)]
+
+
+#: In whose area of applicability a cell lies; a map holds the places in this list: 1 for NPP's forest, plus 2 for Rs.
+APPLICABILITY = ("neither forest", "the NPP forest only", "the Rs forest only", "both forests")
+
+
+def flux_name(flux: str) -> str:
+    """Return what the letters of a flux stand for, and for NEP what its sign means.
+
+    Examples
+    --------
+    >>> flux_name("rs"), flux_name("nep")
+    ('soil respiration', 'net ecosystem production, + is a sink')
+    """
+    return _FLUXES[flux]

@@ -25,6 +25,7 @@ from helpers.runs import shown
 from helpers.runs.execute import overrides_of, settings_parser
 from helpers.runs.files import runs_folder, written_whole
 from helpers.runs.finishing import finish
+from helpers.runs.provenance_page import markdown_table, provenance_page
 from helpers.runs.rendering import render, write_reference
 from helpers.runs.steps import WORLDS_WITH_TRUTH, deciding_parameters
 
@@ -94,9 +95,15 @@ def stage(settings: Settings, folder: Path) -> Path:
     generated.mkdir()
     (generated / "catalogue.md").write_text(_catalogue_page(), encoding="utf-8")
     (generated / "paper_products.md").write_text(_paper_products(), encoding="utf-8")
-    (generated / "provenance.md").write_text(_provenance_page(provenance), encoding="utf-8")
+    (generated / "provenance.md").write_text(provenance_page(provenance), encoding="utf-8")
     for name in ("CITATION.cff", "CHANGELOG.md"):  # by other endings: they are parts of a page, and none themselves
         shutil.copyfile(root / name, generated / f"{Path(name).stem.lower()}.txt")
+    if (source / "book" / "explorer.md").is_file():
+        from helpers.runs.explorer import explorer_page  # Bokeh serves this page alone
+
+        told = banner(settings.model_dump()) + footer(provenance).replace("_generated/", "../_generated/")
+        page = explorer_page(run_folder, settings, told)
+        (generated / "explorer.html").write_text(page, encoding="utf-8")
     write_reference(source)
     return source
 
@@ -160,10 +167,8 @@ def resolved_config(config: Mapping[str, Any], provenance: Mapping[str, Any]) ->
     Both stand on printed pages, too. The title asks about the region of the run.
     """
     page = dict(config.get("html", {})) | {"extra_footer": footer(provenance)}
-    if provenance["settings"]["world"] in WORLDS_WITH_TRUTH:
-        page["announcement"] = SIMULATED_BANNER
-    if provenance["settings"]["made_up"]:
-        page["announcement"] = MADE_UP_BANNER
+    if banner(provenance["settings"]):
+        page["announcement"] = banner(provenance["settings"])
     region = provenance["settings"]["region"]
     title = {} if region["of_paper"] else {"title": f"Is {region['called']} a carbon sink?"}
     sphinx = dict(config.get("sphinx", {}))
@@ -172,8 +177,18 @@ def resolved_config(config: Mapping[str, Any], provenance: Mapping[str, Any]) ->
     return dict(config) | title | {"html": page, "sphinx": sphinx}
 
 
+def banner(settings: Mapping[str, Any]) -> str:
+    """Return what each page of a run says if its world is simulated, or its input made up; else nothing."""
+    if settings["made_up"]:
+        return MADE_UP_BANNER
+    return SIMULATED_BANNER if settings["world"] in WORLDS_WITH_TRUTH else ""
+
+
 def footer(provenance: Mapping[str, Any]) -> str:
-    """Return the line at the foot of every page: run, configuration, commit, date and versions, as HTML."""
+    """Return the line at the foot of every page: run, configuration, commit, date and versions, as HTML.
+
+    Its link leads to the page of :func:`provenance_page`; ``traceable`` of ``book/_ext`` lets it start from each page.
+    """
     git, packages = provenance["git"], provenance["packages"]
     commit = (git["commit"] or "none")[:12] + (" with uncommitted changes" if git["dirty"] else "")
     versions = ", ".join(f"{name} {packages[name]}" for name in NAMED_PACKAGES if name in packages)
@@ -184,7 +199,9 @@ def footer(provenance: Mapping[str, Any]) -> str:
         "run on": provenance["finished"][:10],
         "with": f"Python {provenance['python']}, {versions}".rstrip(", "),
     }
-    return "<p>" + " · ".join(f"{name} {html.escape(str(value))}" for name, value in facts.items()) + "</p>"
+    words = [f"{name} {html.escape(str(value))}" for name, value in facts.items()]
+    words.append('<a href="_generated/provenance.html">provenance: inputs, versions, seeds</a>')
+    return "<p>" + " · ".join(words) + "</p>"
 
 
 def _notebooks_of(toc: Mapping[str, Any]) -> list[str]:
@@ -245,7 +262,7 @@ def _catalogue_page() -> str:
         for row in catalog.catalogue_table().reset_index().to_dict("records")
         if not row["connector"]
     ]
-    return _markdown_table(("product", "what is taken from it", "licence", "reference"), rows)
+    return markdown_table(("product", "what is taken from it", "licence", "reference"), rows)
 
 
 def _paper_products() -> str:
@@ -259,7 +276,7 @@ def _paper_products() -> str:
         if entry.connector:
             rows = [(word, _linked(str(getattr(entry, name)))) for name, word in facts.items()]
             rows += [("cite", f"{_citations(', '.join(entry.citation))}: {_linked(entry.reference)}")]
-            parts.append(f"### {entry.title}\n\n" + _markdown_table((f"`{entry.key}`", ""), rows))
+            parts.append(f"### {entry.title}\n\n" + markdown_table((f"`{entry.key}`", ""), rows))
     return "\n".join(parts) or "There is none.\n"
 
 
@@ -271,27 +288,6 @@ def _linked(text: str) -> str:
 
 def _citations(keys: str) -> str:
     return "{cite}`" + ",".join(key.strip() for key in keys.split(",")) + "`"
-
-
-def _provenance_page(provenance: Mapping[str, Any]) -> str:
-    """Return the run's parameters and what each notebook took, as Markdown."""
-    asked = [(f"`{key}`", f"`{value}`") for key, value in provenance["settings"].items()]
-    effort = [
-        (f"`{name}`", f"{record['wall_seconds']:.0f}", f"{(record['peak_memory_bytes'] or 0) / 1e9:.2f}")
-        for name, record in provenance["notebooks"].items()
-    ]
-    effort_table = _markdown_table(("notebook", "time, s", "peak memory, GB"), effort)
-    return effort_table + "\n" + _markdown_table(("parameter", "value in this run"), asked)
-
-
-def _markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
-    return "\n".join(lines) + "\n"
-
-
-def _cell(value: str) -> str:
-    return " ".join(str(value).replace("|", "\\|").split())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -21,10 +21,11 @@ from helpers.runs.files import sweep_results
 NEP = "nep_mean_gC_m2_yr"
 
 
-def read_results(sweep: str) -> pd.DataFrame:
+def read_results(sweep: str, world: str) -> pd.DataFrame:
     """Return the table of a sweep of ``config/sweeps/``, of one run here or that which comes with the book.
 
-    It has no rows where there is neither. Its attribute ``made`` says how that of the book was made.
+    It has no rows where there is neither. Its attribute ``made`` says how that of the book was made. RunError is raised
+    if its cells are not of this ``world``: a book of a simulated world must not show results of the real one as its own.
     """
     path = sweep_results(sweep)
     if path is None:
@@ -34,6 +35,12 @@ def read_results(sweep: str) -> pd.DataFrame:
     texts = table.select_dtypes(exclude="number").columns
     table[texts] = table[texts].fillna("")
     table.attrs["made"] = "; ".join(head)
+    if set(table["world"]) != {world}:
+        found = ", ".join(sorted(set(table["world"])))
+        raise RunError(
+            f"sweep {sweep!r} is of the world {found}, this run of the world {world}: "
+            f"name a sweep of its own world by the parameter `sweep` ({path})"
+        )
     return table
 
 
@@ -51,7 +58,12 @@ def headline(results: pd.DataFrame, sweep: str) -> str:
     if counts.get("not run", 0):
         text += f" {counts['not run']} were not run yet: {command} goes on."
     if results.attrs.get("made"):
-        text += f" The table comes with the book ({results.attrs['made']}); {command} makes it anew."
+        text += (
+            f" The table comes with the book ({results.attrs['made']}). It is the work of the code at that commit, not "
+            f"of the code that made the other pages; {command} makes it anew."
+        )
+    if set(results["world"]) == {"virtual"}:
+        text += " Its world is simulated: it says what the method depends on there, and nothing about the plateau."
     return text
 
 
