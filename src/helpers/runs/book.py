@@ -39,6 +39,10 @@ MADE_UP_BANNER = (
 )
 #: Pages with numbers of a run that hold for any region; the others with such numbers tell of the paper's plateau.
 GENERAL_PAGES = frozenset({"methods", "paper_products", "scaling"})
+INJECTED = (
+    "**Parameters of this run.** The workflow put the next cell in: what it sets replaces what stands above. All settings "
+    "of the run are on the [page of its provenance](../_generated/provenance.md)."
+)
 NAMED_PACKAGES = ("jupyter-book", "numpy", "pandas", "papermill", "scikit-learn", "xarray")
 #: What such a page says in the book of another region.
 _ELSEWHERE = Template(
@@ -85,7 +89,7 @@ def stage(settings: Settings, folder: Path) -> Path:
         (source / "_static").mkdir(exist_ok=True)
         shutil.copy2(path, source / "_static")
     for path in executed.values():
-        notebook = shown.stage(json.loads(path.read_text(encoding="utf-8")), run_folder, source)
+        notebook = folded(shown.stage(json.loads(path.read_text(encoding="utf-8")), run_folder, source))
         (source / "notebooks" / path.name).write_text(json.dumps(notebook), encoding="utf-8")
     shutil.copy2(root / "_toc.yml", source)
     config = read_yaml(root / "_config.yml")
@@ -106,6 +110,19 @@ def stage(settings: Settings, folder: Path) -> Path:
         (generated / "explorer.html").write_text(page, encoding="utf-8")
     write_reference(source)
     return source
+
+
+def folded(notebook: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an executed notebook's JSON with its code folded, and a word before the parameters that the run gave it."""
+    cells = []
+    for cell in notebook["cells"]:
+        tags = cell["metadata"].get("tags", [])
+        if cell["cell_type"] == "code" and not {"remove-input", "remove-cell", "hide-input"} & set(tags):
+            cell = cell | {"metadata": cell["metadata"] | {"tags": [*tags, "hide-input"]}}
+        if "injected-parameters" in tags:
+            cells.append({"cell_type": "markdown", "id": "injected", "metadata": {}, "source": INJECTED})
+        cells.append(cell)
+    return dict(notebook) | {"cells": cells}
 
 
 def tell_of_region(pages: Path, settings: Settings) -> None:
@@ -164,17 +181,21 @@ def merge_provenance(run_folder: Path, names: Sequence[str], settings: Settings)
 def resolved_config(config: Mapping[str, Any], provenance: Mapping[str, Any]) -> dict[str, Any]:
     """Return the content of ``_config.yml`` with the footer of a run, and a banner if its world or input is made up.
 
-    Both stand on printed pages, too. The title asks about the region of the run.
+    Both stand on printed pages, too. The title asks about the region of the run. Without the repository's address there
+    is no button that needs one.
     """
     page = dict(config.get("html", {})) | {"extra_footer": footer(provenance)}
     if banner(provenance["settings"]):
         page["announcement"] = banner(provenance["settings"])
+    public = bool(config.get("repository", {}).get("url"))
+    page |= {f"use_{button}_button": public for button in ("repository", "issues", "edit_page")}
+    launch = {} if public else {"launch_buttons": {"thebe": False}}
     region = provenance["settings"]["region"]
     title = {} if region["of_paper"] else {"title": f"Is {region['called']} a carbon sink?"}
     sphinx = dict(config.get("sphinx", {}))
     printed = {"print_above": page.get("announcement", ""), "print_below": footer(provenance), "default_mode": "auto"}
     sphinx["config"] = dict(sphinx.get("config", {})) | {"html_context": printed}
-    return dict(config) | title | {"html": page, "sphinx": sphinx}
+    return dict(config) | title | launch | {"html": page, "sphinx": sphinx}
 
 
 def banner(settings: Mapping[str, Any]) -> str:
