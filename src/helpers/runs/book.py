@@ -40,8 +40,8 @@ MADE_UP_BANNER = (
 #: Pages with numbers of a run that hold for any region; the others with such numbers tell of the paper's plateau.
 GENERAL_PAGES = frozenset({"methods", "paper_products", "scaling"})
 INJECTED = (
-    "**Parameters of this run.** The workflow put the next cell in: what it sets replaces what stands above. All settings "
-    "of the run are on the [page of its provenance](../_generated/provenance.md)."
+    "**Parameters of this run.** The workflow put the next cell in: what it sets replaces what stands above. All "
+    "settings of the run are on the [page of its provenance](../_generated/provenance.md)."
 )
 NAMED_PACKAGES = ("jupyter-book", "numpy", "pandas", "papermill", "scikit-learn", "xarray")
 #: What such a page says in the book of another region.
@@ -113,7 +113,8 @@ def stage(settings: Settings, folder: Path) -> Path:
 
 
 def folded(notebook: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return an executed notebook's JSON with its code folded, and a word before the parameters that the run gave it."""
+    """Return an executed notebook's JSON with its code folded, and a word before the parameters that the run gave "
+    "it."""
     cells = []
     for cell in notebook["cells"]:
         tags = cell["metadata"].get("tags", [])
