@@ -158,7 +158,8 @@ class Run:
         """Save a figure as ``figures/<name>.png`` and ``.svg``, its data as ``.csv``, and show it with its caption.
 
         The caption, plain text, says what to see. The figure brings its alternative text, its data and its
-        narrow variant for phones along, see :mod:`helpers.figures.style`. Prose of the book refers to it by the label ``fig-<name>``,
+        narrow variant for phones along, see :mod:`helpers.figures.style`. Prose of the book refers to it by the label
+        ``fig-<name>``,
         with hyphens. A figure of a world that is simulated, or of input that is made up, says so: this is the one place
         that stamps it. One that shows times or memory of a machine is not ``of_world`` and gets no stamp.
         """
