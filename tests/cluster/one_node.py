@@ -21,7 +21,7 @@ import psutil
 PACKAGES = ("slurm-wlm", "munge")  # of Debian and Ubuntu
 COMMANDS = ("munged", "slurmctld", "slurmd", "srun", "sbatch", "squeue", "scancel", "scontrol")
 CPUS = 2
-WAIT_SECONDS = 900  # after which what does not come is given up; the machine may be a busy one
+WAIT_SECONDS = 1800  # after which what does not come is given up; the machine may be a busy one
 
 CONFIGURATION = """\
 ClusterName=one
@@ -223,7 +223,7 @@ def wait_for(condition: Callable[[], object], what: str, seconds: float = WAIT_S
     end = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < end, f"waited {seconds:.0f} s in vain until {what}"
-        time.sleep(0.2)
+        time.sleep(0.5)
     return value
 
 
