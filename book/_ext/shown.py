@@ -20,7 +20,7 @@ from docutils.parsers.rst import directives
 from sphinx.util.docutils import SphinxDirective
 
 #: Rows from which a reader may sort a table.
-SORTABLE_ROWS = 12
+SORTABLE_ROWS = 16
 #: The width of the window, in pixels, up to which a page shows the narrow variant of a figure.
 PHONE = 600
 _FILES = {"svg": "SVG", "png": "PNG", "csv": "data (CSV)"}
@@ -70,7 +70,7 @@ class ShownDirective(SphinxDirective):
         head, body = nodes.thead(), nodes.tbody()
         if record["groups"]:
             head += _groups(record["groups"])
-        head += _row(record["head"], classes)
+        head += _heads(record["head"], classes)
         body += [_row(row, classes) for row in record["rows"]]
         group += [head, body]
         table += group
@@ -124,7 +124,20 @@ class ShownDirective(SphinxDirective):
 def _row(cells: list[str], classes: list[list[str]]) -> nodes.row:
     row = nodes.row()
     for text, kind in zip(cells, classes, strict=True):
-        row += nodes.entry("", nodes.paragraph("", text), classes=kind)
+        loose = ["loose"] * (", " in text)  # a number and words: it may be broken
+        row += nodes.entry("", nodes.paragraph("", text), classes=[*kind, *loose])
+    return row
+
+
+def _heads(heads: list[str], classes: list[list[str]]) -> nodes.row:
+    """Return the row of heads, each with its unit on a line of its own."""
+    row = nodes.row()
+    for head, kind in zip(heads, classes, strict=True):
+        words, bracket, unit = head.partition(" [")
+        entry = nodes.entry("", nodes.paragraph("", words), classes=kind)
+        if bracket:
+            entry += nodes.paragraph("", f"[{unit}", classes=["unit"])
+        row += entry
     return row
 
 
