@@ -69,7 +69,7 @@ sweep: $(STAMP) ## run what is missing of SWEEP, then collect; DRY=1 lists, RETR
 		$(if $(RETRY),--retry-failed) $(if $(PART),--part "$(PART)") $(if $(PROFILE),--profile "$(PROFILE)")
 
 bench: $(STAMP) ## measure what people wait for, and compare; ROWS="test book-open" REPEAT=3 LABEL=now COMMIT=HEAD
-	@$(absolute); $(BIN)/python benchmarks/runs.py --rows "$(ROWS)" --repeat $(REPEAT) --label "$(LABEL)" \
+	@$(absolute); $(BIN)/python benchmarks/waits.py --rows "$(ROWS)" --repeat $(REPEAT) --label "$(LABEL)" \
 		--commit "$(COMMIT)"
 
 bench-maps: $(STAMP) ## measure engines and scaling anew into data/benchmarks; 20 minutes on two idle cores

@@ -26,7 +26,7 @@ TABLES = {
         ("notebook", "cells", "wall_seconds", "peak_mb", "written_mb"),
     ),
     "what people wait for": (
-        *("runs.csv", "benchmarks/runs.py"),
+        *("waits.csv", "benchmarks/waits.py"),
         ("label", "commit", "row", "wall_seconds", "cpu_seconds", "peak_mb", "calibration_seconds"),
     ),
     "ten times the cells": (

@@ -29,8 +29,8 @@ if __name__ == "__main__":
 
 
 @pytest.fixture(scope="module")
-def calls(tmp_path_factory: pytest.TempPathFactory) -> list[subprocess.CompletedProcess]:
-    """Return how some calls of a module ended that one command made beside a server."""
+def command(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[subprocess.CompletedProcess], str]:
+    """Return how some calls of a module ended that one command made beside a server, and what the server said."""
     folder = tmp_path_factory.mktemp("warm")
     (folder / "own_module.py").write_text(OWN)
     (folder / "calls.py").write_text(
@@ -42,15 +42,20 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> list[subprocess.Completed
         f"pickle.dump(done, open({str(folder / 'done')!r}, 'wb'))\n"
         "sys.exit(7)\n"
     )
-    command = [sys.executable, "-m", "helpers.runs.warm", sys.executable, str(folder / "calls.py")]
+    line = [sys.executable, "-m", "helpers.runs.warm", sys.executable, str(folder / "calls.py")]
     longest = folder / ("d" * 100)  # of temporary files: no socket could have its address there
     longest.mkdir()
     environment = child_environment(PYTHONPATH=_path(folder), TMPDIR=str(longest))
-    whole = subprocess.run(command, env=environment, capture_output=True, text=True)
+    whole = subprocess.run(line, env=environment, capture_output=True, text=True)
     assert whole.returncode == 7, whole.stderr
     import pickle
 
-    return pickle.loads((folder / "done").read_bytes())
+    return pickle.loads((folder / "done").read_bytes()), whole.stderr
+
+
+@pytest.fixture
+def calls(command: tuple[list[subprocess.CompletedProcess], str]) -> list[subprocess.CompletedProcess]:
+    return command[0]
 
 
 def _path(folder: Path) -> str:
@@ -59,6 +64,11 @@ def _path(folder: Path) -> str:
 
 def test_a_call_speaks_at_its_own_terminal_and_has_its_own_variables(calls):
     assert (calls[0].stdout, calls[0].stderr, calls[0].returncode) == ("said 0 True\n", "", 0)
+
+
+def test_what_notebooks_import_warns_of_nothing(command):
+    """A notebook that begins with everything imported shows no warning of an import."""
+    assert command[1] == ""
 
 
 def test_exit_codes_are_those_of_the_call(calls):

@@ -9,9 +9,9 @@ The sweep is ``full_open_sample.yml``, 24 cells of ``full-open``. Its seconds ar
 take, divided by what these took; a stage takes the mean of its notebook. Rows that need the files of the open
 configuration need ``QTP_DATA_MIRROR``, since no download is to be measured.
 
-``make bench`` calls it (an hour and a half on 2 cores that do nothing else), or ``python benchmarks/runs.py --rows
+``make bench`` calls it (an hour and a half on 2 cores that do nothing else), or ``python benchmarks/waits.py --rows
 test --repeat 1``. ``--commit`` measures an older state of the book by the same rules. The measured rows replace those
-of the same label in ``data/benchmarks/runs.csv``, whose columns are explained beside it, and are compared with the
+of the same label in ``data/benchmarks/waits.csv``, whose columns are explained beside it, and are compared with the
 label before it.
 """
 
@@ -248,7 +248,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--commit", default="HEAD", help="what is measured; changes that are not committed are not")
     parser.add_argument("--label", default="now", help="what the measurement is called in the table")
-    parser.add_argument("--output", type=Path, default=MEASUREMENTS / "runs.csv")
+    parser.add_argument("--output", type=Path, default=MEASUREMENTS / "waits.csv")
     options = parser.parse_args(arguments)
     rows = chosen_rows(options.rows)
     table = kept(options.output, options.label, rows)
