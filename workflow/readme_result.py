@@ -151,7 +151,7 @@ def main() -> int:
     readme = root / "README.md"
     with written_whole(readme) as partial:
         partial.write_text(with_result(readme.read_text(encoding="utf-8"), block), encoding="utf-8")
-    with Image.open(folder / "figures" / "fig5_nep.png") as picture:
+    with Image.open(folder / "figures" / "nep_map.png") as picture:
         picture.thumbnail((900, 1200))
         picture.convert("P", palette=Image.Palette.ADAPTIVE).save(root / PICTURE, optimize=True)
     print("README.md holds the result of the open run")
