@@ -22,13 +22,14 @@ absolute = for name in QTP_DATA_MIRROR QTP_DATA_DIR QTP_RUNS_DIR; do \
 	value="$${!name:-}"; case "$$value" in ''|/*|'~'*|*://*) ;; *) export "$$name=$$PWD/$$value" ;; esac; done
 
 # uv installs the lock several times faster than pip, which brings it, checked by its own hash in the lock. It does not
-# read pip's settings: an index that they name is handed on, and where uv finds no index pip does the work.
+# read pip's settings: an index that they name is handed on, and where uv finds no index pip does the work. What is
+# imported is compiled after it, a third of what is installed.
 uv = { awk '/^uv==/ { on = 1 } on { print; if (!/\\$$/) exit }' requirements.lock > .venv/uv.lock \
 	&& $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r .venv/uv.lock \
 	&& index="$$($(BIN)/python -m pip config get global.index-url 2> /dev/null || true)" \
 	&& UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$${index:-}}}" \
 	&& { if [ -n "$$UV_DEFAULT_INDEX" ]; then export UV_DEFAULT_INDEX; else unset UV_DEFAULT_INDEX; fi; } \
-	&& $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock; }
+	&& $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock; }
 
 ROWS ?=
 REPEAT ?= 3
@@ -122,7 +123,7 @@ $(STAMP):
 		$(if $(PIP),,echo "uv did not install the lock: pip does" >&2;) \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@$(BIN)/python -m compileall -q src # each process would compile it anew where Python may not write
+	@$(BIN)/python -m helpers.runs.ahead
 	@touch $(STAMP)
 
 readme: $(STAMP) ## renew the README's result from the open run

@@ -10,6 +10,10 @@ decide, which :mod:`mapforest.folds` measures.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from typing import Protocol
 
 import numpy as np
@@ -67,13 +71,15 @@ def validate(
     schemes: Mapping[str, Scheme],
     seeds: Sequence[int],
     training_fraction: float = 0.7,
+    threads: int = 1,
 ) -> pd.DataFrame:
     """Return the predictions of a model under every scheme and seed, one row per prediction.
 
     The model, table and target are as for :func:`cross_predict`; ``oob_prediction`` of a fitted model, if it has one,
     is checked as well. The schemes are those of :func:`mapforest.folds.schemes`, by name. Each seed is a repetition: it
     is that of the model, of the split and of the folds. ``training_fraction`` is the share of rows that train in the
-    random split of figures S2 and S3; too few rows for it raise a FoldError.
+    random split of figures S2 and S3; too few rows for it raise a FoldError. ``threads`` take the schemes side by side;
+    they do not change the result.
 
     Returns
     -------
@@ -83,30 +89,58 @@ def validate(
         ``pooled`` (both, as the paper's figures S2 and S3), ``out_of_bag``, then those of ``schemes``; the part of the
         others is ``all``.
     """
-    observed = _checked_target(table, target)
+    checks = _Checks(make_model, table, _checked_target(table, target), training_fraction)
+    under = [partial(checks.under, name, scheme) for name, scheme in schemes.items()]
+    with ThreadPoolExecutor(threads) as pool:  # trees that grow let other threads work
+        running = [[pool.submit(check, seed) for check in (checks.whole, checks.split, *under)] for seed in seeds]
     collected = []
-
-    def _keep(scheme: str, part: str, seed: int, rows: ArrayLike, predicted: ArrayLike, fold: ArrayLike) -> None:
-        """Collect the pairs of one fit."""
-        pairs = {"fold": fold, "row": rows, "observed": observed[rows], "predicted": predicted}
-        collected.append(pd.DataFrame({"scheme": scheme, "part": part, "seed": seed, **pairs}))
-
-    every = np.arange(len(observed))
-    for seed in seeds:
-        whole = make_model(seed).fit(table, observed)
-        _keep("in_sample", "all", seed, every, whole.predict(table), 0)
-        training = _random_split(len(observed), training_fraction, seed)
-        part = make_model(seed).fit(table[training], observed[training])
-        for name, rows in (("training", every[training]), ("verification", every[~training]), ("pooled", every)):
-            _keep("random_split", name, seed, rows, part.predict(table.iloc[rows]), 0)
-        out_of_bag = getattr(whole, "oob_prediction", None)
-        if out_of_bag is not None:
-            rows = every[np.isfinite(out_of_bag)]
-            _keep("out_of_bag", "all", seed, rows, out_of_bag[rows], 0)
-        for name, scheme in schemes.items():
-            fold = scheme(seed)
-            _keep(name, "all", seed, every, cross_predict(make_model, table, observed, fold, seed), fold)
+    for whole, split, *others in ([one.result() for one in of_seed] for of_seed in running):
+        in_sample, *out_of_bag = whole
+        collected += [in_sample, *split, *out_of_bag, *chain.from_iterable(others)]
     return pd.concat(collected, ignore_index=True)
+
+
+@dataclass(frozen=True, eq=False)
+class _Checks:
+    """The ways to check a model, each from a seed to tables of pairs."""
+
+    make_model: ModelFactory
+    table: pd.DataFrame
+    observed: NDArray[np.float64]
+    training_fraction: float
+
+    def whole(self, seed: int) -> list[pd.DataFrame]:
+        """Check a model of all rows: at those it has seen, and out of bag."""
+        model, every = self.make_model(seed).fit(self.table, self.observed), np.arange(len(self.observed))
+        in_sample = self._pairs("in_sample", "all", seed, every, model.predict(self.table))
+        out_of_bag = getattr(model, "oob_prediction", None)
+        if out_of_bag is None:
+            return [in_sample]
+        rows = every[np.isfinite(out_of_bag)]
+        return [in_sample, self._pairs("out_of_bag", "all", seed, rows, out_of_bag[rows])]
+
+    def split(self, seed: int) -> list[pd.DataFrame]:
+        """Check a model of some rows: at them, at the others and at both."""
+        training, every = _random_split(len(self.observed), self.training_fraction, seed), np.arange(len(self.observed))
+        model = self.make_model(seed).fit(self.table[training], self.observed[training])
+        parts = {"training": every[training], "verification": every[~training], "pooled": every}
+        return [
+            self._pairs("random_split", part, seed, rows, model.predict(self.table.iloc[rows]))
+            for part, rows in parts.items()
+        ]
+
+    def under(self, name: str, scheme: Scheme, seed: int) -> list[pd.DataFrame]:
+        """Check models that have not seen a fold, at its rows."""
+        fold = scheme(seed)
+        predicted = cross_predict(self.make_model, self.table, self.observed, fold, seed)
+        return [self._pairs(name, "all", seed, np.arange(len(fold)), predicted, fold)]
+
+    def _pairs(
+        self, scheme: str, part: str, seed: int, rows: NDArray, predicted: NDArray, fold: ArrayLike = 0
+    ) -> pd.DataFrame:
+        """Return the pairs of one model."""
+        pairs = {"fold": fold, "row": rows, "observed": self.observed[rows], "predicted": predicted}
+        return pd.DataFrame({"scheme": scheme, "part": part, "seed": seed, **pairs})
 
 
 def summarise(predictions: pd.DataFrame) -> pd.DataFrame:

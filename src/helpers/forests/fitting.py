@@ -102,6 +102,7 @@ def validate(settings: Settings, name: str, table: pd.DataFrame, cube: xr.Datase
         folds.schemes(*places, k=settings.n_folds, which=settings.validation_schemes),
         seeds=range(settings.seed, settings.seed + settings.validation_seeds),
         training_fraction=settings.training_fraction,
+        threads=settings.threads,
     )
     scores = validation.summarise(predictions)
     scores.insert(0, "model", what.label)

@@ -1,0 +1,66 @@
+"""Compiles once, ahead, what otherwise every process of a first book compiles for itself.
+
+``python -m helpers.runs.ahead`` imports what notebooks and pages import, so that Python keeps their bytecode, and calls
+the compiled functions of :mod:`mapforest`, so that Numba keeps their machine code. Without it the two forests, which
+begin side by side, would both compile the same functions for ten seconds.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from concurrent.futures import ProcessPoolExecutor
+
+#: What builds the pages and orders the notebooks.
+TOOLS = (
+    *("jupyter_book.cli.main", "jupyter_book.sphinx", "myst_nb.sphinx_ext", "sphinx.builders.html"),
+    *("sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinxcontrib.bibtex", "sphinx_book_theme", "snakemake.cli"),
+)
+
+
+def compile_forests() -> None:
+    """Grow two forests of a few rows and ask them for predictions and quantiles: that compiles all that maps need."""
+    import numpy as np
+    import pandas as pd
+
+    from mapforest import intervals
+    from mapforest.forest import RandomForest
+
+    table = pd.DataFrame({"x": np.linspace(0.0, 1.0, 20)})
+    forest = RandomForest(["x"], n_trees=3).fit(table, table["x"])
+    forest.predict(table)
+    intervals.quantiles(intervals.grow(forest), table, [0.1, 0.9])
+
+
+def import_notebooks() -> None:
+    """Import what the server of warm processes imports."""
+    _keep_bytecode()
+    from helpers.runs.warm import _import_all
+
+    _import_all()
+
+
+def import_tools() -> None:
+    """Compile the forests, then import :data:`TOOLS`."""
+    _keep_bytecode()
+    compile_forests()
+    for name in TOOLS:
+        importlib.import_module(name)
+
+
+def _keep_bytecode() -> None:
+    # Where the environment forbids it, each process would compile thousands of modules anew: that is what this is for.
+    sys.dont_write_bytecode = False
+
+
+def main() -> int:
+    """Run ``python -m helpers.runs.ahead``; return the exit code."""
+    # Each begins with what the other comes to late, and finds what the other has compiled.
+    with ProcessPoolExecutor(2) as pool:
+        for done in [pool.submit(import_notebooks), pool.submit(import_tools)]:
+            done.result()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
