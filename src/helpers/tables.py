@@ -80,10 +80,15 @@ def lettered(table: pd.DataFrame) -> Lettered:
 
 
 def own_and_common(budget: pd.DataFrame) -> pd.DataFrame:
-    """Return a table of :func:`helpers.balance.budgets.budget_table` with heads over its two kinds of area."""
+    """Return a table of :func:`helpers.balance.budgets.budget_table` with heads over its two kinds of area.
+
+    A product has its years in brackets.
+    """
+    told = budget["years"].map(lambda years: f" ({years})" if isinstance(years, str) and years else "")
+    budget = budget.assign(product=budget["product"] + told)
     common = f"over the {number(budget['common_area_Mkm2'].iloc[0], 3)} million km² that all have"
     parts = {
-        "": [name for name in ("quantity", "product", "years") if len(set(budget[name])) > 1],
+        "": [name for name in ("quantity", "product") if len(set(budget[name])) > 1],
         "over its own valid cells": ["mean_gC_m2_yr", "total_TgC_yr", "valid_area_Mkm2"],
         common: ["common_mean_gC_m2_yr", "common_total_TgC_yr"],
     }
