@@ -30,6 +30,7 @@ _DIGITS = {
     **{"gC_m2_yr": 1, "TgC_yr": 1, "Mkm2": 3, "slope": 3, "p_value": 3},
     **dict.fromkeys(("ln_gC_m2_yr", "TgC_yr2", "intercept", "threshold", "longitude", "latitude"), 2),
     **dict.fromkeys(("r", "r2", "r2_explained", "gain", "weight"), 2),
+    **dict.fromkeys(("pbias", "mape"), 1),
 }
 _SHARES = re.compile(r"(^|_)(share|coverage|probability|level)($|_)")
 #: Letters of the longest text in a column of numbers, such as "−1070 to −340" or "1.74, no (100 %)".
