@@ -87,7 +87,7 @@ class ShownDirective(SphinxDirective):
         """Return the picture as HTML: of PNG and SVG the smaller, and another one on a phone if there is one."""
         whole = (
             f'<img src="{self._smaller(record["files"])}" alt="{html.escape(record["alt"])}" '
-            f'width="{record["width"]}" height="{record["height"]}">'
+            f'width="{record["width"]}" height="{record["height"]}" class="dark-light">'  # no tint in dark mode
         )
         if "narrow" not in record:
             return whole
