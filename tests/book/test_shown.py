@@ -101,6 +101,7 @@ def test_a_figure_has_its_picture_its_texts_and_files_that_are_there(pages):
     figure = pages["notebooks/06_sure"].select_one("figure#fig-a")
     picture = figure.select_one("img")
     assert (picture["src"], picture["alt"], picture["width"]) == ("../_static/figures/a.svg", 'A "map"', "768")
+    assert "dark-light" in picture["class"], "the theme would tint it in dark mode"
     assert figure.select_one("figcaption .caption-text").text == "See a."
     links = {link.text: link["href"] for link in figure.select(".shown-links a")}
     assert list(links) == ["SVG", "PNG", "data (CSV)"] and links["data (CSV)"] == "../_static/figures/a.csv"
