@@ -20,7 +20,7 @@ from docutils.parsers.rst import directives
 from sphinx.util.docutils import SphinxDirective
 
 #: Rows from which a reader may sort a table.
-SORTABLE_ROWS = 12
+SORTABLE_ROWS = 16
 #: The width of the window, in pixels, up to which a page shows the narrow variant of a figure.
 PHONE = 600
 _FILES = {"svg": "SVG", "png": "PNG", "csv": "data (CSV)"}
@@ -70,7 +70,7 @@ class ShownDirective(SphinxDirective):
         head, body = nodes.thead(), nodes.tbody()
         if record["groups"]:
             head += _groups(record["groups"])
-        head += _row(record["head"], classes)
+        head += _heads(record["head"], classes)
         body += [_row(row, classes) for row in record["rows"]]
         group += [head, body]
         table += group
@@ -124,7 +124,20 @@ class ShownDirective(SphinxDirective):
 def _row(cells: list[str], classes: list[list[str]]) -> nodes.row:
     row = nodes.row()
     for text, kind in zip(cells, classes, strict=True):
-        row += nodes.entry("", nodes.paragraph("", text), classes=kind)
+        loose = ["loose"] * (", " in text)  # a number and words: it may be broken
+        row += nodes.entry("", nodes.paragraph("", text), classes=[*kind, *loose])
+    return row
+
+
+def _heads(heads: list[str], classes: list[list[str]]) -> nodes.row:
+    """Return the row of heads, each with its unit on a line of its own."""
+    row = nodes.row()
+    for head, kind in zip(heads, classes, strict=True):
+        words, bracket, unit = head.partition(" [")
+        entry = nodes.entry("", nodes.paragraph("", words), classes=kind)
+        if bracket:
+            entry += nodes.paragraph("", f"[{unit}", classes=["unit"])
+        row += entry
     return row
 
 
@@ -151,8 +164,18 @@ def number_by_notebook(app: Any, env: Any) -> list[str]:
     return []
 
 
+def print_signs(app: Any, page: nodes.document, name: str) -> None:
+    """Give numbers of the run in the prose a true minus sign, as figures and tables have it."""
+    for number in page.findall(nodes.inline):
+        if "pasted-text" in number["classes"]:
+            for text in list(number.findall(nodes.Text)):
+                signed = re.sub(r"(?<![\w)])-(?=[\d.])", "\N{MINUS SIGN}", text)
+                text.parent.replace(text, nodes.Text(signed))
+
+
 def setup(app: Any) -> dict[str, bool]:
     """Number when Sphinx has counted all pages, in whatever process they were read."""
     app.add_directive("shown", ShownDirective)
     app.connect("env-get-updated", number_by_notebook, priority=900)
+    app.connect("doctree-resolved", print_signs)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,7 +1,7 @@
 """The names that figures and tables show, and their units: the one place where a key of the code becomes words.
 
-A column of a table has its unit at the end of its key, such as ``mean_gC_m2_yr``: :func:`split_unit`. Land-cover classes have their words in :data:`helpers.data.land_cover.IGBP_CLASSES`; a map has its units in its
-attributes.
+A column of a table has its unit at the end of its key, such as ``mean_gC_m2_yr``: :func:`split_unit`. Land-cover
+classes have their words in :data:`helpers.data.land_cover.IGBP_CLASSES`; a map has its units in its attributes.
 """
 
 import re
@@ -61,27 +61,29 @@ _HEADINGS = {
     **{"n_years": "years", "n_left_out": "years left out", "n_npp": "rows of NPP", "n_rs": "rows of Rs"},
     **{"n_trees": "trees", "n_region": "in the region", "n_surroundings": "in its surroundings"},
     **{"sites_region": "sites in the region", "mean_region": "mean in the region", "variable": "flux"},
-    **{"meaning": "what it is", "excluded": "left out", "republication_of": "repeats", "wrongly_left_out": "left out wrongly"},
+    **{"meaning": "what it is", "excluded": "left out", "republication_of": "repeats"},
+    **{"wrongly_left_out": "left out wrongly", "training_domain": "sites of", "aggregation": "a row is"},
     **{"valid_area": "area", "common_area": "area", "common_mean": "mean", "common_total": "total"},
     **{"r2": "R²", "r2_explained": "R²", "r": "r", "rmse": "RMSE", "pbias": "PBIAS", "mape": "MAPE"},
     **{"recalibrated_coverage": "coverage, recalibrated", "recalibrated_mean_width": "width, recalibrated"},
     **{"mean_width": "width", "wasserstein": "W", "median": "median distance", "kind": "distances from"},
     **{"inside_share": "area inside", "usable_share": "usable area", "median_density": "density inside"},
-    **{"class_without_site_share": "area of classes without a site", "training_domain": "sites of"},
-    **{"aggregation": "a row is", "chosen": "ours", "of_the_run": "the run's", "gain": "gain"},
+    **{"class_without_site_share": "area of classes without a site", "chosen": "ours", "of_the_run": "the run's"},
     **{"map_mean": "mean of the map", "mean_without": "mean without", "change": "change of the mean"},
-    **{"npp_sd": "sd of NPP", "rh_sd": "sd of Rh", "nep_sd": "sd of NEP", "nep_variance_share": "share of the variance"},
-    **{"sd": "sd", "residual_sd": "sd of residuals", "sink_probability": "draws that are sinks"},
-    **{"sink_share": "sinks", "sink_share_without": "sinks without it", "breach_share": "in breach", "breach_of": "of the"},
-    **{"nep_total": "total NEP", "nep_change": "change of the total", "interval_score": "interval score"},
-    **{"missing": "without a predictor", "land": "land", "valid": "valid", "filled": "could be filled"},
-    **{"sen_slope": "slope", "p_value": "p", "partition_ratio": "ratio of the two ways", "nep_inside": "NEP in the interval"},
-    **{"mod17a3": "MOD17A3", "where": "judged in", "agrees": "agree?", "holds": "holds?", "read": "what was read"},
-    **{"rows_per_second": "rows per second", "ratio": "times as fast", "cpu_ratio": "by processor time"},
-    **{"wall": "time", "cpu": "processor time", "peak": "peak memory", "written": "written", "cube": "cube"},
-    **{"seconds_before_first_row": "s before the first row", "million_cells": "million cells"},
+    **{"npp_sd": "sd of NPP", "rh_sd": "sd of Rh", "nep_sd": "sd of NEP", "residual_sd": "sd of residuals"},
+    **{"nep_variance_share": "share of the variance", "sink_probability": "draws that are sinks"},
+    **{"sink_share": "sinks", "sink_share_without": "sinks without it", "nep_inside": "NEP in the interval"},
+    **{"breach_share": "in breach", "breach_of": "of the", "holds": "holds?", "agrees": "agree?"},
+    **{"nep_total": "total NEP", "nep_change": "change of the total", "where": "judged in"},
+    **{"missing": "without a predictor", "filled": "can be filled", "sen_slope": "slope", "p_value": "p"},
+    **{"partition_ratio": "ratio of the two ways", "nep_tower": "NEP of the tower", "read": "what was read"},
+    **{"wall": "time", "cpu": "processor time", "peak": "peak memory"},
+    **{"ratio": "times as fast", "cpu_ratio": "by processor time"},
 }
-_SHORT = {"npp": "NPP", "rs": "Rs", "rh": "Rh", "nep": "NEP", "gpp": "GPP", "reco": "Reco", "soc": "SOC", "2500m": "2500 m", "3000m": "3000 m"}
+_SHORT = {
+    **{key: word for key, word in _QUANTITIES.items() if "_" not in key},
+    **{"soc": "SOC", "2500m": "2500 m", "3000m": "3000 m"},
+}
 
 
 def pretty_units(units: str) -> str:

@@ -21,7 +21,7 @@ from numbers import Integral, Real
 import numpy as np
 import pandas as pd
 
-from helpers.names import class_name, heading, product_name, scheme_name, split_unit, value_in_words
+from helpers.names import class_name, heading, pretty_units, product_name, scheme_name, split_unit, value_in_words
 
 PERCENT = "\N{NARROW NO-BREAK SPACE}%"
 MINUS, THIN = "\N{MINUS SIGN}", "\N{NARROW NO-BREAK SPACE}"
@@ -32,6 +32,9 @@ _DIGITS = {
     **dict.fromkeys(("r", "r2", "r2_explained", "gain", "weight"), 2),
 }
 _SHARES = re.compile(r"(^|_)(share|coverage|probability|level)($|_)")
+#: Letters of the longest text in a column of numbers, such as "−1070 to −340" or "1.74, no (100 %)".
+_LONGEST_NUMBER = 24
+_TINY = 1e-4
 _LOW = r"(^|_)low(?=_|$)"
 _SIGNED = re.compile(r"(^|_)(change|bias)($|_)")
 
@@ -78,15 +81,18 @@ def lettered(table: pd.DataFrame) -> Lettered:
 
 def own_and_common(budget: pd.DataFrame) -> pd.DataFrame:
     """Return a table of :func:`helpers.balance.budgets.budget_table` with heads over its two kinds of area."""
-    parts = {"": [name for name in ("quantity", "product", "years") if budget[name].astype(str).nunique() > 1]}
-    parts["over its own valid cells"] = ["mean_gC_m2_yr", "total_TgC_yr", "valid_area_Mkm2"]
-    parts["over the cells that all have"] = ["common_mean_gC_m2_yr", "common_total_TgC_yr", "common_area_Mkm2"]
+    common = f"over the {number(budget['common_area_Mkm2'].iloc[0], 3)} million km² that all have"
+    parts = {
+        "": [name for name in ("quantity", "product", "years") if len(set(budget[name])) > 1],
+        "over its own valid cells": ["mean_gC_m2_yr", "total_TgC_yr", "valid_area_Mkm2"],
+        common: ["common_mean_gC_m2_yr", "common_total_TgC_yr"],
+    }
     heads = [(over, name) for over, names in parts.items() for name in names]
     return budget[[name for _, name in heads]].set_axis(pd.MultiIndex.from_tuples(heads), axis="columns")
 
 
 def schemes_by_model(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return scores of :func:`mapforest.validation.validate`, a row per scheme, the metrics of each model side by side."""
+    """Return scores of :func:`mapforest.validation.validate`: a row per scheme, the models beside each other."""
     shown = scores[scores["metric"].isin(("r2_explained", "r", "rmse", "pbias"))]
     unit = shown["metric"].map({"rmse": "_", "pbias": "_percent"}).fillna("")
     shown = shown.assign(metric=shown["metric"] + unit.where(unit != "_", "_" + shown["unit"]))
@@ -103,7 +109,10 @@ def products_as_rows(table: pd.DataFrame) -> pd.DataFrame:
     """
     units = ["" if unit in ("1", "") or pd.isna(unit) else f"_{unit}" for unit in table["unit"]]
     names = [metric.lower() + unit for metric, unit in zip(table["metric"], units, strict=True)]
-    turned = table.drop(columns=["metric", "unit"]).T.set_axis(names, axis="columns").infer_objects()
+    turned = table.drop(columns=["metric", "unit"]).T.set_axis(names, axis="columns")
+    turned = turned.apply(
+        lambda values: values if values.name == "years" else pd.to_numeric(values.replace("", np.nan))
+    )
     of_paper = turned.index.str.startswith("paper_")
     turned.insert(0, "product", [product_name(key.removeprefix("paper_")) for key in turned.index])
     if of_paper.any():
@@ -116,11 +125,14 @@ def number(value: float, digits: int | None = None, signed: bool = False) -> str
 
     Examples
     --------
-    >>> number(-13.404, 1), number(300000), number(0.00068, 2), number(1e-13), number(12.34, 0, signed=True)
-    ('−13.4', '300\\u202f000', '0.00', '0.0000000000001', '+12')
+    >>> number(-13.404, 1), number(300000), number(0.00068, 2), number(2.13e-13), number(12.34, 0, signed=True)
+    ('−13.4', '300\\u202f000', '0.00', '2.1 × 10⁻¹³', '+12')
     """
     if not np.isfinite(value):
         return ""
+    if digits is None and 0 < abs(value) < _TINY:
+        mantissa, _, power = f"{value:.1e}".partition("e")
+        return f"{mantissa} × 10{pretty_units(f'x{int(power)}')[1:]}".replace("-", MINUS)
     if digits is None and isinstance(value, Integral):
         digits = 0
     if digits is None:
@@ -246,6 +258,7 @@ def _bare(text: str) -> str:
 
 
 def _is_numeric(texts: Sequence[str]) -> bool:
-    """Tell whether a column holds numbers: most of what is not empty begins like one."""
+    """Tell whether a column holds numbers: most of what is not empty begins like one, and none is a long text."""
     filled = [text for text in texts if text]
-    return bool(filled) and sum(bool(re.match(rf"[{MINUS}+\d]", text)) for text in filled) > len(filled) / 2
+    numbers = sum(bool(re.match(rf"[{MINUS}+\d]|at (least|most) ", text)) for text in filled)
+    return bool(filled) and numbers > len(filled) / 2 and max(map(len, filled)) <= _LONGEST_NUMBER

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from bs4 import BeautifulSoup
 
 ROOT = Path(__file__).resolve().parents[2]
 LOADING = {
@@ -105,6 +106,31 @@ def test_the_first_page_leads_to_the_introduction(virtual_book):
     assert "book/intro.html" in (virtual_book / "index.html").read_text()
 
 
-def test_figures_have_a_text_for_readers_who_cannot_see_them(virtual_book):
-    images = re.findall(r"<img [^>]*_images[^>]*>", (virtual_book / "notebooks" / "05_comparison.html").read_text())
-    assert images and not [image for image in images if re.search(r'alt="(\.\./|")', image)]
+def test_each_figure_and_table_of_a_notebook_has_number_caption_and_files_that_are_there(virtual_book):
+    counted = 0
+    for path in sorted((virtual_book / "notebooks").glob("*.html")):
+        page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        assert not page.select("img[src*=_images]"), f"{path.stem}: a figure without the run's save_figure"
+        for block in page.select("figure.shown, .shown-table"):
+            counted += 1
+            number, words = block.select_one(".caption-number").text, block.select_one(".caption-text").text
+            assert re.fullmatch(rf"(Figure|Table) {int(path.stem[:2])}\.\d+ ", number) and len(words) > 10
+            links = [link["href"] for link in block.select(".shown-links a")]
+            assert links and all((path.parent / link).is_file() for link in links)
+            assert all((path.parent / image["src"]).is_file() and image["alt"] for image in block.select("img"))
+    assert counted > 60
+
+
+def test_a_simulated_world_is_compared_with_its_truth_and_not_with_published_numbers(virtual_book):
+    for name in ("05_comparison", "06_uncertainty", "09_evidence"):
+        page = (virtual_book / "notebooks" / f"{name}.html").read_text(encoding="utf-8")
+        assert not re.findall(r'id="(?:fig|tab)-(?:published[\w-]*|towers[\w-]*|claims)"', page)
+        assert not re.findall(r"the paper's</p>", page.replace("’", "'"))
+
+
+def test_the_balance_of_the_first_page_adds_up_by_eye(virtual_book):
+    page = BeautifulSoup((virtual_book / "book" / "intro.html").read_text(encoding="utf-8"), "html.parser")
+    rows = [[cell.text for cell in row.select("td")] for row in page.select("table tr")]
+    told = {row[0]: [float(text.replace("\N{MINUS SIGN}", "-")) for text in row[1:3]] for row in rows if len(row) == 4}
+    (npp, rh, nep) = (told[name] for name in ("NPP", "heterotrophic respiration", "NEP"))
+    assert [gain - loss for gain, loss in zip(npp, rh, strict=True)] == nep

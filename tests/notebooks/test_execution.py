@@ -14,10 +14,11 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from helpers.runs.shown import MIME
 from helpers.runs.steps import STEPS
 
 ROOT = Path(__file__).resolve().parents[2]
-TABLES = ["table1_npp_products", "table2_rs_products", "rs_rh_fit", "budgets", "validation", "claims"]
+TABLES = ["table1_npp_products", "table2_rs_products", "rs_rh_fit", "budgets", "validation", "audit"]
 DATASETS = ["cube", "npp", "rs", "rh", "nep"]
 
 
@@ -66,11 +67,21 @@ def test_every_figure_that_a_cell_saves_is_drawn_and_no_other(run_folder):
     """A cell may put a name together, as ``f"effects_{name}"``: any word stands in its place."""
     calls = re.compile(r'save_figure\(\s*f?"([^"]+)"')
     saved = {re.sub(r"{.*?}", "*", name) for cell in cells_of(run_folder) for name in calls.findall(cell.source)}
-    pictures = sorted((run_folder / "figures").iterdir())
+    pictures = sorted((run_folder / "figures").glob("*.png"))
     drawn = {name: [path for path in pictures if path.match(f"{name}.png")] for name in saved}
     assert len(pictures) > 20 and [name for name, found in drawn.items() if not found] == []
-    assert set(pictures) == {path for found in drawn.values() for path in found}
-    assert all(path.read_bytes().startswith(b"\x89PNG") for path in pictures)
+    wide = {path for path in pictures if not path.stem.endswith("_narrow")}
+    assert wide == {path for found in drawn.values() for path in found}
+    assert all(path.read_bytes().startswith(b"\x89PNG") and path.with_suffix(".svg").is_file() for path in pictures)
+
+
+def test_no_cell_shows_a_bare_picture_or_a_bare_table(run_folder):
+    """Each goes through the run, which gives it a caption, a label and files to take away."""
+    outputs = [output for cell in cells_of(run_folder) for output in cell.get("outputs", []) if "data" in output]
+    bare = [output.data for output in outputs if MIME not in output.data]
+    assert not [data for data in bare if "image/png" in data or "dataframe" in data.get("text/html", "")]
+    labels = [output.data[MIME]["label"] for output in outputs if MIME in output.data]
+    assert len(labels) > 60 and len(labels) == len(set(labels))
 
 
 def test_no_half_written_file_is_left(run_folder):

@@ -16,6 +16,7 @@ import shapely
 import xarray as xr
 import yaml
 from made_places import real_values
+from PIL import Image
 
 from helpers.config import Settings, load_config
 from helpers.errors import RunError
@@ -82,11 +83,16 @@ def test_a_table_has_its_named_index_as_first_column(begin):
     assert (book_run.folder / "tables" / "budgets.csv").read_text() == "product,rmse_gC_m2_yr\nMODIS,1.5\n"
 
 
-def test_a_shown_table_is_short_and_has_no_words_in_gaps(begin, monkeypatch):
-    shown = []
-    monkeypatch.setattr("IPython.display.display", lambda html: shown.append(html.data))
-    begin().show(pd.DataFrame({"product": ["MODIS"], "mean": [132.28712], "gap": [None]}, index=[7]))
-    assert ">132.3<" in shown[0] and "None" not in shown[0] and ">7<" not in shown[0]
+def test_a_shown_table_is_saved_whole_and_shown_in_words(begin, monkeypatch):
+    cells = []
+    monkeypatch.setattr("IPython.display.display", cells.append)
+    table = pd.DataFrame({"flux": ["npp"], "mean_gC_m2_yr": [132.28712], "seed": [7]}, index=[9])
+    book_run = begin()
+    book_run.show_table("budget_npp", table, "The mean of NPP.", shown=table[["flux", "mean_gC_m2_yr"]])
+    assert book_run.load_table("budget_npp")["mean_gC_m2_yr"].tolist() == [132.28712]
+    (record,) = (cell.record for cell in cells)
+    assert (record["label"], record["files"]) == ("tab-budget-npp", {"csv": "tables/budget_npp.csv"})
+    assert record["rows"] == [["NPP", "132.3"]] and record["caption"] == "The mean of NPP."
 
 
 def test_a_table_keeps_words_that_pandas_takes_for_missing_values(begin):
@@ -124,11 +130,22 @@ def test_what_a_simulated_figure_says_stands_below_its_panels(begin):
     assert text.get_window_extent().y1 <= panel.get_tightbbox().y0
 
 
-def test_a_saved_figure_is_shown_with_its_text_for_blind_readers(begin, monkeypatch):
-    shown = []
-    monkeypatch.setattr("IPython.display.display", shown.append)
-    begin().save_figure("fig1_study_area", plt.figure(), alt="A map of the sites")
-    assert shown[0].alt == "A map of the sites"
+def test_a_saved_figure_is_shown_with_its_texts_its_data_and_a_variant_for_phones(begin, monkeypatch):
+    cells = []
+    monkeypatch.setattr("IPython.display.display", cells.append)
+    book_run = begin(config="virtual")
+    data = pd.DataFrame({"nep": [1.23456789]})
+    wide, narrow = plt.figure(figsize=(8, 4)), plt.figure(figsize=(4, 4))
+    book_run.save_figure("nep_map", wide, caption="Look west.", alt="A map of NEP", data=data, narrow=narrow)
+    record = cells[0].record
+    assert (record["caption"], record["alt"], record["label"]) == ("Look west.", "A map of NEP", "fig-nep-map")
+    files = [*record["files"].values(), *record["narrow"].values()]
+    assert len(files) == 5 and all((book_run.folder / name).stat().st_size for name in files)
+    assert (book_run.folder / "figures" / "nep_map.csv").read_text() == "nep\n1.23457\n"
+    assert [text.get_text() for text in narrow.texts] == ["simulated (virtual plateau)"]
+    with Image.open(book_run.folder / "figures" / "nep_map.png") as picture:
+        assert record["width"] == pytest.approx(picture.width * 96 / 160, abs=1)
+        assert record["height"] == pytest.approx(picture.height * 96 / 160, abs=1)
 
 
 def test_a_saved_figure_is_closed_and_so_not_shown_twice(begin):

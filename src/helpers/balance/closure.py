@@ -17,6 +17,7 @@ import xarray as xr
 from helpers.balance.budgets import budget, mean_map
 from helpers.data.land_cover import GRASSLAND
 from helpers.errors import DataError
+from helpers.tables import number
 from mapforest.cells import commonest
 
 Maps = Mapping[str, xr.DataArray]
@@ -124,7 +125,9 @@ def side_by_side(laws: pd.DataFrame) -> pd.DataFrame:
     """
     shown = laws[laws["source"] != _OURS]
     share = shown["breach_share"].map(lambda value: f" ({value:.0%})".replace("%", " %") if value > 0 else "")
-    words = shown["value"].map("{:.3g}".format) + np.where(shown["holds"] == "no", ", no" + share, "")
+    words = shown["value"].map(lambda value: number(float(f"{value:.3g}"))) + np.where(
+        shown["holds"] == "no", ", no" + share, ""
+    )
     table = shown.assign(words=words.where(shown["value"].notna(), ""))
     wide = table.pivot_table("words", ["law", "bounds"], "estimate", aggfunc="first", sort=False)
     return wide.rename_axis(columns=None)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-
 #: A standard deviation whose numbers are rounded to whole ones.
 _WHOLE = 10.0
 
@@ -85,9 +84,9 @@ def headline(budget: pd.DataFrame, scenario: str = "main", part: str = "region")
     """Return the balance of the region in the digits that the draws can tell, for every page that quotes it.
 
     The budget is that of :func:`helpers.balance.uncertainty.budget_intervals`. For ``npp``, ``rh`` and ``nep`` the
-    result has ``mean``, ``low`` and ``high`` [g C m-2 yr-1] and ``total``, ``total_low`` and ``total_high`` [Tg C yr-1],
-    such as ``nep_total_low``. All are rounded by the standard deviation of NEP (:func:`rounded`), to whole numbers at
-    least, and NPP less Rh is NEP to the last digit (:func:`closed`).
+    result has ``mean``, ``low`` and ``high`` [g C m-2 yr-1] and ``total``, ``total_low`` and ``total_high``
+    [Tg C yr-1], such as ``nep_total_low``. All are rounded by the standard deviation of NEP (:func:`rounded`), to
+    whole numbers at least, and NPP less Rh is NEP to the last digit (:func:`closed`).
     """
     chosen = budget[(budget["scenario"] == scenario) & (budget["part"] == part)].set_index("quantity")
     sd, area = chosen.loc["NEP", "sd_gC_m2_yr"], chosen.loc["NEP", "valid_area_Mkm2"]

@@ -204,12 +204,6 @@ class Run:
         record = self._record_of("table", name, caption, {"csv": f"tables/{name}.csv"})
         display(shown_table(record, lettered(_flat(table if shown is None else shown))))
 
-    def show(self, table: pd.DataFrame) -> None:
-        """Show a table that is not saved."""
-        from IPython.display import HTML, display
-
-        display(HTML(_flat(table).to_html(index=False, border=0, float_format="{:.4g}".format)))
-
     def _record_of(self, kind: str, name: str, caption: str, files: dict[str, str]) -> dict[str, Any]:
         """Return what the book must know of a figure or a table."""
         label = label_of(kind, name)
