@@ -102,10 +102,12 @@ def test_words_stand_left_and_numbers_right():
 def test_a_budget_has_a_head_over_each_kind_of_area():
     values = {"mean_gC_m2_yr": 3.0, "total_TgC_yr": 6.0, "valid_area_Mkm2": 2.0}
     common = {"common_mean_gC_m2_yr": 4.0, "common_total_TgC_yr": 4.0, "common_area_Mkm2": 1.0}
-    rows = [{"quantity": name, "product": "ours", "years": ""} | values | common for name in ("NPP", "Rh")]
+    rows = [{"quantity": name, "product": "ours", "years": None} | values | common for name in ("NPP", "Rh")]
     table = lettered(own_and_common(pd.DataFrame(rows)))
     assert table.groups == [("", 1), ("over its own valid cells", 3), ("over the 1.000 million km² that all have", 2)]
     assert table.rows[0] == ["NPP", "3.0", "6.0", "2.000", "4.0", "4.0"]
+    others = own_and_common(pd.DataFrame([*rows, rows[0] | {"product": "MODIS", "years": "2015"}]))
+    assert [row[1] for row in lettered(others).rows] == ["ours", "ours", "MODIS (2015)"]
 
 
 def test_schemes_stand_below_each_other_and_models_side_by_side():

@@ -21,6 +21,8 @@ from sphinx.util.docutils import SphinxDirective
 
 #: Rows from which a reader may sort a table.
 SORTABLE_ROWS = 16
+#: Columns from which a table has smaller type.
+MANY_COLUMNS = 9
 #: The width of the window, in pixels, up to which a page shows the narrow variant of a figure.
 PHONE = 600
 _FILES = {"svg": "SVG", "png": "PNG", "csv": "data (CSV)"}
@@ -61,8 +63,8 @@ class ShownDirective(SphinxDirective):
 
     def _table(self, record: dict[str, Any]) -> list[nodes.Node]:
         """Return a table, and the links below it."""
-        sortable = ["sortable"] if len(record["rows"]) >= SORTABLE_ROWS else []
-        table = nodes.table(classes=["shown", *sortable])
+        kinds = {"sortable": len(record["rows"]) >= SORTABLE_ROWS, "many": len(record["head"]) >= MANY_COLUMNS}
+        table = nodes.table(classes=["shown", *(kind for kind, is_one in kinds.items() if is_one)])
         table += nodes.title(record["caption"], record["caption"])
         group = nodes.tgroup(cols=len(record["head"]))
         group += [nodes.colspec(colwidth=1) for _ in record["head"]]

@@ -55,6 +55,7 @@ _SITE_CHOICES = {
     **{"region": "the region", "surroundings": "its surroundings"},
     **{"rows": "each record", "site_mean": "mean of a site", "site_median": "median of a site"},
 }
+_PARTS = {"region": "whole region", "inside": "map may be used", "outside": "elsewhere"}
 #: Heads of columns whose key, with spaces, says too little; without units.
 _HEADINGS = {
     **{"n": "records", "n_rows": "rows", "n_sites": "sites", "n_records": "records", "n_draws": "draws"},
@@ -162,6 +163,7 @@ def value_in_words(column: str, value: str) -> str:
         **dict.fromkeys(("training_domain", "aggregation"), lambda key: _SITE_CHOICES.get(key, key)),
         **dict.fromkeys(("parameter", "term"), lambda key: " × ".join(map(choice_name, key.split(" x ")))),
         "unit": lambda key: pretty_units(UNITS.get(key, key)).replace(" ", NO_BREAK),
+        "part": lambda key: _PARTS.get(key, key),
         "scheme": scheme_name,
         "source": source_name,
         "arithmetic": _as_printed,

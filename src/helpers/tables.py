@@ -30,6 +30,7 @@ _DIGITS = {
     **{"gC_m2_yr": 1, "TgC_yr": 1, "Mkm2": 3, "slope": 3, "p_value": 3},
     **dict.fromkeys(("ln_gC_m2_yr", "TgC_yr2", "intercept", "threshold", "longitude", "latitude"), 2),
     **dict.fromkeys(("r", "r2", "r2_explained", "gain", "weight"), 2),
+    **dict.fromkeys(("pbias", "mape"), 1),
 }
 _SHARES = re.compile(r"(^|_)(share|coverage|probability|level)($|_)")
 #: Letters of the longest text in a column of numbers, such as "−1070 to −340" or "1.74, no (100 %)".
@@ -80,10 +81,15 @@ def lettered(table: pd.DataFrame) -> Lettered:
 
 
 def own_and_common(budget: pd.DataFrame) -> pd.DataFrame:
-    """Return a table of :func:`helpers.balance.budgets.budget_table` with heads over its two kinds of area."""
+    """Return a table of :func:`helpers.balance.budgets.budget_table` with heads over its two kinds of area.
+
+    A product has its years in brackets.
+    """
+    told = budget["years"].map(lambda years: f" ({years})" if isinstance(years, str) and years else "")
+    budget = budget.assign(product=budget["product"] + told)
     common = f"over the {number(budget['common_area_Mkm2'].iloc[0], 3)} million km² that all have"
     parts = {
-        "": [name for name in ("quantity", "product", "years") if len(set(budget[name])) > 1],
+        "": [name for name in ("quantity", "product") if len(set(budget[name])) > 1],
         "over its own valid cells": ["mean_gC_m2_yr", "total_TgC_yr", "valid_area_Mkm2"],
         common: ["common_mean_gC_m2_yr", "common_total_TgC_yr"],
     }
