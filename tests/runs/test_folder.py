@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import types
 import warnings
+from io import BytesIO
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import myst_nb
 import numpy as np
 import pandas as pd
@@ -20,9 +20,10 @@ from PIL import Image
 
 from helpers.config import Settings, load_config
 from helpers.errors import RunError
-from helpers.figures.style import blank
+from helpers.figures.style import BookFigure, blank, described, styled
 from helpers.runs import folder as run_folder
 from helpers.runs import steps
+from helpers.runs.shown import with_palette
 
 
 @pytest.fixture
@@ -112,21 +113,28 @@ def test_a_boundary_comes_back_exactly(begin):
     assert begin("02_npp_random_forest").load_boundary("boundary").equals_exact(boundary, 0)
 
 
+@styled
+def curve() -> BookFigure:
+    """Draw a small figure with all that the book asks for."""
+    figure = blank(2.0)
+    figure.add_subplot(xlabel="longitude")
+    return described(figure, "A curve of NEP", pd.DataFrame({"nep": [1.23456789]}))
+
+
 @pytest.mark.parametrize(
     ("config", "stamps"),
     [("virtual", ["simulated (virtual plateau)"]), ("open", []), ("paper-mini", ["made-up input"])],
 )
 def test_a_figure_of_a_simulated_world_says_so(begin, config, stamps):
-    figure = plt.figure()
-    begin(config=config).save_figure("fig1_study_area", figure)
+    figure = curve()
+    begin(config=config).save_figure("fig1_study_area", figure, "A curve.")
     assert [text.get_text() for text in figure.texts] == stamps
 
 
 def test_what_a_simulated_figure_says_stands_below_its_panels(begin):
-    figure = blank(2.0)
-    panel = figure.add_subplot(xlabel="longitude")
-    begin(config="virtual").save_figure("fig1_study_area", figure)
-    (text,) = figure.texts
+    figure = curve()
+    begin(config="virtual").save_figure("fig1_study_area", figure, "A curve.")
+    (text,), (panel,) = figure.texts, figure.axes
     assert text.get_window_extent().y1 <= panel.get_tightbbox().y0
 
 
@@ -134,24 +142,35 @@ def test_a_saved_figure_is_shown_with_its_texts_its_data_and_a_variant_for_phone
     cells = []
     monkeypatch.setattr("IPython.display.display", cells.append)
     book_run = begin(config="virtual")
-    data = pd.DataFrame({"nep": [1.23456789]})
-    wide, narrow = plt.figure(figsize=(8, 4)), plt.figure(figsize=(4, 4))
-    book_run.save_figure("nep_map", wide, caption="Look west.", alt="A map of NEP", data=data, narrow=narrow)
+    book_run.save_figure("nep_map", curve(), "Look west.")
     record = cells[0].record
-    assert (record["caption"], record["alt"], record["label"]) == ("Look west.", "A map of NEP", "fig-nep-map")
+    assert (record["caption"], record["alt"], record["label"]) == ("Look west.", "A curve of NEP", "fig-nep-map")
+    assert set(record["files"]) == {"png", "svg", "csv"} and set(record["narrow"]) == {"png"}
     files = [*record["files"].values(), *record["narrow"].values()]
-    assert len(files) == 5 and all((book_run.folder / name).stat().st_size for name in files)
+    assert all((book_run.folder / name).stat().st_size for name in files)
     assert (book_run.folder / "figures" / "nep_map.csv").read_text() == "nep\n1.23457\n"
-    assert [text.get_text() for text in narrow.texts] == ["simulated (virtual plateau)"]
     with Image.open(book_run.folder / "figures" / "nep_map.png") as picture:
         assert record["width"] == pytest.approx(picture.width * 96 / 160, abs=1)
         assert record["height"] == pytest.approx(picture.height * 96 / 160, abs=1)
+    with Image.open(book_run.folder / "figures" / "nep_map_narrow.png") as picture:
+        assert picture.width * 96 / 160 < 380
 
 
-def test_a_saved_figure_is_closed_and_so_not_shown_twice(begin):
-    figure = plt.figure()
-    begin().save_figure("fig1_study_area", figure)
-    assert not plt.fignum_exists(figure.number)
+def test_a_figure_without_words_for_blind_readers_is_refused(begin):
+    with pytest.raises(RunError, match="figure 'nep_map' has no words.*style.described"):
+        begin().save_figure("nep_map", blank(2.0), "Look west.")
+
+
+def test_of_the_colours_of_a_picture_the_frequent_ones_stay_as_they_are():
+    """A field of 200 colours, and noise of thousands at its edge."""
+    dots = np.zeros((400, 400, 3), np.uint8)
+    dots[..., 0] = np.arange(400)[:, None] // 2
+    dots[:40] = np.random.default_rng(1).integers(0, 255, (40, 400, 3))
+    stream = BytesIO()
+    Image.fromarray(dots).save(stream, format="png")
+    with Image.open(BytesIO(with_palette(stream.getvalue()))) as picture:
+        assert picture.mode == "P"
+        assert np.array_equal(np.asarray(picture.convert("RGB"))[40:], dots[40:])
 
 
 @pytest.mark.parametrize(

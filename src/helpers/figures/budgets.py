@@ -38,7 +38,7 @@ def fig6_components(budgets: pd.DataFrame, paper_values: pd.DataFrame | None = N
         _means(left, quantity, table, paper)
         style.panel_letter(left, pair[0], quantity)
         _differences(right, quantity, table)
-        style.panel_letter(right, pair[1], f"difference from {table['product'].iloc[0]}")
+        style.panel_letter(right, pair[1], f"minus {table['product'].iloc[0]}")
     if paper:
         figure.legend(handles=[Line2D([], [], label="the paper's value", **style.DIAMOND)], loc="outside lower center")
     told = [

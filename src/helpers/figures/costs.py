@@ -132,11 +132,12 @@ def notebook_costs(job: pd.DataFrame) -> BookFigure:
     require_columns(job, ["notebook", "wall_seconds", "cpu_seconds", "peak_mb"], "notebook_costs")
     figure, (left, right) = panel_grid(0.5 + row_height(0.34) * len(job), ["", ""], 2, sharey=True)
     places = np.arange(len(job))
-    left.barh(places - 0.19, job["wall_seconds"] / 60, 0.36, color=OURS, label="on the clock")
-    left.barh(places + 0.19, job["cpu_seconds"] / 60, 0.36, color=SECOND, label="of processors")
+    half = _breadth() / 4
+    left.barh(places - half, job["wall_seconds"] / 60, 2 * half, color=OURS, label="on the clock")
+    left.barh(places + half, job["cpu_seconds"] / 60, 2 * half, color=SECOND, label="of processors")
     left.set_xlabel("minutes")
     left.legend(loc="best")
-    right.barh(places, job["peak_mb"] / 1024, 0.6, color=QUIET)
+    right.barh(places, job["peak_mb"] / 1024, _breadth(), color=QUIET)
     right.set_xlabel("peak memory [GB]")
     for axes in (left, right):
         name_rows(axes, [name.replace("_", " ") for name in job["notebook"]])

@@ -92,7 +92,9 @@ def _of_tower(row: Mapping[str, float], measured: str, flux: str) -> str:
     """Return the words of what a tower measured and of its cell's interval."""
     low, value, high = (words.number(row[f"cell_{flux}{end}_gC_m2_yr"]) for end in ("_lower", "", "_upper"))
     tower = words.number(row[f"{measured}_gC_m2_yr"])
-    return f"{measured.upper()} {tower}, {flux.upper()} of the cell {value} ({low} to {high})"
+    names = {"reco": "Reco", "rs": "Rs"}
+    measured, flux = (names.get(name, name.upper()) for name in (measured, flux))
+    return f"{measured} {tower}, {flux} of the cell {value} ({low} to {high})"
 
 
 @style.styled

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -132,7 +131,7 @@ def importance(table: pd.DataFrame, label: str) -> style.BookFigure:
     look = {"fmt": "o", "color": style.OURS, "capsize": 3, "markersize": 6, "elinewidth": 1.3}
     axes.errorbar(ordered["importance"], places, xerr=ordered["sd"], **look)
     style.name_rows(axes, [predictor_name(name) for name in ordered["predictor"]])
-    axes.set_xlabel(textwrap.fill(label, 48) if style.on_phone() else label)
+    axes.set_xlabel(label.replace(" [", "\n[") if style.on_phone() else label)
     names = [predictor_name(name) for name in ordered["predictor"]]
     alt = (
         f"A dot for each predictor, the most important on top, with a whisker of one standard deviation: {label}. "

@@ -4,6 +4,7 @@ import functools
 import textwrap
 from collections.abc import Mapping, Sequence
 
+import cartopy.crs as ccrs
 import numpy as np
 import pandas as pd
 import shapely
@@ -47,12 +48,12 @@ def equal_area(box: Box) -> Proj:
     the equator or a pole is near, which Albers' cannot draw.
     """
     west, south, east, north = box
-    centre = {"lon_0": round((west + east) / 2), "lat_0": round((south + north) / 2), "ellps": "WGS84"}
+    centre = {"central_longitude": round((west + east) / 2), "central_latitude": round((south + north) / 2)}
     sixth = (north - south) / 6
     parallels = (round(south + sixth), round(north - sixth))
     if parallels[0] * parallels[1] <= 0 or max(map(abs, parallels)) > 75:
-        return Proj(proj="laea", **centre)
-    return Proj(proj="aea", lat_1=parallels[0], lat_2=parallels[1], **centre)
+        return Proj(ccrs.LambertAzimuthalEqualArea(**centre))
+    return Proj(ccrs.AlbersEqualArea(**centre, standard_parallels=parallels))
 
 
 def flat(field: xr.DataArray) -> xr.DataArray:

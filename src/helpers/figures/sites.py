@@ -126,7 +126,7 @@ def land_cover_balance(table: pd.DataFrame, sites: str) -> style.BookFigure:
     axes.set_xlabel("share [%]")
     axes.legend(loc="lower right")
     told = [
-        f"{class_name(row.land_cover)} {words.percent(row.site_share)}, region {words.percent(row.map_share)}"
+        f"{class_name(row.land_cover)}: sites {words.percent(row.site_share)}, region {words.percent(row.map_share)}"
         for row in table.itertuples()
     ]
     alt = (

@@ -160,7 +160,7 @@ def budget_interval(
     lower.plot(published[["low", "high"]], theirs, **style.DIAMOND)
     chances = [f"{row.label}, sink: {100 * row.sink_probability:.0f} %" for row in scenarios.itertuples()]
     named = [*chances, *published["label"]]
-    style.name_rows(lower, named if style.on_phone() else [textwrap.fill(name, 42) for name in named])
+    style.name_rows(lower, named if style.on_phone() else [textwrap.fill(name, 50) for name in named])
     for axes, letter in zip((upper, lower), "ab", strict=True):
         axes.axvline(0, color="black", linewidth=0.8)
         if truth is not None:
@@ -181,7 +181,10 @@ def _of_interval(scenarios: pd.DataFrame, published: pd.DataFrame, truth: float 
         f"{words.number(row.total_high_TgC_yr)}), a sink in {words.percent(row.sink_probability)} of draws"
         for row in scenarios.itertuples()
     ]
-    theirs = [f"{row.label} {words.number(row.low)} to {words.number(row.high)}" for row in published.itertuples()]
+    theirs = [
+        f"{row.label} {' to '.join(dict.fromkeys([words.number(row.low), words.number(row.high)]))}"
+        for row in published.itertuples()
+    ]
     alt = f"Draws of the region's NEP, {pretty_units(TOTAL_UNITS)}, as cumulative curves, and below its interval: "
     alt += "; ".join(ours) + (f". Published: {'; '.join(theirs)}" if theirs else "")
     return alt + ("." if truth is None else f". The truth of the simulated world is {words.number(truth)}.")
