@@ -1,9 +1,9 @@
 """Processes that begin with everything imported, since a sweep starts hundreds and the imports of each take seconds.
 
 ``python -m helpers.runs.warm COMMAND ...`` runs a command beside a server, which imports what the notebooks import. For
-each ``python -m helpers.runs.warm call MODULE ...`` of the command the server is copied twice: one copy calls ``main``
-of the module, the other waits to be a notebook's kernel. The results are those of ``python -m MODULE ...``, which is
-what happens on systems other than Linux, and when the server is gone.
+each ``python -m helpers.runs.warm call MODULE ...`` of the command a copy of the server calls ``main`` of the module;
+for :data:`KERNEL_FOR` another one waits to be a notebook's kernel. The results are those of ``python -m MODULE ...``,
+which is what happens on systems other than Linux, and when the server is gone.
 """
 
 import contextlib
@@ -23,7 +23,8 @@ else:  # where there is none, no server is started either
 
 ADDRESS = "QTP_WARM"  #: The variable that names the server's socket.
 _BEGUN = b"+"
-COMMANDS = ("helpers.runs.execute", "helpers.sweeps.stages")  #: Modules that are called.
+KERNEL_FOR = "helpers.runs.execute"  #: The module whose calls need a kernel.
+COMMANDS = (KERNEL_FOR, "helpers.sweeps.stages")  #: Modules that are called.
 
 
 class SpareKernel(ForkProcess):
@@ -105,9 +106,10 @@ def _import_all() -> None:
         exec(compile(code, name, "exec"), {})
 
 
-def serve(path: str) -> int:
-    """Answer calls at a socket until the process that started this one ends."""
+def serve(path: str, *modules: str) -> int:
+    """Answer calls at a socket until the process that started this one ends; each module is prepared before."""
     import gc
+    import importlib
     import select
     import signal
 
@@ -117,6 +119,8 @@ def serve(path: str) -> int:
         listener.bind(path)
         listener.listen(64)
         _import_all()  # calls that come meanwhile wait
+        for module in modules:
+            importlib.import_module(module).prepare()
         gc.freeze()  # a copy's collector would touch, and so copy, every page
         while True:
             ready, _, _ = select.select([listener, 0], [], [])
@@ -144,8 +148,9 @@ def _answer(connection: socket.socket) -> int:
         os.close(stream)
     code = 1
     try:
-        _spare.append(SpareKernel())
         call = json.loads(message)
+        if call["module"] == KERNEL_FOR:
+            _spare.append(SpareKernel())
         os.environ.update(call["environment"])
         code = importlib.import_module(call["module"]).main(call["arguments"])
     except BaseException:
@@ -171,15 +176,18 @@ def call(module: str, arguments: list[str]) -> int:
     os.execv(sys.executable, [sys.executable, "-m", module, *arguments])
 
 
-def beside(command: list[str], **options: Any) -> int:
-    """Run a command with a server beside it, and return its exit code; ``options`` are those of ``subprocess.run``."""
+def beside(command: list[str], prepare: str = "", **options: Any) -> int:
+    """Run a command with a server beside it, and return its exit code; ``options`` are those of ``subprocess.run``.
+
+    The server calls ``prepare()`` of the module of that name, so that calls begin with what it has read.
+    """
     from helpers.runs.files import socket_folder  # here: a call has no use for what it imports
 
     with socket_folder("warm-", "socket") as folder, contextlib.ExitStack() as stack:
         environment = {**os.environ, **options.pop("env", {})}
         if sys.platform == "linux":  # elsewhere libraries do not bear a copy of their process
             address = environment[ADDRESS] = os.path.join(folder, "socket")
-            server = [sys.executable, "-m", __spec__.name, "serve", address]
+            server = [sys.executable, "-m", __spec__.name, "serve", address, *filter(None, [prepare])]
             serving = stack.enter_context(subprocess.Popen(server, stdin=subprocess.PIPE, env=environment))
             stack.callback(serving.terminate)  # it may still be importing
         return subprocess.run(command, check=False, env=environment, **options).returncode
