@@ -8,6 +8,7 @@ has a kernel like any other notebook.
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
@@ -24,6 +25,12 @@ if sys.platform == "linux":
 
 #: The engine's name for papermill, None where a notebook needs a kernel of its own.
 ENGINE = "inside" if sys.platform == "linux" else None
+#: What a kernel, and what loads and saves a run's tables, import only when they are used.
+_LATE = (
+    *("ipykernel.inprocess.ipkernel", "ipykernel.inprocess.blocking", "ipykernel.debugger", "tornado.platform.asyncio"),
+    *("IPython.core.magics.execution", "IPython.core.magics.pylab", "IPython.core.completerlib"),
+    *("pyarrow.parquet", "pandas.io.formats.html", "pandas.io.formats.csvs", "xarray.computation.nanops"),
+)
 _OUTPUTS = frozenset({"stream", "display_data", "execute_result", "error"})
 DIED = "the process of the notebook was killed (out of memory? a lower resolution or fewer block_cells need less)"
 
@@ -63,7 +70,10 @@ def _answer(there: Connection, parent: int, function: Callable[..., str], argume
 
 
 def register() -> None:
-    """Make papermill know the engine."""
+    """Make papermill know the engine, and import what the kernel would import when it starts."""
+    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # or the debugger warns of what nobody debugs
+    for module in _LATE:
+        importlib.import_module(module)
     from ipykernel.inprocess.manager import InProcessKernelManager
     from nbformat.v4 import output_from_msg
     from papermill.engines import Engine, papermill_engines
