@@ -23,7 +23,7 @@ except (ConfigError, RunError) as error:
 
 if "SLURM_STEP_ID" in os.environ:  # in a job, which executes many stages: they begin as copies of one process
     ENDING = contextlib.ExitStack()
-    os.environ |= ENDING.enter_context(warm.server())
+    os.environ |= ENDING.enter_context(warm.server(prepare="helpers.sweeps.stages"))
     atexit.register(ENDING.close)
 
 localrules:

@@ -169,7 +169,7 @@ def test_a_dry_run_lists_the_cells_and_changes_nothing(swept, command):
 def test_failed_stages_are_forgotten_when_they_are_to_be_repeated(swept, command, tmp_path, monkeypatch):
     runs = tmp_path / "runs"
     shutil.copytree(swept[1], runs, symlinks=True)
-    monkeypatch.setattr("helpers.runs.warm.beside", lambda command, env: 0)
+    monkeypatch.setattr("helpers.runs.warm.beside", lambda command, prepare, env: 0)
     code, report = command(runs, "run", swept[0], "--retry-failed")
     assert code == 1 and "4 failed stages are executed again" in report and "4 stages were not executed" in report
     assert results(runs)["status"].to_dict() == {"base": "done", CELL: "done", IMPOSSIBLE: "not run"}

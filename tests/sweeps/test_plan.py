@@ -206,7 +206,7 @@ def test_a_sweep_passes_its_environment_on(tmp_path, monkeypatch, name, value):
     if name != "QTP_DATA_DIR":
         monkeypatch.setenv(name, value)
     passed_on = {}
-    monkeypatch.setattr("helpers.runs.warm.beside", lambda command, env: passed_on.update(env))
+    monkeypatch.setattr("helpers.runs.warm.beside", lambda command, prepare, env: passed_on.update(env))
     stages.main(["run", "ci"])
     assert passed_on[name] == value
 

@@ -23,14 +23,18 @@ from helpers.runs.warm import spare_kernel
 
 
 def execute(
-    notebook: str | Path, config: str | Path, overrides: Mapping[str, Any] | None = None, without: Collection[str] = ()
+    notebook: str | Path,
+    config: str | Path,
+    overrides: Mapping[str, Any] | None = None,
+    without: Collection[str] = (),
+    engine: str | None = None,
 ) -> Path:
     """Execute a notebook by papermill into ``runs/<run>/notebooks/``, and return the path of the executed copy.
 
     The parameters, those of the configuration or its ``overrides``, are validated before the kernel starts. The
     executed copy appears under the notebook's name only when every cell ran. Cells with a tag of
     :func:`helpers.runs.steps.foreign_tags` are left out, those tagged ``sweep`` where the sweep was not run, and those
-    with a tag of ``without``.
+    with a tag of ``without``. An ``engine`` of papermill that has a kernel of its own takes the place of the usual one.
 
     ConfigError is raised if a parameter is not valid, RunError if there is no such notebook, or a cell fails.
     """
@@ -55,7 +59,7 @@ def execute(
     template.cells = [cell for cell in template.cells if left_out.isdisjoint(cell.metadata.get("tags", []))]
     with written_whole(executed) as partial, _logged(log):
         try:
-            _run_by_papermill(template, partial, _injected(source.stem, config, settings), source)
+            _run_by_papermill(template, partial, _injected(source.stem, config, settings), source, engine)
         except Exception as error:
             if partial.is_file():
                 os.replace(partial, failed)
@@ -75,12 +79,19 @@ def _injected(notebook: str, config: str | Path, settings: Settings) -> dict[str
     return values | {"config": str(Path(config).expanduser().resolve() if is_file else config)}
 
 
-def _run_by_papermill(template: Any, output: Path, parameters: Mapping[str, Any], source: Path) -> None:
+def _run_by_papermill(
+    template: Any, output: Path, parameters: Mapping[str, Any], source: Path, engine: str | None
+) -> None:
     """Execute a notebook node with this interpreter as its kernel, in the notebook's own folder."""
     import papermill
 
     look = "{desc}: cell {n} of {total} [{elapsed}]"
-    with socket_folder("kernel-", "kernel-ipc-5") as state:  # a kernel has five sockets
+    with contextlib.ExitStack() as stack:
+        if engine:  # it is for notebooks of seconds: to save them after each cell takes longer than the cells
+            how = {"engine_name": engine, "request_save_on_cell_execute": False}
+        else:
+            state = stack.enter_context(socket_folder("kernel-", "kernel-ipc-5"))  # a kernel has five sockets
+            how = {"kernel_manager_class": _own_interpreter(state)}
         papermill.execute_notebook(
             template,
             output,
@@ -90,7 +101,7 @@ def _run_by_papermill(template: Any, output: Path, parameters: Mapping[str, Any]
             progress_bar={"desc": source.stem, "disable": None, "leave": False, "bar_format": look},
             log_output=True,
             start_timeout=180,
-            kernel_manager_class=_own_interpreter(state),
+            **how,
         )
 
 

@@ -1,9 +1,9 @@
 """Processes that begin with everything imported, since a sweep starts hundreds and the imports of each take seconds.
 
 ``python -m helpers.runs.warm COMMAND ...`` runs a command beside a server, which imports what the notebooks import. For
-each ``python -m helpers.runs.warm call MODULE ...`` of the command the server is copied twice: one copy calls ``main``
-of the module, the other waits to be a notebook's kernel. The results are those of ``python -m MODULE ...``, which is
-what happens on systems other than Linux, and when the server is gone.
+each ``python -m helpers.runs.warm call MODULE ...`` of the command a copy of the server calls ``main`` of the module;
+for :data:`KERNEL_FOR` another one waits to be a notebook's kernel. The results are those of ``python -m MODULE ...``,
+which is what happens on systems other than Linux, and when the server is gone.
 """
 
 import contextlib
@@ -24,7 +24,8 @@ else:  # where there is none, no server is started either
 
 ADDRESS = "QTP_WARM"  #: The variable that names the server's socket.
 _BEGUN = b"+"
-COMMANDS = ("helpers.runs.execute", "helpers.sweeps.stages")  #: Modules that are called.
+KERNEL_FOR = "helpers.runs.execute"  #: The module whose calls need a kernel.
+COMMANDS = (KERNEL_FOR, "helpers.sweeps.stages")  #: Modules that are called.
 
 
 class SpareKernel(ForkProcess):
@@ -106,9 +107,10 @@ def _import_all() -> None:
         exec(compile(code, name, "exec"), {})
 
 
-def serve(path: str) -> int:
-    """Answer calls at a socket until the process that started this one ends."""
+def serve(path: str, *modules: str) -> int:
+    """Answer calls at a socket until the process that started this one ends; each module is prepared before."""
     import gc
+    import importlib
     import select
     import signal
 
@@ -118,6 +120,8 @@ def serve(path: str) -> int:
         listener.bind(path)
         listener.listen(64)
         _import_all()  # calls that come meanwhile wait
+        for module in modules:
+            importlib.import_module(module).prepare()
         gc.freeze()  # a copy's collector would touch, and so copy, every page
         while True:
             ready, _, _ = select.select([listener, 0], [], [])
@@ -145,8 +149,9 @@ def _answer(connection: socket.socket) -> int:
         os.close(stream)
     code = 1
     try:
-        _spare.append(SpareKernel())
         call = json.loads(message)
+        if call["module"] == KERNEL_FOR:
+            _spare.append(SpareKernel())
         os.environ.update(call["environment"])
         code = importlib.import_module(call["module"]).main(call["arguments"])
     except BaseException:
@@ -173,8 +178,11 @@ def call(module: str, arguments: list[str]) -> int:
 
 
 @contextlib.contextmanager
-def server(environment: Mapping[str, str] = os.environ) -> Iterator[dict[str, str]]:
-    """Run a server for as long as the block, or this process, lasts; yield the variable that names it, by its name."""
+def server(environment: Mapping[str, str] = os.environ, prepare: str = "") -> Iterator[dict[str, str]]:
+    """Run a server for as long as the block, or this process, lasts; yield the variable that names it, by its name.
+
+    The server calls ``prepare()`` of the module of that name, so that calls begin with what it has read.
+    """
     from helpers.runs.files import socket_folder  # here: a call has no use for what it imports
 
     if sys.platform != "linux":  # libraries do not bear a copy of their process
@@ -182,7 +190,7 @@ def server(environment: Mapping[str, str] = os.environ) -> Iterator[dict[str, st
         return
     with socket_folder("warm-", "socket") as folder:
         named = {ADDRESS: os.path.join(folder, "socket")}
-        command = [sys.executable, "-m", "helpers.runs.warm", "serve", named[ADDRESS]]
+        command = [sys.executable, "-m", "helpers.runs.warm", "serve", named[ADDRESS], *filter(None, [prepare])]
         with subprocess.Popen(command, stdin=subprocess.PIPE, env={**environment, **named}) as serving:
             try:
                 yield named
@@ -190,10 +198,13 @@ def server(environment: Mapping[str, str] = os.environ) -> Iterator[dict[str, st
                 serving.terminate()  # it may still be importing
 
 
-def beside(command: list[str], **options: Any) -> int:
-    """Run a command with a server beside it, and return its exit code; ``options`` are those of ``subprocess.run``."""
+def beside(command: list[str], prepare: str = "", **options: Any) -> int:
+    """Run a command with a :func:`server` beside it; return its exit code.
+
+    ``options`` are those of ``subprocess.run``.
+    """
     environment = {**os.environ, **options.pop("env", {})}
-    with server(environment) as named:
+    with server(environment, prepare) as named:
         return subprocess.run(command, check=False, env=environment | named, **options).returncode
 
 

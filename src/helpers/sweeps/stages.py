@@ -32,10 +32,11 @@ from filelock import FileLock
 
 from helpers.config import load_config, project_root
 from helpers.errors import ConfigError, RunError
-from helpers.runs import warm
+from helpers.runs import dependencies, warm
 from helpers.runs.execute import execute
 from helpers.runs.files import child_environment, remove, runs_folder, shown, written_whole
 from helpers.runs.steps import foreign_tags
+from helpers.sweeps import inside
 from helpers.sweeps.collect import Ended, collect, ended_stages, stage_folder, status
 from helpers.sweeps.plan import (
     FINAL,
@@ -57,6 +58,14 @@ USUAL_SECONDS = {"01_data_preparation": 20.0, "02_npp_random_forest": 9.0, "03_r
 
 
 # -- stages ----------------------------------------------------------------------------------------
+
+
+def prepare() -> None:
+    """Read what each stage reads, in the process that is copied for each: to parse our modules takes it a second."""
+    root = project_root()
+    for notebook in NOTEBOOKS:  # a copy reads the files again, and parses those that were edited
+        dependencies.code_digest(root / "notebooks" / f"{notebook}.ipynb", root, NOT_IN_SWEEPS)
+    inside.register()
 
 
 def write_plan(planned: Plan) -> Path:
@@ -119,10 +128,8 @@ def _execute(root: Path, folder: Path, stage: dict[str, Any], config: str) -> di
         _link_earlier(root, folder, stage["needs"])
         parameters = {"threads": 1, **stage["parameters"], "run": folder.relative_to(runs_folder()).as_posix()}
         source = project_root() / "notebooks" / f"{stage['notebook']}.ipynb"
-        try:
-            execute(source, config, parameters, without=NOT_IN_SWEEPS)
-        except (ConfigError, RunError) as problem:
-            error = f"{stage['notebook']}: {_in_short(problem)}"
+        if why := inside.in_a_copy(_why_it_fails, source, config, parameters):
+            error = f"{stage['notebook']}: {why}"
     record = folder / "provenance" / f"{stage['notebook']}.json"
     memory = json.loads(record.read_text(encoding="utf-8"))["peak_memory_bytes"] if record.is_file() else None
     return {
@@ -131,6 +138,15 @@ def _execute(root: Path, folder: Path, stage: dict[str, Any], config: str) -> di
         "wall_seconds": round(time.monotonic() - began, 2),
         "peak_memory_bytes": memory,
     }
+
+
+def _why_it_fails(source: Path, config: str, parameters: dict[str, Any]) -> str:
+    """Execute a notebook, and return in one line why it fails; nothing where it does not."""
+    try:
+        execute(source, config, parameters, without=NOT_IN_SWEEPS, engine=inside.ENGINE)
+    except (ConfigError, RunError) as problem:
+        return _in_short(problem)
+    return ""
 
 
 def _in_short(problem: Exception) -> str:
@@ -262,7 +278,7 @@ def _snakemake(given: argparse.Namespace, folder: Path) -> None:
         if given.profile:  # a cluster's job works where the cluster put it, not in a server of this machine
             subprocess.run(command, env=environment, check=False)
         else:
-            warm.beside(command, env=environment)
+            warm.beside(command, prepare=__spec__.name, env=environment)
 
 
 def _show(given: argparse.Namespace) -> int:
