@@ -130,9 +130,8 @@ def usable(space: TrainingSpace, table: pd.DataFrame, threads: int = 1) -> NDArr
     """
     complete, points = _weighted(space, table)
     found = np.zeros(len(table), dtype=bool)
-    # A search that ends at the threshold leaves out most of the tree; what it does not find is infinitely far.
-    beyond = np.nextafter(space.reach, np.inf)
-    nearest = KDTree(space.points).query(points, distance_upper_bound=beyond, workers=threads)[0]
+    # A search that ends just beyond the threshold leaves out most of the rows; what it does not find is infinitely far.
+    nearest = KDTree(space.points).query(points, distance_upper_bound=space.reach + 1e-6, workers=threads)[0]
     found[complete] = inside(space, nearest)
     return found & ~unseen_classes(space, table)
 

@@ -68,6 +68,14 @@ def test_a_cell_that_rounding_takes_over_the_threshold_is_inside_and_has_a_row_n
     cell = pd.DataFrame({"a": [3 + step], "b": [30 + 10 * step]})
     assert aoa.inside(worked, aoa.dissimilarity(worked, cell)).tolist() == [within]
     assert (aoa.local_point_density(worked, cell) == 1).tolist() == [within]
+    assert aoa.usable(worked, cell).tolist() == [within]
+
+
+def test_a_training_row_may_be_used_where_the_rows_stand_twice():
+    table = pd.DataFrame({"a": [1.0, 1.0, 2.0, 2.0]})
+    space = aoa.training_space(table, {"a": 1.0}, [0, 1, 0, 1])
+    assert space.threshold == 0
+    assert aoa.usable(space, pd.DataFrame({"a": [1.0, 1.1]})).tolist() == [True, False]
 
 
 def test_outliers_do_not_set_the_threshold():
@@ -181,6 +189,7 @@ def test_a_cell_inside_has_a_training_row_nearby_and_a_cell_outside_has_none(sit
     within = aoa.inside(space, aoa.dissimilarity(space, cells))
     assert 0 < within.mean() < 1
     assert np.array_equal(aoa.local_point_density(space, cells) >= 1, within)
+    assert np.array_equal(aoa.usable(space, cells), within & ~aoa.unseen_classes(space, cells))
 
 
 def test_kind_folds_vouch_for_less_than_strict_ones(sites):
