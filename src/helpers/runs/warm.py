@@ -147,6 +147,7 @@ def _answer(connection: socket.socket) -> int:
     try:
         _spare.append(SpareKernel())
         call = json.loads(message)
+        os.environ.clear()
         os.environ.update(call["environment"])
         code = importlib.import_module(call["module"]).main(call["arguments"])
     except BaseException:
