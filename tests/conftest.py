@@ -90,9 +90,9 @@ MADE_UP |= {"resolution": 0.05}
 
 @pytest.fixture(scope="session")
 def warm_calls() -> Iterator[dict[str, str]]:
-    """An environment in which ``helpers.runs.warm call`` finds a server that has everything imported."""
+    """The variable by which ``helpers.runs.warm call`` finds a server with everything imported, where there is one."""
     with warm.server(child_environment()) as named:
-        yield child_environment() | named
+        yield named
 
 
 @pytest.fixture(scope="session")
@@ -162,7 +162,7 @@ def _once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Non
 def _run_notebooks(calls: dict[str, str], config: str, settings: dict[str, object], runs: Path) -> None:
     """Execute the notebooks in their order, as the workflow does."""
     options = ["--config", config, *(part for pair in settings.items() for part in ("-p", *map(str, pair)))]
-    environment = calls | {"QTP_RUNS_DIR": str(runs)}
+    environment = child_environment(**calls, QTP_RUNS_DIR=str(runs))
     if load_config(config).made_up:
         environment |= {"QTP_DATA_DIR": str(runs)}
     _compile()

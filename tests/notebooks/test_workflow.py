@@ -15,7 +15,6 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from helpers.runs import warm
 from helpers.runs.steps import STEPS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,8 +61,8 @@ def stale(checkout: Path, **settings: object) -> list[str]:
 def _warm(warm_calls: dict[str, str]) -> Iterator[None]:
     """Let the notebooks of a workflow begin with everything imported, as make does."""
     with pytest.MonkeyPatch.context() as patch:
-        if warm.ADDRESS in warm_calls:
-            patch.setenv(warm.ADDRESS, warm_calls[warm.ADDRESS])
+        for name, value in warm_calls.items():
+            patch.setenv(name, value)
         yield
 
 

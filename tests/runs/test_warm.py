@@ -26,7 +26,7 @@ def main(arguments):
         os.kill(os.getpid(), signal.SIGKILL)
     if word == "raise":
         raise ValueError("a fault of the call")
-    print(word, os.environ.get("OF_THE_CALL"), "papermill" in sys.modules, read)
+    print(word, os.environ.get("OF_THE_CALL"), "OF_THE_SERVER" in os.environ, "papermill" in sys.modules, read)
     return int(arguments[1])
 
 if __name__ == "__main__":
@@ -41,6 +41,7 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[subprocess.C
     (folder / "own_module.py").write_text(OWN)
     (folder / "calls.py").write_text(
         "import os, pickle, subprocess, sys\n"
+        "del os.environ['OF_THE_SERVER']\n"
         "def ended(*words):\n"
         f"    return subprocess.run([*{CALL}, *words], capture_output=True, text=True, "
         "env={**os.environ, 'OF_THE_CALL': words[-1]})\n"
@@ -52,7 +53,7 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[subprocess.C
     line = [sys.executable, "-c", beside, sys.executable, str(folder / "calls.py")]
     longest = folder / ("d" * 100)  # of temporary files: no socket could have its address there
     longest.mkdir()
-    environment = child_environment(PYTHONPATH=_path(folder), TMPDIR=str(longest))
+    environment = child_environment(PYTHONPATH=_path(folder), TMPDIR=str(longest), OF_THE_SERVER="1")
     whole = subprocess.run(line, env=environment, capture_output=True, text=True)
     assert whole.returncode == 7, whole.stderr
     import pickle
@@ -70,7 +71,7 @@ def _path(folder: Path) -> str:
 
 
 def test_a_call_speaks_at_its_own_terminal_and_has_its_own_variables(calls):
-    assert (calls[0].stdout, calls[0].stderr, calls[0].returncode) == ("said 0 True prepared\n", "", 0)
+    assert (calls[0].stdout, calls[0].stderr, calls[0].returncode) == ("said 0 False True prepared\n", "", 0)
 
 
 def test_what_notebooks_import_warns_of_nothing(command):
@@ -81,19 +82,19 @@ def test_what_notebooks_import_warns_of_nothing(command):
 
 def test_exit_codes_are_those_of_the_call(calls):
     assert [call.returncode for call in calls] == [0, 3, 1, 1, 0]
-    assert calls[1].stdout == "said 3 True prepared\n"
+    assert calls[1].stdout == "said 3 False True prepared\n"
 
 
 def test_an_error_of_a_call_is_shown_and_the_next_call_is_answered(calls):
     assert "ValueError: a fault of the call" in calls[3].stderr
-    assert calls[4].stdout == "said 0 True prepared\n"
+    assert calls[4].stdout == "said 0 False True prepared\n"
 
 
 def test_without_its_server_a_call_is_a_process_of_its_own(tmp_path):
     (tmp_path / "own_module.py").write_text(OWN)
     environment = child_environment(PYTHONPATH=_path(tmp_path), QTP_WARM=str(tmp_path / "gone"), OF_THE_CALL="4")
     done = subprocess.run([*CALL, "own_module", "said", "4"], env=environment, capture_output=True, text=True)
-    assert (done.stdout, done.returncode) == ("said 4 False nothing\n", 4)
+    assert (done.stdout, done.returncode) == ("said 4 False False\n", 4)
 
 
 def test_help_says_what_it_is_for():

@@ -152,6 +152,7 @@ def _answer(connection: socket.socket) -> int:
         call = json.loads(message)
         if call["module"] == KERNEL_FOR:
             _spare.append(SpareKernel())
+        os.environ.clear()
         os.environ.update(call["environment"])
         code = importlib.import_module(call["module"]).main(call["arguments"])
     except BaseException:
