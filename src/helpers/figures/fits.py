@@ -282,7 +282,8 @@ def modis_check(stand_in: ArrayLike, site_values: ArrayLike) -> style.BookFigure
     axes.text(0.03, 0.97, text, transform=axes.transAxes, va="top")
     axes.legend(loc="lower right")
     alt = (
-        f"The stand-in for NPP of MODIS against yearly MOD17A3 NPP at {x.size} sites, with the 1:1 line. The correlation "
+        f"The stand-in for NPP of MODIS against yearly MOD17A3 NPP at {x.size} sites, with the 1:1 line. The "
+        f"correlation "
         f"is {r:.2f}, the ratio of means {y.mean() / x.mean():.2f}. Of MOD17A3 {words.spread(x, FLUX_UNITS)}; of the "
         f"stand-in {words.spread(y, FLUX_UNITS)}."
     )

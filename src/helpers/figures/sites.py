@@ -46,7 +46,8 @@ def sites_versus_map(samples: pd.DataFrame, cube: xr.Dataset, names: Sequence[st
         if axes.get_subplotspec().is_first_col():
             axes.set_ylabel("share at or below")
     figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=style.columns(3))
-    alt = f"Cumulative shares of {len(samples)} records at sites and of the region's area by covariate. {'; '.join(told)}."
+    alt = f"Cumulative shares of {len(samples)} records at sites and of the region's area by covariate. "
+    alt += f"{'; '.join(told)}."
     return style.described(figure, alt, _quantiles(samples, cube, names, area))
 
 
@@ -97,7 +98,8 @@ def _of_places(checked: pd.DataFrame, limits: Mapping[str, float]) -> str:
         r = f", r {both.corr().iloc[0, 1]:.2f}" if len(both) > 2 else ""
         told.append(f"{predictor_name(name)}: {len(both)} records{r}, limit {words.number(limit)}")
     return (
-        "What records say of their own place against the cell at their coordinates, with the line of agreement and dashed "
+        "What records say of their own place against the cell at their coordinates, with the line of agreement "
+        "and dashed "
         f"limits, a ratio for precipitation. {'; '.join(told)}. Records by their contradictions: "
     )
 

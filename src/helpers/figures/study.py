@@ -132,7 +132,8 @@ def fig1_study_area(
     bar = place.inset_axes([0, -0.6, 1, 0.1])
     panels.colour_bar(axes, heights, with_units("elevation (b)", "m"), cax=bar, orientation="horizontal")
     alt = (
-        f"Two maps of the region. a: land cover with {len(npp_sites)} NPP sites and {len(rs_sites)} Rs sites, and a bar "
+        f"Two maps of the region. a: land cover with {len(npp_sites)} NPP sites and {len(rs_sites)} Rs sites, and "
+        f"a bar "
         f"of {length} km; the largest classes are {_largest_classes(cover)}. b: elevation; "
         f"{words.spread(elevation, 'm')}; it is {words.where(elevation)}. A small map shows where the region lies."
     )

@@ -63,8 +63,10 @@ def _of_curve(nep: pd.Series, chosen: pd.DataFrame, base: object, reference: tup
     sinks = {f"{choice_name(key)} {choice_name(value)}": (nep[chosen[key, value]] > 0).mean() for key, value in chosen}
     return (
         f"NEP of {len(nep)} paths of calculation in ascending order, from {words.number(nep.min())} to "
-        f"{words.number(nep.max())} {pretty_units(FLUX_UNITS)}; {words.percent((nep > 0).mean())} are sinks. The paper's "
-        f"path gives {words.number(nep[base])}, {reference[0]} {words.number(reference[1])}. Below, the choices of each "
+        f"{words.number(nep.max())} {pretty_units(FLUX_UNITS)}; {words.percent((nep > 0).mean())} are sinks. The "
+        f"paper's "
+        f"path gives {words.number(nep[base])}, {reference[0]} {words.number(reference[1])}. Below, the choices "
+        f"of each "
         f"path. Share of sinks by choice: {words.rows(list(sinks), list(sinks.values()))}."
     )
 
@@ -97,7 +99,8 @@ def choice_effects(table: pd.DataFrame, base: float) -> style.BookFigure:
     middles = pd.Series({name: float(np.median(nep)) for name, nep in rows})
     alt = (
         f"NEP after one change of the paper's path, whose NEP is {words.number(base)}, one row for each of {len(rows)} "
-        f"changes in {table['parameter'].nunique()} choices, {pretty_units(FLUX_UNITS)}. The largest changes, up and down: "
+        f"changes in {table['parameter'].nunique()} choices, {pretty_units(FLUX_UNITS)}. The largest changes, up "
+        f"and down: "
         f"{words.rows(middles.index, middles)}. {words.percent((table['nep'] > 0).mean())} of the cells are sinks."
     )
     return style.described(figure, alt, table)
@@ -129,7 +132,8 @@ def variance_by_choice(shares: pd.DataFrame) -> style.BookFigure:
     for height, text, number in ((0.1, "one choice", 1), (0.17, "two choices together", 2)):
         axes.text(0.99, height, text, color=tone[number], transform=axes.transAxes, ha="right", weight="bold")
     alt = (
-        "Bars: the share of the variance of NEP among the crossed cells that a choice explains alone, or two choices only "
+        "Bars: the share of the variance of NEP among the crossed cells that a choice explains alone, or two "
+        "choices only "
         f"together, in percent. {words.rows([*names, 'all else'], percent)}."
     )
     return style.described(figure, alt, ordered)
@@ -155,7 +159,8 @@ def score_against_budget(done: pd.DataFrame, scores: Mapping[str, str], outcome:
     for column, label in scores.items():
         best = done.nlargest(max(1, len(done) // 10), column)
         told.append(
-            f"{label}: from {words.number(done[column].min())} to {words.number(done[column].max())}; of the best tenth of "
+            f"{label}: from {words.number(done[column].min())} to {words.number(done[column].max())}; of the best "
+            f"tenth of "
             f"the cells {words.percent((best[outcome] > 0).mean())} are sinks"
         )
     alt = (
@@ -184,7 +189,8 @@ def tree_convergence(table: pd.DataFrame) -> style.BookFigure:
     axes.margins(0.12)
     told = [f"{n} trees: {words.number(row['min'])} to {words.number(row['max'])}" for n, row in spread.iterrows()]
     alt = (
-        f"NEP of the paper's path by the number of trees of each forest, a dot for each of {table['seed'].nunique()} seeds, "
+        f"NEP of the paper's path by the number of trees of each forest, a dot for each of "
+        f"{table['seed'].nunique()} seeds, "
         f"{pretty_units(FLUX_UNITS)}. Range over the seeds: {'; '.join(told)}."
     )
     return style.described(figure, alt, table)
@@ -214,7 +220,8 @@ def truth_by_design(errors: pd.DataFrame) -> style.BookFigure:
     axes.margins(x=0.1)
     medians = [group.median() for group in groups.values()]
     alt = (
-        f"Error of each cell's NEP against the truth of the simulated world, a dot per cell of {len(errors)}, a row for each "
+        f"Error of each cell's NEP against the truth of the simulated world, a dot per cell of {len(errors)}, a "
+        f"row for each "
         f"way of placing the sites; the bar is the median. Medians: {words.rows(list(groups), medians, FLUX_UNITS)}."
     )
     return style.described(figure, alt, errors)

@@ -51,7 +51,8 @@ def distance_curves(tables: Mapping[str, pd.DataFrame]) -> style.BookFigure:
         told.append(f"{model}, median distances: {words.rows(middle.index, middle, 'km')}")
         axes.set_ylabel("share at or below" if axes is row[0] or style.on_phone() else "")
     alt = (
-        "Curves of the share of distances at or below a value, from held-back records to the nearest training record, one "
+        "Curves of the share of distances at or below a value, from held-back records to the nearest training "
+        "record, one "
         f"for each scheme of folds, and from the map's cells, thick and black. {'; '.join(told)}."
     )
     data = pd.concat(dict(tables), names=["model"]).reset_index("model")
@@ -92,7 +93,8 @@ def applicability_map(
     shares = [f"{name} {words.percent(words.share_of(categories == i, categories))}" for i, name in enumerate(_USE)]
     beyond = [f"{name} {words.percent(words.share_of(field > 1, field))}" for name, field in shown.items()]
     alt = (
-        "Three maps. a, b: dissimilarity of each cell from the sites of a forest, in units of its threshold; the share of "
+        "Three maps. a, b: dissimilarity of each cell from the sites of a forest, in units of its threshold; the "
+        "share of "
         f"the area above 1, outside: {', '.join(beyond)}. c: where both forests may be used, by area: "
         f"{', '.join(shares)}."
     )
@@ -246,7 +248,8 @@ def family(table: pd.DataFrame) -> style.BookFigure:
         told.append(f"mean of the map of {flux}: {words.rows(means.index, means, FLUX_UNITS)}")
     figure.legend(*grid[0][0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     alt = (
-        "What each model of a family explains of held-back sites, as dots with intervals (above zero is better than the "
+        "What each model of a family explains of held-back sites, as dots with intervals (above zero is better "
+        "than the "
         f"mean of the records), beside the mean that its map gives the region. {'; '.join(told)}."
     )
     return style.described(figure, alt, table)
@@ -301,7 +304,8 @@ def coverage_checks(table: pd.DataFrame, level: float) -> style.BookFigure:
     band = Patch(facecolor=style.SHADE, label="within 5 points of the promise")
     figure.legend(handles=[*marks, band], loc="outside upper center", ncols=style.columns(3))
     told = [
-        f"{row.model}, {row.check}: {words.percent(row.coverage)}, recalibrated {words.percent(row.recalibrated_coverage)}"
+        f"{row.model}, {row.check}: {words.percent(row.coverage)}, recalibrated "
+        f"{words.percent(row.recalibrated_coverage)}"
         for row in table.itertuples()
     ]
     alt = (
@@ -338,7 +342,8 @@ def worlds_held(table: pd.DataFrame) -> style.BookFigure:
         for part, worlds in parts.items()
     ]
     alt = (
-        f"The interval of NEP in each virtual world less its truth, sorted by the estimate; an interval that crosses zero "
+        f"The interval of NEP in each virtual world less its truth, sorted by the estimate; an interval that "
+        f"crosses zero "
         f"holds the truth. Held, {'; '.join(told)}."
     )
     return style.described(figure, alt, table)
