@@ -80,11 +80,12 @@ def test_on_a_phone_panels_stand_below_each_other_and_nothing_is_lost(name):
 
 
 @pytest.mark.parametrize("name", DRAW)
-def test_nothing_reaches_beyond_the_width(name):
+def test_nothing_reaches_beyond_the_figure(name):
     for figure in (figure_of(name), narrow_of(name)):
         figure.draw_without_rendering()
         extent = figure.get_tightbbox()
-        assert extent.x0 > -0.1 and extent.x1 < figure.get_figwidth() + 0.1
+        assert min(extent.x0, extent.y0) > -0.02
+        assert extent.x1 < figure.get_figwidth() + 0.02 and extent.y1 < figure.get_figheight() + 0.02
 
 
 def test_a_name_has_one_colour_whatever_stands_beside_it():

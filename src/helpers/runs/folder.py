@@ -157,9 +157,8 @@ class Run:
     def save_figure(self, name: str, figure: BookFigure, caption: str, of_world: bool = True) -> None:
         """Save a figure as ``figures/<name>.png`` and ``.svg``, its data as ``.csv``, and show it with its caption.
 
-        The caption, plain text, says what to see. The figure brings its alternative text, its data and its
-        narrow variant for phones along, see :mod:`helpers.figures.style`. Prose of the book refers to it by the label
-        ``fig-<name>``,
+        The caption, plain text, says what to see. The figure brings its alternative text, its data and its variant for
+        phones along, see :mod:`helpers.figures.style`. Prose of the book refers to it by the label ``fig-<name>``,
         with hyphens. A figure of a world that is simulated, or of input that is made up, says so: this is the one place
         that stamps it. One that shows times or memory of a machine is not ``of_world`` and gets no stamp.
         """
@@ -181,10 +180,11 @@ class Run:
 
     def _pictures(self, name: str, figure: BookFigure, of_world: bool, *formats: str) -> tuple[dict[str, str], bytes]:
         """Stamp and save a figure; return its files below the run's folder, and its PNG."""
-        if of_world and (self.settings.world in WORLDS_WITH_TRUTH or self.settings.made_up):
+        stamped = of_world and (self.settings.world in WORLDS_WITH_TRUTH or self.settings.made_up)
+        if stamped:
             stamp = MADE_UP if self.settings.made_up else SIMULATED
             figure.text(1.0, 0.0, stamp, ha="right", va="top", fontsize=8.3, color="0.35")
-        pictures = drawn(figure, *formats)
+        pictures = drawn(figure, *formats, below=0.2 if stamped else 0.0)
         files = {kind: f"figures/{name}.{kind}" for kind in pictures}
         for kind, picture in pictures.items():
             with self._saving(files[kind]) as partial:

@@ -57,10 +57,11 @@ def label_of(kind: str, name: str) -> str:
     return f"{kind[:3]}-{name}".replace("_", "-").lower()
 
 
-def drawn(figure: Figure, *formats: str) -> dict[str, bytes]:
-    """Return a figure as ``png``, ``svg`` or both, the same bytes each time."""
+def drawn(figure: Figure, *formats: str, below: float = 0.0) -> dict[str, bytes]:
+    """Return a figure as ``png``, ``svg`` or both, the same bytes each time, with some inches ``below`` it."""
     import matplotlib as mpl
     from matplotlib.collections import Collection
+    from matplotlib.transforms import Bbox
 
     for marks in figure.findobj(Collection):
         if (
@@ -69,7 +70,9 @@ def drawn(figure: Figure, *formats: str) -> dict[str, bytes]:
             or marks.get_array() is not None
         ):
             marks.set_rasterized(True)
-    pictures, options = {}, {"dpi": FIGURE_DPI, "bbox_inches": "tight", "facecolor": "white"}
+    # The layout keeps everything within the figure: to look for its ends would be to draw it once more.
+    whole = Bbox.from_extents(0, -below, figure.get_figwidth(), figure.get_figheight())
+    pictures, options = {}, {"dpi": FIGURE_DPI, "bbox_inches": whole, "facecolor": "white"}
     with mpl.rc_context({"svg.hashsalt": "carbon-book"}):
         for kind in formats:
             stream = BytesIO()
