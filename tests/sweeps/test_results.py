@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import pandas as pd
 import pytest
@@ -28,9 +29,17 @@ def swept(effect=lambda domain, line, trees: 0.0, further=()) -> pd.DataFrame:
     for domain, line, trees in itertools.product(["region", "surroundings"], ["paper", "records"], [500, 50]):
         base = (domain, line, trees) == ("region", "paper", 500)
         name = "base" if base else f"{domain}-{line}-{trees}"
-        values = {"training_domain": domain, "rs_rh_line": line, "n_trees": trees, "seed": 1, "left_out": "none"}
+        values = {
+            "world": "real",
+            "training_domain": domain,
+            "rs_rh_line": line,
+            "n_trees": trees,
+            "seed": 1,
+            "left_out": "none",
+        }
         rows.append(
-            {"cell": name, "crossed": True, "status": "done", "error": "", **values, NEP: effect(domain, line, trees)}
+            {"cell": name, "crossed": True, "status": "done", "error": "", "world": "real"}
+            | {**values, NEP: effect(domain, line, trees)}
         )
     return pd.DataFrame([*rows, *({**rows[0], "crossed": False, **row} for row in further)])
 
@@ -41,7 +50,7 @@ def additive(domain, line, trees):
 
 def test_a_sweep_that_was_not_run_has_no_rows_and_names_the_command(tmp_path, monkeypatch):
     monkeypatch.setenv("QTP_RUNS_DIR", str(tmp_path))
-    results = sweep_results.read_results("ci")
+    results = sweep_results.read_results("unheard-of", "real")
     assert results.empty and "make sweep SWEEP=config/sweeps/ci.yml" in sweep_results.headline(results, "ci")
     assert sweep_results.count_cells(results)["cells"].sum() == 0
     with pytest.raises(RunError, match="make sweep"):
@@ -52,7 +61,7 @@ def test_results_are_found_by_the_name_of_their_sweep(tmp_path, monkeypatch):
     monkeypatch.setenv("QTP_RUNS_DIR", str(tmp_path))
     (tmp_path / "sweeps" / "mine").mkdir(parents=True)
     swept().to_csv(tmp_path / "sweeps" / "mine" / "results.csv", index=False)
-    assert len(sweep_results.read_results("mine")) == 8
+    assert len(sweep_results.read_results("mine", "real")) == 8
 
 
 def test_a_sweep_that_was_not_run_here_may_come_with_the_book(tmp_path, monkeypatch):
@@ -62,14 +71,30 @@ def test_a_sweep_that_was_not_run_here_may_come_with_the_book(tmp_path, monkeypa
     shipped = tmp_path / "data" / "sweeps" / "mine.csv"
     shipped.parent.mkdir(parents=True)
     shipped.write_text("# made 2026-11-27\n# at commit 1234567\n" + swept().to_csv(index=False))
-    results = sweep_results.read_results("mine")
+    results = sweep_results.read_results("mine", "real")
     assert len(results) == 8 and results.attrs["made"] == "made 2026-11-27; at commit 1234567"
     assert "comes with the book (made 2026-11-27; at commit 1234567)" in sweep_results.headline(results, "mine")
     own = tmp_path / "runs" / "sweeps" / "mine" / "results.csv"
     own.parent.mkdir(parents=True)
     swept().head(3).to_csv(own, index=False)
-    results = sweep_results.read_results("mine")
+    results = sweep_results.read_results("mine", "real")
     assert len(results) == 3 and "comes with the book" not in sweep_results.headline(results, "mine")
+
+
+def test_a_sweep_of_another_world_is_not_shown(tmp_path, monkeypatch):
+    monkeypatch.setenv("QTP_RUNS_DIR", str(tmp_path))
+    with pytest.raises(RunError, match="'full-open' is of the world real, this run of the world virtual"):
+        sweep_results.read_results("full-open", "virtual")
+
+
+@pytest.mark.parametrize(("sweep", "world", "least"), [("ci", "virtual", 10), ("full-open", "real", 700)])
+def test_tables_of_either_world_come_with_the_book_and_say_of_which_code(tmp_path, monkeypatch, sweep, world, least):
+    monkeypatch.setenv("QTP_RUNS_DIR", str(tmp_path))
+    results = sweep_results.read_results(sweep, world)
+    text = sweep_results.headline(results, sweep)
+    assert len(sweep_results.complete(results)) >= least
+    assert re.search(r"at commit [0-9a-f]{7}, finished \d{4}-", text) and "not of the code that made the other" in text
+    assert ("Its world is simulated" in text) == (world == "virtual")
 
 
 def test_the_headline_counts_what_is_done_failed_and_missing():

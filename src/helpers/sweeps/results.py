@@ -25,8 +25,7 @@ def read_results(sweep: str, world: str) -> pd.DataFrame:
     """Return the table of a sweep of ``config/sweeps/``, of one run here or that which comes with the book.
 
     It has no rows where there is neither. Its attribute ``made`` says how that of the book was made. RunError is raised
-    if its cells are not of this ``world``: a book of a simulated world must not show results of the real one as
-    its own.
+    if its cells are not of this ``world``: a book of a simulated one must not show results of the real one as its own.
     """
     path = sweep_results(sweep)
     if path is None:

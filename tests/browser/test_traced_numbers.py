@@ -1,0 +1,30 @@
+"""A reader follows a number from the prose to the code that made it, without a download."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_number_leads_to_its_code_which_unfolds(chromium, virtual_book: Path):
+    page = chromium.new_page()
+    page.goto((virtual_book / "book" / "intro.html").as_uri())
+    number = page.locator("a.traced").filter(has_text="+").first
+    anchor = (number.get_attribute("href") or "").partition("#")[2]
+    number.click()
+    code = page.locator(f'[id="{anchor}"]')
+    code.wait_for(state="visible", timeout=120_000)
+    assert f'"{anchor.removeprefix("glue-")}"' in (code.text_content() or "")
+    page.close()
+
+
+def test_the_explorer_of_a_simulated_world_says_so_on_paper_too(chromium, virtual_book: Path):
+    page = chromium.new_page()
+    page.goto((virtual_book / "book" / "explorer.html").as_uri())
+    page.emulate_media(media="print")
+    told = page.locator("#explorer-run")
+    assert told.is_visible() and "Simulated:" in told.inner_text() and "configuration virtual" in told.inner_text()
+    page.close()
