@@ -74,6 +74,13 @@ def test_a_chunk_is_read_once_however_many_fields_are_made_of_it():
     assert len(read) == 9 and set(read.values()) == {1}
 
 
+@pytest.mark.parametrize("others", [[], [MAP.chunk(CHUNKS)]])
+def test_fields_in_memory_are_not_copied(monkeypatch, others):
+    monkeypatch.setattr(scanning, "BLOCK_VALUES", 3 * 14 * 4)
+    blocks = scan(lambda values, *_: np.shares_memory(values, VALUES), [YEARLY, *others])
+    assert blocks.size > 1 and all(blocks.flat)
+
+
 @given(arrays("float32", (5, 2, 3), elements=st.floats(-1000, 3000, width=32) | st.just(np.nan)))
 def test_a_mean_counts_the_valid_years(values):
     expected = xr.DataArray(values, dims=("time", "y", "x")).astype("float64").mean("time").values

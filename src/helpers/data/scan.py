@@ -28,41 +28,46 @@ def scan(work: Callable[..., Any], fields: Sequence[xr.DataArray]) -> NDArray[np
     what is summed over it in that order depends on no thread.
     """
     given = [field.transpose("time", "latitude", "longitude", missing_dims="ignore") for field in fields]
-    lazy = any(field.chunks for field in given)
-    if not lazy and max(field.size for field in given) <= BLOCK_VALUES:
+    chunks = next((field.chunks[-2:] for field in given if field.chunks), None)
+    if chunks is None and max(field.size for field in given) <= BLOCK_VALUES:
         whole = np.empty((1, 1), dtype=object)
         whole[0, 0] = work(*(field.values for field in given))
         return whole
-    pairs: list[Any] = []
-    for number, field in enumerate(given):
-        pairs += [_in_chunks(field, lazy), (*([number] if field.ndim == 3 else []), _ROW, _COLUMN)]
+    if chunks is None:
+        chunks = (max(1, BLOCK_VALUES // max(field[..., 0, :].size for field in given)), -1)
+    # Fields in memory are cut where a block is worked on: Dask would copy them whole.
+    held = {number: field.values for number, field in enumerate(given) if not field.chunks}
+    lazy = [number for number in range(len(given)) if number not in held]
 
-    def one(*blocks: Any) -> NDArray[np.object_]:
+    def one(rows: NDArray, columns: NDArray, *blocks: Any) -> NDArray[np.object_]:
         """Return the result of one block as an array of objects, which Dask puts together."""
-        found = np.empty((1, 1), dtype=object)
+        place = (..., slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
         # Dask gives the chunks along time as a list; they are one.
-        found[0, 0] = work(*(block[0] if isinstance(block, list) else block for block in blocks))
+        read = {
+            number: block[0] if isinstance(block, list) else block for number, block in zip(lazy, blocks, strict=True)
+        }
+        found = np.empty((1, 1), dtype=object)
+        found[0, 0] = work(*(read[at] if at in read else held[at][place] for at in range(len(given))))
         return found
 
+    pairs = [_numbers(given[0], chunks, 0), (_ROW,), _numbers(given[0], chunks, 1), (_COLUMN,)]
+    for number in lazy:
+        years = [number] if given[number].ndim == 3 else []
+        whole_years = given[number].data.rechunk(dict.fromkeys(range(len(years)), -1))
+        pairs += [whole_years, (*years, _ROW, _COLUMN)]
     nothing = np.empty((0, 0), dtype=object)
     return da.blockwise(one, (_ROW, _COLUMN), *pairs, meta=nothing).compute(scheduler="threads")
 
 
-def _in_chunks(field: xr.DataArray, lazy: bool) -> da.Array:
-    """Return a field as a Dask array of whole years."""
-    if field.chunks:
-        return field.data.rechunk({0: -1}) if field.ndim == 3 else field.data
-    columns = field.sizes["longitude"] * field.sizes.get("time", 1)
-    rows = -1 if lazy else max(1, BLOCK_VALUES // columns)
-    return da.from_array(field.values, chunks=(*([-1] if field.ndim == 3 else []), rows, -1), name=False)
+def _numbers(field: xr.DataArray, chunks: tuple[Any, Any], axis: int) -> da.Array:
+    """Return the numbers of the rows of a field (axis 0) or of its columns (axis 1), in chunks."""
+    return da.arange(field.sizes[("latitude", "longitude")[axis]], chunks=chunks[axis])
 
 
 def mean_over_years(values: NDArray, dtype: str | None = "float64") -> NDArray[np.floating]:
     """Return the mean of each cell of a block over its valid years; the sum is taken in ``dtype``, year by year.
 
-    Without ``dtype`` it is taken in the type of the values.
-
-    A block without years is returned as it is.
+    Without ``dtype`` it is taken in the type of the values. A block without years is returned as it is.
 
     Examples
     --------
