@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 #: Seconds of a stage before any was measured: two light stages side by side on two cores.
-USUAL_SECONDS = {"01_data_preparation": 20.0, "02_npp_random_forest": 9.0, "03_rs_random_forest": 9.0, FINAL: 3.0}
+USUAL_SECONDS = {"01_data_preparation": 16.0, "02_npp_random_forest": 9.0, "03_rs_random_forest": 5.0, FINAL: 2.0}
 
 
 # -- stages ----------------------------------------------------------------------------------------
