@@ -36,7 +36,6 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure
 from matplotlib.colors import ListedColormap, Normalize, to_hex
-from matplotlib.figure import Figure
 from PIL import Image
 from shapely.geometry.base import BaseGeometry
 
@@ -232,11 +231,19 @@ def _palette(scale: style.Scale) -> list[str]:
     return [to_hex(colour) for colour in colours(np.linspace(0, 1, min(colours.N, _SHADES)))]
 
 
-@style.styled
 def _picture(panels: Sequence[Panel], stamp: str) -> bytes:
-    """Return the first map of each panel, two in a row, as PNG. A fixed layout is drawn in a third of the time."""
+    """Return the first map of each panel as PNG."""
+    whole, small = io.BytesIO(), io.BytesIO()
+    _still(panels, stamp).savefig(whole, format="png", dpi=110)
+    Image.open(whole).convert("RGB").quantize(192).save(small, format="png")
+    return small.getvalue()
+
+
+@style.styled
+def _still(panels: Sequence[Panel], stamp: str) -> style.BookFigure:
+    """Draw the first map of each panel, two in a row. A fixed layout is drawn in a third of the time."""
     rows = -(-len(panels) // 2)
-    drawn = Figure(figsize=(style.WIDTH, 2.3 * rows))
+    drawn = style.BookFigure(figsize=(style.WIDTH, 2.3 * rows))
     for i, panel in enumerate(panels):
         layer = panel.layers[0]
         scale, units = _COLOURS[panel.kind]([layer.values]), pretty_units(layer.units)
@@ -249,10 +256,7 @@ def _picture(panels: Sequence[Panel], stamp: str) -> bytes:
         if panel.kind == "classes":
             bar.set_ticks(range(len(APPLICABILITY)), labels=[name.replace(" ", "\n", 1) for name in APPLICABILITY])
     drawn.text(0.99, 0.01, stamp, ha="right")
-    whole, small = io.BytesIO(), io.BytesIO()
-    drawn.savefig(whole, format="png", dpi=110)
-    Image.open(whole).convert("RGB").quantize(192).save(small, format="png")
-    return small.getvalue()
+    return drawn
 
 
 def _page(
