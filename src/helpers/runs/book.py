@@ -39,6 +39,12 @@ MADE_UP_BANNER = (
 )
 #: Pages with numbers of a run that hold for any region; the others with such numbers tell of the paper's plateau.
 GENERAL_PAGES = frozenset({"methods", "paper_products", "scaling"})
+#: Files of the repository that are parts of a page, and none themselves.
+INCLUDED_FILES = {
+    "citation": "CITATION.cff",
+    "changelog": "CHANGELOG.md",
+    "slurm_profile": "workflow/profiles/slurm/config.yaml",
+}
 INJECTED = (
     "**Parameters of this run.** The workflow put the next cell in: what it sets replaces what stands above. All "
     "settings of the run are on the [page of its provenance](../_generated/provenance.md)."
@@ -100,8 +106,8 @@ def stage(settings: Settings, folder: Path) -> Path:
     (generated / "catalogue.md").write_text(_catalogue_page(), encoding="utf-8")
     (generated / "paper_products.md").write_text(_paper_products(), encoding="utf-8")
     (generated / "provenance.md").write_text(provenance_page(provenance), encoding="utf-8")
-    for name in ("CITATION.cff", "CHANGELOG.md"):  # by other endings: they are parts of a page, and none themselves
-        shutil.copyfile(root / name, generated / f"{Path(name).stem.lower()}.txt")
+    for name, path in INCLUDED_FILES.items():
+        shutil.copyfile(root / path, generated / f"{name}.txt")
     if (source / "book" / "explorer.md").is_file():
         from helpers.runs.explorer import explorer_page  # Bokeh serves this page alone
 
