@@ -157,7 +157,8 @@ def test_the_wheel_has_both_packages_and_what_they_read_of_their_own():
     wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert wheel["packages"] == ["src/helpers", "src/mapforest"] and (ROOT / "src/mapforest/README.md").is_file()
     own = {path.name for path in (ROOT / "src").rglob("*.py") if "__file__" in path.read_text(encoding="utf-8")}
-    assert own == {"config.py", "files.py", "readers.py"}  # the checkout, the packages' folder, a file of pvlib
+    # The checkout, the packages' folder, a file of pvlib; the explorer's parts lie beside it, within the package.
+    assert own == {"config.py", "files.py", "readers.py", "explorer.py"}
 
 
 def test_without_a_checkout_what_needs_one_says_so(tmp_path):

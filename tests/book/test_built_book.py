@@ -35,7 +35,8 @@ class Loads(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
-        self.in_script = tag == "script"
+        # Addresses in the text of Bokeh are not all loaded; tests/browser holds that the explorer asks for none.
+        self.in_script = tag == "script" and "data-library" not in values
         if tag == "link" and {"stylesheet", "icon", "preload", "preconnect"} & set((values.get("rel") or "").split()):
             self.addresses.append(values.get("href") or "")
         if tag in LOADING:
@@ -100,6 +101,11 @@ def test_the_fonts_for_equations_come_along(virtual_book):
 def test_equations_carry_the_numbers_of_the_paper(virtual_book):
     page = (virtual_book / "book" / "methods.html").read_text()
     assert re.findall(r'class="eqno">\((\d+)\)', page) == [str(number) for number in range(1, 9)]
+
+
+def test_the_explorer_is_one_page_of_less_than_4_mb(virtual_book):
+    page = virtual_book / "book" / "explorer.html"
+    assert 1e6 < page.stat().st_size < 4e6 and "explorer.html" in (virtual_book / "book" / "intro.html").read_text()
 
 
 def test_the_first_page_leads_to_the_introduction(virtual_book):

@@ -64,8 +64,10 @@ def spoken(page: Any) -> str:
 
 def map_place(page: Any, number: int = 0) -> tuple[float, float]:
     """Return a point of a map on the screen."""
-    box = page.locator("#explorer-maps figure > div").nth(number).bounding_box()
-    return box["x"] + box["width"] * 0.4, box["y"] + box["height"] * 0.4
+    figure = page.locator("#explorer-maps figure").nth(number)
+    figure.scroll_into_view_if_needed()
+    box = figure.bounding_box()
+    return box["x"] + box["width"] * 0.4, box["y"] + box["height"] * 0.6
 
 
 def cell_of(text: str) -> tuple[int, int]:
@@ -154,7 +156,6 @@ def test_zoom_keeps_the_cell_in_sight_and_comes_back(page):
 
 def test_the_maps_are_painted(page):
     """Each map has many colours: its values reached the canvas."""
-    page.wait_for_timeout(500)
     count = """(number) => {
       const found = [];
       const look = (node) => { if (node.tagName === 'CANVAS') found.push(node);

@@ -21,10 +21,8 @@ UNITS = "g C m-2 yr-1"
 def field(values) -> xr.DataArray:
     """A map, north first, its first cell centred at 32.5 N, 80.5 E."""
     values = np.asarray(values, dtype=float)
-    sides = {
-        "latitude": 32.5 - step * np.arange(values.shape[-2]),
-        "longitude": 80.5 + step * np.arange(values.shape[-1]),
-    }
+    rows, columns = values.shape[-2:]
+    sides = {"latitude": 32.5 - np.arange(rows), "longitude": 80.5 + np.arange(columns)}
     dims = ("time", "latitude", "longitude")[-values.ndim :]
     return xr.DataArray(values, coords=sides, dims=dims)
 

@@ -38,9 +38,7 @@ def run(tmp_path: Path) -> Path:
         "cube": {"in_region": inside},
         **{name: {name: on_grid(add + 10 * columns, 3)} for name, add in {"npp": 500, "rs": 300, "rh": 200}.items()},
         "nep": {"nep": on_grid(300.0, 3)},
-        "intervals": {
-            f"{name}_{end}": on_grid(at) for name in ("npp", "rs") for end, at in (("lower", 1), ("upper", 3))
-        },
+        "intervals": {f"{name}_{end}": on_grid(ends[end]) for name in ("npp", "rs") for end in ends},
         "applicability_npp": {"applicable": on_grid(columns) > 9},
         "applicability_rs": {"applicable": on_grid(columns) < 20},
         "products": {"npp_modis": on_grid(400 + 10 * columns), "rs_empty": on_grid(np.nan)},

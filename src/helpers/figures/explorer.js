@@ -162,5 +162,6 @@
     if (!Number.isNaN(value(panels[0].shown, index)) && (nearest < 0 || off(index) < off(nearest))) nearest = index;
   choose([Math.floor(nearest / columns), nearest % columns]);
   say("");
+  await wait(() => figures.is_idle); // all is drawn
   at("").dataset.ready = performance.now().toFixed(0);
 })();
