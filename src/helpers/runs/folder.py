@@ -181,10 +181,8 @@ class Run:
     def _pictures(self, name: str, figure: BookFigure, of_world: bool, *formats: str) -> tuple[dict[str, str], bytes]:
         """Stamp and save a figure; return its files below the run's folder, and its PNG."""
         stamped = of_world and (self.settings.world in WORLDS_WITH_TRUTH or self.settings.made_up)
-        if stamped:
-            stamp = MADE_UP if self.settings.made_up else SIMULATED
-            figure.text(1.0, 0.0, stamp, ha="right", va="top", fontsize=8.3, color="0.35")
-        pictures = drawn(figure, *formats, below=0.2 if stamped else 0.0)
+        stamp = (MADE_UP if self.settings.made_up else SIMULATED) if stamped else ""
+        pictures = drawn(figure, *formats, stamp=stamp)
         files = {kind: f"figures/{name}.{kind}" for kind in pictures}
         for kind, picture in pictures.items():
             with self._saving(files[kind]) as partial:

@@ -20,6 +20,7 @@ from helpers.errors import RunError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from matplotlib.transforms import Bbox
 
     from helpers.tables import Lettered
 
@@ -57,11 +58,10 @@ def label_of(kind: str, name: str) -> str:
     return f"{kind[:3]}-{name}".replace("_", "-").lower()
 
 
-def drawn(figure: Figure, *formats: str, below: float = 0.0) -> dict[str, bytes]:
-    """Return a figure as ``png``, ``svg`` or both, the same bytes each time, with some inches ``below`` it."""
+def drawn(figure: Figure, *formats: str, stamp: str = "") -> dict[str, bytes]:
+    """Return a figure as ``png``, ``svg`` or both, the same bytes each time, with a word below all that is drawn."""
     import matplotlib as mpl
     from matplotlib.collections import Collection
-    from matplotlib.transforms import Bbox
 
     for marks in figure.findobj(Collection):
         if (
@@ -70,8 +70,7 @@ def drawn(figure: Figure, *formats: str, below: float = 0.0) -> dict[str, bytes]
             or marks.get_array() is not None
         ):
             marks.set_rasterized(True)
-    # The layout keeps everything within the figure: to look for its ends would be to draw it once more.
-    whole = Bbox.from_extents(0, -below, figure.get_figwidth(), figure.get_figheight())
+    whole = _ends(figure, stamp)
     pictures, options = {}, {"dpi": FIGURE_DPI, "bbox_inches": whole, "facecolor": "white"}
     with mpl.rc_context({"svg.hashsalt": "carbon-book"}):
         for kind in formats:
@@ -83,6 +82,25 @@ def drawn(figure: Figure, *formats: str, below: float = 0.0) -> dict[str, bytes]
     if "png" in pictures:
         pictures["png"] = with_palette(pictures["png"])
     return pictures
+
+
+def _ends(figure: Figure, stamp: str) -> Bbox:
+    """Return where all ends that a figure draws, in inches, after writing a word below it.
+
+    Maps keep their proportions, so a title or a legend may reach beyond the figure's own edge.
+    """
+    from matplotlib.transforms import Bbox
+
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for legend in figure.legends:  # else it stands at the edge of what is saved, wherever that is
+        legend.set_bbox_to_anchor((0, 0, 1, 1), transform=figure.transFigure)
+    ends, (wide, high) = figure.get_tightbbox(), figure.get_size_inches()
+    if stamp:
+        place = {"x": ends.x1 / wide, "y": (ends.y0 - 0.05) / high}
+        figure.text(**place, s=stamp, ha="right", va="top", fontsize=8.3, color="0.35")
+    below = 0.25 if stamp else 0.05
+    return Bbox.from_extents(ends.x0 - 0.05, ends.y0 - below, ends.x1 + 0.05, ends.y1 + 0.05)
 
 
 def with_palette(png: bytes) -> bytes:
