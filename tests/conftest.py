@@ -82,7 +82,6 @@ PARALLEL_STEPS = (
     ["05_comparison", "07_sensitivity", "08_scaling", "09_evidence"],
 )
 CALL = (sys.executable, "-m", "helpers.runs.warm", "call")
-ONCE = {"08_scaling"}  # of no world: run where a book is built
 #: The products of the made-up archive are fine and of three years. Their grid may be coarse: they are read whole.
 MADE_UP = {key: value for key, value in SMALL_FORESTS.items() if key not in ("resolution", "last_year")}
 MADE_UP |= {"resolution": 0.05}
@@ -131,10 +130,11 @@ def made_up_book(made_up_run: Path, virtual_book: Path, tmp_path_factory: pytest
 
 
 @pytest.fixture(scope="session")
-def open_book(open_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the pages of the real world's run."""
-    make = partial(_build_book, open_run.parent, "open", SMALL_FORESTS)
-    return _once(tmp_path_factory, "open-book", make) / "html"
+def open_book(open_run: Path, virtual_book: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the pages of the real world's run, beside those of the virtual one, as above."""
+    make = partial(_build_book, open_run.parent, "open", SMALL_FORESTS, virtual_book.parent)
+    _once(tmp_path_factory, "open-book", lambda _: make())
+    return virtual_book.parent / "open"
 
 
 def _build_book(runs: Path, config: str, options: dict[str, object], folder: Path) -> None:
@@ -176,7 +176,6 @@ def _run_notebooks(calls: dict[str, str], config: str, settings: dict[str, objec
                 text=True,
             )
             for name in names
-            if config != "open" or name not in ONCE
         ]
         reports = [process.communicate()[1] for process in running]
         failed = [report for process, report in zip(running, reports, strict=True) if process.returncode]

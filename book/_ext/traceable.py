@@ -26,11 +26,16 @@ def mark_cells(app: Any, page: str, source: list[str]) -> None:
     for cell in notebook["cells"]:
         outputs, tags = cell.get("outputs", []), cell["metadata"].get("tags", [])
         glued = [found["name"] for output in outputs if (found := output.get("metadata", {}).get("scrapbook"))]
-        shows = any(SHOWN & set(output.get("data", {})) for output in outputs)
+        shows = any(SHOWN & set(data) or "{shown}" in str(data.get("text/markdown")) for data in _data(outputs))
         cell["metadata"]["traced"] = {"cell": cell.get("id", ""), "glued": glued, "shows": shows}
         if glued and "remove-input" in tags:
             cell["metadata"]["tags"] = ["hide-input" if tag == "remove-input" else tag for tag in tags]
     source[0] = json.dumps(notebook)
+
+
+def _data(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what outputs hold, by its kind."""
+    return [output.get("data", {}) for output in outputs]
 
 
 def anchor_cells(app: Any, doctree: nodes.document) -> None:

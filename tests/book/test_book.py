@@ -43,6 +43,9 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings
         "origin": "here",
     }
     (tmp_path / "data" / "catalog.yml").write_text(yaml.safe_dump({"climate": entry}))
+    for path in book.INCLUDED_FILES.values():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("text\n")
     for name in NAMES:
         put(tmp_path / "runs/open/notebooks" / f"{name}.ipynb", {"cells": []})
         put(tmp_path / "runs/open/provenance" / f"{name}.json", record(settings))
@@ -241,6 +244,8 @@ def glued_by(notebook: Path) -> re.Pattern[str]:
         engines, measured, job = map(costs.read_measurements, ("engines", "scaling", "whole job"))
         names += costs.numbers(engines, costs.cases(measured), job, cores=32)
         names += costs.of_paper(costs.read_measurements("paper's products"))
+        names += costs.of_ten_times(costs.read_measurements("ten times the cells"), job)
+        names += costs.of_waits(costs.compared(costs.read_measurements("what people wait for")))
     return re.compile("|".join(re.sub(r"\{.+?\}", r"\\w+", name) for name in names))
 
 

@@ -9,8 +9,8 @@ import pytest
 pytestmark = pytest.mark.browser
 
 
-def test_a_number_leads_to_its_code_which_unfolds(chromium, virtual_book: Path):
-    page = chromium.new_page()
+def test_a_number_leads_to_its_code_which_unfolds(browser, virtual_book: Path):
+    page = browser.new_page()
     page.goto((virtual_book / "book" / "intro.html").as_uri())
     number = page.locator("a.traced").filter(has_text="+").first
     anchor = (number.get_attribute("href") or "").partition("#")[2]
@@ -23,8 +23,8 @@ def test_a_number_leads_to_its_code_which_unfolds(chromium, virtual_book: Path):
     page.close()
 
 
-def test_the_explorer_of_a_simulated_world_says_so_on_paper_too(chromium, virtual_book: Path):
-    page = chromium.new_page()
+def test_the_explorer_of_a_simulated_world_says_so_on_paper_too(browser, virtual_book: Path):
+    page = browser.new_page()
     page.goto((virtual_book / "book" / "explorer.html").as_uri())
     page.emulate_media(media="print")
     told = page.locator("#explorer-run")
