@@ -73,7 +73,7 @@ def test_axe_finds_nothing_serious_on_any_page(visits):
 def test_each_page_is_light_and_so_is_the_book(visits, book):
     most = {name: MOST_BYTES_EXPLORER if name == EXPLORER else MOST_BYTES for name in visits}
     assert not {name: visit.bytes_loaded() for name, visit in visits.items() if visit.bytes_loaded() > most[name]}
-    assert sum(path.stat().st_size for path in book.rglob("*") if path.is_file()) < 20_000_000
+    assert sum(path.stat().st_size for path in book.rglob("*") if path.is_file()) < 32_000_000
 
 
 def test_search_from_disk_shows_prose_first_and_an_excerpt(page, book):

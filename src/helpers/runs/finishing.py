@@ -12,11 +12,15 @@ from pathlib import Path
 
 #: Parts of MathJax that pages written in TeX load; the rest is two thirds of its size.
 MATHJAX_PARTS = ("a11y", "input/tex", "output/chtml", "sre", "tex-chtml.js", "ui")
+#: Languages in which MathJax can read an equation aloud: the pages' own, and what all languages share.
+SPOKEN = ("base", "en", "nemeth")
 #: Each is taken out of a page: scripts of icons that a font draws already, and of thebe, which is off.
 _TAKEN_OUT = (
     re.compile(r'\s*<script defer src="[^"]*/?fontawesome\.js[^"]*"></script>'),
     re.compile(r'\s*<script type="text/x-thebe-config">.*?</script>\s*<script>kernelName = .*?</script>', re.S),
     re.compile(r'\s*<meta name="docsearch:[^>]*>'),
+    # What stands in it has no role of its own.
+    re.compile(r'(?<=<div) role="list"(?= class="citation-list")'),
     # The label hides the words that the button shows.
     re.compile(r'(?<=<summary) aria-label="Toggle hidden content"'),
     re.compile(r'(?<=search-button-field search-button__button pst-js-only") title="Search" aria-label="Search"'),
@@ -74,6 +78,7 @@ def _drop_unused(static: Path) -> None:
     kept = [mathjax / part for part in MATHJAX_PARTS]
     for path in [path for path in static.rglob("*") if path.is_file()]:
         unused_math = path.is_relative_to(mathjax) and not any(path.is_relative_to(part) for part in kept)
+        unused_math |= path.parent.name == "mathmaps" and path.stem not in SPOKEN
         unused_icon = path.name == "fontawesome.js" or (path.suffix == ".ttf" and path.with_suffix(".woff2").is_file())
         if path.suffix == ".map" or unused_math or unused_icon:
             path.unlink()
