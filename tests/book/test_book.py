@@ -174,7 +174,7 @@ def japan(checkout, settings) -> Settings:
     pages["data"] = f"# Data\n\nOf {number}.\n\n```{{include}} ../_generated/catalogue.md\n```\n\nMore.\n"
     for name, text in pages.items():
         (checkout / "book" / f"{name}.md").write_text(text)
-    (checkout / "workflow").mkdir()
+    (checkout / "workflow").mkdir(exist_ok=True)
     (checkout / "workflow/region_intro.md").write_text("# Is $called a sink?\n\n$name, `$config`.\n")
     return settings
 

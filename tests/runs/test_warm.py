@@ -94,7 +94,7 @@ def test_without_its_server_a_call_is_a_process_of_its_own(tmp_path):
     (tmp_path / "own_module.py").write_text(OWN)
     environment = child_environment(PYTHONPATH=_path(tmp_path), QTP_WARM=str(tmp_path / "gone"), OF_THE_CALL="4")
     done = subprocess.run([*CALL, "own_module", "said", "4"], env=environment, capture_output=True, text=True)
-    assert (done.stdout, done.returncode) == ("said 4 False False\n", 4)
+    assert (done.stdout, done.returncode) == ("said 4 False False nothing\n", 4)
 
 
 def test_help_says_what_it_is_for():

@@ -46,7 +46,8 @@ def sites_versus_map(samples: pd.DataFrame, cube: xr.Dataset, names: Sequence[st
         if axes.get_subplotspec().is_first_col():
             axes.set_ylabel("share at or below")
     figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=style.columns(3))
-    alt = f"Cumulative shares of {len(samples)} records and of the region's area by covariate. {'; '.join(told)}."
+    alt = f"Cumulative shares of {len(samples)} records at sites and of the region's area by covariate. "
+    alt += f"{'; '.join(told)}."
     return style.described(figure, alt, _quantiles(samples, cube, names, area))
 
 

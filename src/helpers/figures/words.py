@@ -62,7 +62,7 @@ def spread(values: ArrayLike, units: str = "") -> str:
     Examples
     --------
     >>> spread(range(101), "g C m-2 yr-1")
-    'nine tenths lie between 5 and 95, half below 50 g C m⁻² yr⁻¹'
+    'nine tenths lie between 5.00 and 95.0, half below 50.0 g C m⁻² yr⁻¹'
     """
     values = np.asarray(values, float)
     values = values[np.isfinite(values)]

@@ -34,9 +34,8 @@ from helpers.runs.steps import WORLDS_WITH_TRUTH, deciding_parameters
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
+    from matplotlib.figure import Figure
     from shapely.geometry.base import BaseGeometry
-
-    from helpers.figures.style import BookFigure
 
 SIMULATED, MADE_UP = "simulated (virtual plateau)", "made-up input"
 GLUE_PREFIX = "application/papermill.record/"
@@ -154,7 +153,7 @@ class Run:
         path = self._found(f"{name}.geojson", "save_boundary", name)
         return shapely.from_geojson(path.read_text(encoding="utf-8"))
 
-    def save_figure(self, name: str, figure: BookFigure, caption: str, of_world: bool = True) -> None:
+    def save_figure(self, name: str, figure: Figure, caption: str, of_world: bool = True) -> None:
         """Save a figure as ``figures/<name>.png`` and ``.svg``, its data as ``.csv``, and show it with its caption.
 
         The caption, plain text, says what to see. The figure brings its alternative text, its data and its variant for
@@ -178,7 +177,7 @@ class Run:
         record = self._record_of("figure", name, caption, files) | {"alt": figure.alt, "narrow": narrow, **sizes}
         display(shown_figure(record, png))
 
-    def _pictures(self, name: str, figure: BookFigure, of_world: bool, *formats: str) -> tuple[dict[str, str], bytes]:
+    def _pictures(self, name: str, figure: Figure, of_world: bool, *formats: str) -> tuple[dict[str, str], bytes]:
         """Stamp and save a figure; return its files below the run's folder, and its PNG."""
         stamped = of_world and (self.settings.world in WORLDS_WITH_TRUTH or self.settings.made_up)
         stamp = (MADE_UP if self.settings.made_up else SIMULATED) if stamped else ""

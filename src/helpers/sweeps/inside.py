@@ -75,6 +75,7 @@ def register() -> None:
     for module in _LATE:
         importlib.import_module(module)
     from ipykernel.inprocess.manager import InProcessKernelManager
+    from IPython.core.interactiveshell import InteractiveShell
     from nbformat.v4 import output_from_msg
     from papermill.engines import Engine, papermill_engines
     from papermill.log import logger
@@ -88,6 +89,7 @@ def register() -> None:
             """Execute the cells up to the first that fails; outputs and counts are kept in the notebook."""
             with tempfile.TemporaryDirectory(prefix="ipython-") as folder:  # apart from the user's settings
                 os.environ["IPYTHONDIR"] = folder
+                InteractiveShell.clear_instance()  # of a session that this process is a copy of
                 manager = InProcessKernelManager(config=Config({"HistoryManager": {"enabled": False}}))
                 manager.start_kernel()
                 client = manager.client()
