@@ -52,8 +52,8 @@ def equal_area(box: Box) -> Proj:
     sixth = (north - south) / 6
     parallels = (round(south + sixth), round(north - sixth))
     if parallels[0] * parallels[1] <= 0 or max(map(abs, parallels)) > 75:
-        return Proj(ccrs.LambertAzimuthalEqualArea(**centre))
-    return Proj(ccrs.AlbersEqualArea(**centre, standard_parallels=parallels))
+        return Proj(ccrs.LambertAzimuthalEqualArea(**centre).proj4_init)
+    return Proj(ccrs.AlbersEqualArea(**centre, standard_parallels=parallels).proj4_init)
 
 
 def flat(field: xr.DataArray) -> xr.DataArray:
