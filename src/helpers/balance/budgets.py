@@ -71,6 +71,7 @@ def yearly_budgets(fields: Mapping[str, xr.DataArray], cell_area: xr.DataArray) 
         same_grid(field, cell_area)
 
     def by_year(area: NDArray, *fluxes: NDArray) -> list[NDArray]:
+        """Return the sums of each flux in a block, year by year."""
         return [_sums(flux, area) for flux in fluxes]
 
     blocks = scan(by_year, [cell_area, *fields.values()])
