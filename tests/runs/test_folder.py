@@ -23,6 +23,7 @@ from helpers.errors import RunError
 from helpers.figures.style import BookFigure, blank, described, styled
 from helpers.runs import folder as run_folder
 from helpers.runs import steps
+from helpers.runs.files import written_whole
 from helpers.runs.shown import with_palette
 
 
@@ -264,6 +265,15 @@ def test_provenance_names_what_was_read_with_its_checksum(begin, cube):
     saved = json.loads((first.folder / "provenance" / "01_data_preparation.json").read_text())
     read = json.loads((first.folder / "provenance" / "02_npp_random_forest.json").read_text())
     assert read["inputs"]["cube.zarr"] == saved["outputs"]["cube.zarr"]["sha256"]
+
+
+def test_a_notebook_reads_while_another_one_writes_its_provenance(begin, cube):
+    first = begin()
+    first.save_dataset("cube", cube)
+    with written_whole(first.folder / "provenance" / "05_comparison.json") as partial:
+        partial.touch()
+        begin("02_npp_random_forest").load_dataset("cube")
+        partial.write_text('{"outputs": {}}')
 
 
 def test_the_checksum_of_a_dataset_follows_its_content(begin, cube):

@@ -16,7 +16,8 @@ from helpers.runs.files import digest
 
 def producer(folder: Path, artefact: str) -> tuple[str, dict[str, Any] | None]:
     """Return the notebook that saved an artefact of a run, and what its provenance says of it."""
-    for path in sorted((folder / "provenance").glob("*.json")):
+    # A hidden file is one that another notebook of the run is writing at this moment: it may still be empty.
+    for path in sorted((folder / "provenance").glob("[!.]*.json")):
         output = json.loads(path.read_text(encoding="utf-8"))["outputs"].get(artefact)
         if output is not None:
             return path.stem, output
