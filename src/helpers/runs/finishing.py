@@ -10,10 +10,6 @@ import re
 import shutil
 from pathlib import Path
 
-#: Parts of MathJax that pages written in TeX load; the rest is two thirds of its size.
-MATHJAX_PARTS = ("a11y", "input/tex", "output/chtml", "sre", "tex-chtml.js", "ui")
-#: Languages in which MathJax can read an equation aloud: the pages' own, and what all languages share.
-SPOKEN = ("base", "en", "nemeth")
 #: Each is taken out of a page: scripts of icons that a font draws already, and of thebe, which is off.
 _TAKEN_OUT = (
     re.compile(r'\s*<script defer src="[^"]*/?fontawesome\.js[^"]*"></script>'),
@@ -73,12 +69,8 @@ def _write_search_texts(pages: Path, texts: dict[str, str]) -> None:
 
 
 def _drop_unused(static: Path) -> None:
-    """Remove static files that no page loads: maps of sources, scripts of icons, parts of MathJax, older fonts."""
-    mathjax = static / "mathjax"
-    kept = [mathjax / part for part in MATHJAX_PARTS]
+    """Remove static files that no page loads: maps of sources, scripts of icons, older fonts."""
     for path in [path for path in static.rglob("*") if path.is_file()]:
-        unused_math = path.is_relative_to(mathjax) and not any(path.is_relative_to(part) for part in kept)
-        unused_math |= path.parent.name == "mathmaps" and path.stem not in SPOKEN
         unused_icon = path.name == "fontawesome.js" or (path.suffix == ".ttf" and path.with_suffix(".woff2").is_file())
-        if path.suffix == ".map" or unused_math or unused_icon:
+        if path.suffix == ".map" or unused_icon:
             path.unlink()
