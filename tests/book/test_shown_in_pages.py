@@ -16,6 +16,7 @@ from sphinx.util.docutils import docutils_namespace, patch_docutils
 from helpers.errors import RunError
 from helpers.figures.style import blank
 from helpers.runs import shown
+from helpers.runs.pictures import drawn, pixels
 from helpers.tables import lettered
 
 EXTENSIONS = Path(__file__).resolve().parents[2] / "book" / "_ext"
@@ -54,11 +55,12 @@ def pages(tmp_path_factory) -> dict[str, BeautifulSoup]:
     """Build pages of two notebooks and one of prose, read by two processes."""
     folder = tmp_path_factory.mktemp("book")
     narrow = {"narrow": {"png": "figures/nep_narrow.png", "svg": "figures/nep_narrow.svg"}}
+    more = {**narrow, "files": record("figure", "nep", "", ["png", "svg"])["files"] | {"csv": "figures/nep.csv.zip"}}
     two = [
         a_figure("npp_map", "02_npp"),
         shown.shown_table(record("table", "scores", "02_npp", ["csv"]), lettered(TABLE)),
     ]
-    six = [a_figure("a", "06_sure"), a_figure("nep", "06_sure", **narrow)]
+    six = [a_figure("a", "06_sure"), a_figure("nep", "06_sure", **more)]
     source = folder / "source"
     (source / "notebooks").mkdir(parents=True)
     for name, cells in {"02_npp": two, "06_sure": six}.items():
@@ -105,6 +107,11 @@ def test_a_figure_has_its_picture_its_texts_and_files_that_are_there(pages):
     assert figure.select_one("figcaption .caption-text").text == "See a."
     links = {link.text: link["href"] for link in figure.select(".shown-links a")}
     assert list(links) == ["SVG", "PNG", "data (CSV)"] and links["data (CSV)"] == "../_static/figures/a.csv"
+
+
+def test_zipped_data_are_called_so(pages):
+    links = [link.text for link in pages["notebooks/06_sure"].select("#fig-nep .shown-links a")]
+    assert links == ["SVG", "PNG", "data (CSV, zipped)"]
 
 
 def test_a_phone_is_given_the_narrow_picture(pages):
@@ -158,8 +165,8 @@ def test_a_map_of_many_cells_is_a_picture_within_its_svg_and_words_stay_lines():
     figure = blank(2.0)
     axes = figure.add_subplot(xlabel="longitude")
     axes.pcolormesh([[float(i * j) for i in range(60)] for j in range(60)])
-    pictures = shown.drawn(figure, "png", "svg")
+    pictures = drawn(figure, "png", "svg")
     assert pictures["svg"].count(b"<image") == 1 and len(pictures["svg"]) < 100_000
-    assert pictures == shown.drawn(figure, "png", "svg"), "the same figure is other bytes the second time"
-    width, height = shown.pixels(pictures["png"])
+    assert pictures == drawn(figure, "png", "svg"), "the same figure is other bytes the second time"
+    width, height = pixels(pictures["png"])
     assert 650 < width < 850 and 150 < height < 250

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 WIDTHS = (390, 768, 1280)
-MOST_BYTES = 3_500_000
+MOST_BYTES, MOST_BYTES_BOOK = 2_000_000, 20_000_000
 EXPLORER, MOST_BYTES_EXPLORER = "book/explorer", 4_000_000
 SHORTEST_ALT = 100
 #: Pages on which axe looks again in the dark: with figures, tables, code and equations. Colours are the same on all.
@@ -30,7 +30,7 @@ _MEASURE = """() => ({
     number: figure.querySelector(".caption-number")?.textContent ?? "",
     caption: figure.querySelector("figcaption")?.innerText ?? "",
     alt: figure.querySelector("img")?.alt ?? "",
-    files: [...figure.querySelectorAll("a[href]")].map(a => a.href).filter(a => /\\.(svg|png|csv)$/.test(a)),
+    files: [...figure.querySelectorAll("a[href]")].map(a => a.href).filter(a => /\\.(svg|png|csv|csv\\.zip)$/.test(a)),
   })),
 })"""
 

@@ -14,11 +14,11 @@ from helpers.runs.site import assemble
 
 PAGE = """<html><head>
   <script defer src="../_static/scripts/fontawesome.js?digest=1"></script>
-<script src="kept.js"></script></head><body>
+<script src="kept.js"></script><script src="../searchindex.js"></script></head><body>
 <details><summary><span class="toctree-toggle"></span></summary></details>
 <details><summary aria-label="Toggle hidden content"><p>Show code</p></summary></details>
 <article class="bd-article"><h1>Rain<a class="headerlink" href="#x">#</a></h1>
-<p>NPP &lt; Rs</p><script>no()</script></article>
+<p>NPP &lt; Rs</p><script>no()</script><i class="fa-brands fa-github"></i></article>
 <div class="extra_footer">run</div></body></html>"""
 
 
@@ -28,7 +28,8 @@ def book_in(folder: Path, *names: str) -> Path:
         page = folder / f"{name}.html"
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text(PAGE, encoding="utf-8")
-    for name in ("scripts/fontawesome.js", "a.css", "a.css.map", "f.ttf", "f.woff2", "old.ttf"):
+    icons = ("scripts/fontawesome.js", "fa-solid-900.woff2", "fa-brands-400.woff2", "fa-regular-400.woff2")
+    for name in (*icons, "a.css", "a.css.map", "f.ttf", "f.woff2", "old.ttf", "locales/de/words.po"):
         (folder / "_static" / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / "_static" / name).write_text("x", encoding="utf-8")
     return folder
@@ -47,6 +48,21 @@ def test_a_page_loads_no_scripts_of_icons_and_keeps_the_others(finished):
     assert "kept.js" in page
 
 
+def test_only_the_page_of_the_search_loads_the_index_of_all_words(finished):
+    assert "searchindex.js" not in (finished / "book" / "rain.html").read_text()
+    assert "searchindex.js" in (finished / "search.html").read_text()
+
+
+def test_a_word_of_code_is_marked_up_once(tmp_path):
+    page = book_in(tmp_path, "a") / "a.html"
+    marked = '<em class="sig-param"><span class="n"><span class="pre">x</span></span></em>'
+    page.write_text(f'{PAGE}<code><span class="pre">--config</span></code>{marked}', encoding="utf-8")
+    finish(tmp_path, project_root())
+    assert page.read_text().endswith(
+        '<code><span class="pre">--config</span></code><em class="sig-param"><span class="n">x</span></em>'
+    )
+
+
 def test_what_opens_and_closes_is_named_by_what_it_shows(finished):
     page = (finished / "book" / "rain.html").read_text()
     assert '<summary aria-label="Show or hide the pages below">' in page
@@ -55,13 +71,14 @@ def test_what_opens_and_closes_is_named_by_what_it_shows(finished):
 
 def test_only_files_that_pages_load_are_left(finished):
     left = {path.relative_to(finished / "_static").as_posix() for path in (finished / "_static").rglob("*.*")}
-    assert left == {"a.css", "f.woff2", "old.ttf", "search_texts.js", "search_from_disk.js"}
+    used = {"fa-solid-900.woff2", "fa-brands-400.woff2"}
+    assert left == {"a.css", "f.woff2", "old.ttf", "search_texts.js", "search_from_disk.js", *used}
 
 
 def test_the_search_has_the_words_of_each_article_and_no_code(finished):
     texts = (finished / "_static" / "search_texts.js").read_text()
     words = json.loads(texts.removeprefix("const SEARCH_TEXTS = ").rstrip(";\n"))
-    assert words["book/rain"] == "Rain NPP &lt; Rs"
+    assert words == {"book/rain": "Rain NPP &lt; Rs"}
     search = (finished / "search.html").read_text()
     assert search.index("search_texts.js") < search.index("search_from_disk.js") < search.index("</head>")
 

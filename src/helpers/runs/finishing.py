@@ -21,6 +21,12 @@ _TAKEN_OUT = (
     re.compile(r'(?<=<summary) aria-label="Toggle hidden content"'),
     re.compile(r'(?<=search-button-field search-button__button pst-js-only") title="Search" aria-label="Search"'),
 )
+#: Files of the theme that no page loads: maps of sources, and translations, which are in the pages already.
+_UNUSED = frozenset({".map", ".mo", ".po"})
+#: Scripts that search: 0.4 MB, which only the page of the search uses.
+_SEARCHING = re.compile(r'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>')
+#: A word of code within an element that marks it up: the element alone does.
+_WITHIN_MARKED = re.compile(r'(<span class="[^"]+">)<span class="pre">([^<]*)</span>(?=</span>)')
 _SUMMARY_OF_SECTIONS = re.compile(r'<summary>(?=<span class="toctree-toggle")')
 _ARTICLE = re.compile(r'<article class="bd-article"[^>]*>(.*?)</article>', re.S)
 _UNREAD = re.compile(r'<(script|style|nav)\b.*?</\1>|<a class="headerlink".*?</a>|<[^>]+>', re.S)
@@ -37,11 +43,13 @@ def finish(pages: Path, source: Path) -> None:
         if "_static" in path.relative_to(pages).parts:
             continue
         written = path.read_text(encoding="utf-8")
-        path.write_text(_finished(written), encoding="utf-8")
-        texts[path.relative_to(pages).with_suffix("").as_posix()] = _text(written)
+        searches = path == pages / "search.html"
+        path.write_text(_finished(written if searches else _SEARCHING.sub("", written)), encoding="utf-8")
+        if path.parent != pages:  # those are lists of words and names: the search finds what they lead to
+            texts[path.relative_to(pages).with_suffix("").as_posix()] = _text(written)
     shutil.copyfile(source / "book" / "_search" / "search_from_disk.js", pages / "_static" / "search_from_disk.js")
     _write_search_texts(pages, {name: text for name, text in texts.items() if text})
-    _drop_unused(pages / "_static")
+    _drop_unused(pages)
     for executed in (pages / "_sources" / "notebooks").glob("*.ipynb"):
         shutil.copyfile(source / "notebooks" / executed.name, executed)
 
@@ -50,6 +58,7 @@ def _finished(page: str) -> str:
     """Return a page without what is not used, its buttons named."""
     for pattern in _TAKEN_OUT:
         page = pattern.sub("", page)
+    page = _WITHIN_MARKED.sub(r"\1\2", page)
     return _SUMMARY_OF_SECTIONS.sub('<summary aria-label="Show or hide the pages below">', page)
 
 
@@ -68,9 +77,13 @@ def _write_search_texts(pages: Path, texts: dict[str, str]) -> None:
     search.write_text(search.read_text(encoding="utf-8").replace("</head>", scripts + "</head>", 1), encoding="utf-8")
 
 
-def _drop_unused(static: Path) -> None:
-    """Remove static files that no page loads: maps of sources, scripts of icons, older fonts."""
-    for path in [path for path in static.rglob("*") if path.is_file()]:
-        unused_icon = path.name == "fontawesome.js" or (path.suffix == ".ttf" and path.with_suffix(".woff2").is_file())
-        if path.suffix == ".map" or unused_icon:
+def _drop_unused(pages: Path) -> None:
+    """Remove static files that no page loads: maps of sources, scripts and fonts of icons, the theme's translations."""
+    words = "".join(page.read_text(encoding="utf-8") for page in pages.rglob("*.html"))
+    for path in [path for path in (pages / "_static").rglob("*") if path.is_file()]:
+        unused_font = path.suffix == ".ttf" and path.with_suffix(".woff2").is_file()
+        # fa-brands-400.woff2 draws the icons of the class fa-brands
+        family = re.fullmatch(r"(fa-(?:brands|regular))-400\.woff2", path.name)
+        unused_font |= family is not None and family[1] not in words
+        if path.suffix in _UNUSED or path.name == "fontawesome.js" or unused_font:
             path.unlink()

@@ -1,0 +1,122 @@
+"""Pictures of a figure are light and show the same: in its SVG coordinates are short, and no dot changes colour."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable
+from io import BytesIO
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+from PIL import Image
+
+from helpers.figures.style import blank
+from helpers.runs.pictures import drawn, light_svg
+
+
+def written(figure: Figure) -> bytes:
+    """Return the SVG as matplotlib writes it."""
+    stream = BytesIO()
+    figure.savefig(stream, format="svg", dpi=160, metadata={"Date": None})
+    return stream.getvalue()
+
+
+def with_marks(**style: object) -> Figure:
+    """Return a figure with 400 marks of one style, a curve, letters and formulas."""
+    figure = blank(2.0)
+    axes = figure.add_subplot(xlabel="longitude [$10^{3}$ km]", title="Rs and NPP")
+    steps = np.linspace(0, 1, 400)
+    axes.plot(steps, np.sin(40 * steps), "o", **style)
+    axes.plot(steps, np.cos(40 * steps))
+    return figure
+
+
+def embedded(svg: bytes) -> list[Image.Image]:
+    """Return the pictures within an SVG."""
+    found = re.findall(rb'data:image/png;base64,\s*([^"]*)"', svg)
+    return [Image.open(BytesIO(base64.b64decode(picture))) for picture in found]
+
+
+def numbers(svg: bytes, attribute: str) -> list[float]:
+    """Return the numbers of an attribute, in the order of the file."""
+    texts = re.findall(rf' {attribute}="([^"]*)"', svg.decode())
+    return [float(number) for text in texts for number in re.findall(r"-?\d+(?:\.\d+)?", text)]
+
+
+def test_paths_keep_their_points_to_a_hundredth():
+    whole = written(with_marks())
+    light = light_svg(whole)
+    before, after = numbers(whole, "d"), numbers(light, "d")
+    assert len(before) == len(after) > 800
+    assert np.abs(np.subtract(before, after)).max() <= 0.005 + 1e-9
+    assert not re.search(rb' [dxy]="[^"]*\.\d{3}', light)
+
+
+def test_an_svg_is_less_than_two_thirds_of_what_matplotlib_writes():
+    whole = written(with_marks())
+    assert len(light_svg(whole)) < 0.66 * len(whole)
+
+
+def test_scales_and_turns_are_not_rounded():
+    whole = written(with_marks())
+    kept = [set(re.findall(rb"(?:scale|rotate|matrix)\([^)]*\)", svg)) for svg in (whole, light_svg(whole))]
+    assert kept[0] == kept[1] != set()
+
+
+def test_marks_of_one_style_stand_in_a_group_that_has_it():
+    whole = written(with_marks(color="#d55e00"))
+    light = light_svg(whole)
+    style = b'style="fill: #d55e00; stroke: #d55e00"'
+    assert whole.count(style) > 400 and light.count(style) < 5
+    group = re.search(rb"<g " + re.escape(style) + rb">(?:<use [^>]*/>){400}</g>", light)
+    assert group and b"style" not in group[0].partition(b">")[2]
+
+
+def test_marks_with_an_opacity_of_their_own_keep_it():
+    """In a group it would be that of all marks at once: where two of them lie on each other would not be darker."""
+    whole = written(with_marks(alpha=0.5))
+    assert re.search(rb'style="[^"]*[ "]opacity: 0.5', whole)
+    assert light_svg(whole).count(b"opacity: 0.5") == whole.count(b"opacity: 0.5")
+
+
+@pytest.mark.parametrize("colours", [2, 60, 300])
+def test_a_picture_within_keeps_each_dot(colours):
+    figure = blank(2.0)
+    axes = figure.add_subplot()
+    field = np.random.default_rng(1).integers(0, colours, (70, 70)) / colours
+    axes.pcolormesh(np.ma.masked_less(field, 0.02), cmap="viridis", rasterized=True)
+    whole = written(figure)
+    light = light_svg(whole)
+    (before,), (after,) = embedded(whole), embedded(light)
+    assert np.array_equal(np.asarray(before.convert("RGBA")), np.asarray(after.convert("RGBA")))
+    assert len(light) < len(whole)
+
+
+@given(st.floats(-2000, 2000, allow_nan=False))
+def test_a_number_is_the_nearest_of_two_decimals(number):
+    (after,) = numbers(light_svg(f'<svg><path d="M {number:.6f}"/></svg>'.encode()), "d")
+    assert abs(after - number) <= 0.005 + 1e-6 and after == round(after, 2)
+
+
+def test_all_stays_where_the_layout_put_it_and_legends_are_whole(figure_with_legend: Callable[[], Figure]):
+    first, second = (drawn(figure_with_legend(), "png", "svg") for _ in range(2))
+    assert first == second
+    box = re.search(rb'viewBox="0 0 ([\d.]+) ([\d.]+)"', first["svg"])
+    with Image.open(BytesIO(first["png"])) as picture:
+        assert picture.size == pytest.approx([float(side) * 160 / 72 for side in box.groups()], abs=1.5)
+
+
+@pytest.fixture
+def figure_with_legend() -> Callable[[], Figure]:
+    """A figure whose legend reaches below its own edge."""
+
+    def make() -> Figure:
+        figure = with_marks()
+        figure.legend([f"entry {number}" for number in range(9)], loc="outside lower center")
+        return figure
+
+    return make
