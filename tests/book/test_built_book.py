@@ -110,6 +110,16 @@ def test_the_first_page_leads_to_the_introduction(virtual_book):
     assert "book/intro.html" in (virtual_book / "index.html").read_text()
 
 
+def test_each_page_tells_what_it_is_and_that_it_is_simulated(virtual_book):
+    for path in virtual_book.rglob("*.html"):
+        if "_static" not in path.parts:
+            page = BeautifulSoup(path.read_text(encoding="utf-8").partition("</head>")[0], "html.parser")
+            told = {tag.get("property", tag.get("name")): tag.get("content", "") for tag in page.select("meta")}
+            assert told["og:site_name"] == "Is the Qinghai-Tibet Plateau a carbon sink?" and told["og:title"], path
+            assert told["description"].startswith("Simulated: ") and len(told["description"]) > 25, path
+            assert (path.parent / page.select_one('link[rel="icon"]')["href"]).is_file()
+
+
 def test_each_figure_and_table_of_a_notebook_has_number_caption_and_files_that_are_there(virtual_book):
     counted = 0
     for path in sorted((virtual_book / "notebooks").glob("*.html")):

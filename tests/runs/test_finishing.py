@@ -12,7 +12,9 @@ from helpers.errors import RunError
 from helpers.runs.finishing import finish
 from helpers.runs.site import assemble
 
-PAGE = """<html><head>
+PAGE = """<html><head><title>Rain</title><meta property="og:title" content="Rain" />
+<meta property="og:image" content="https://a.example/rain.png" /><meta name="description" content="It rains." />
+<link rel="icon" href="../_static/logo.svg"/>
   <script defer src="../_static/scripts/fontawesome.js?digest=1"></script>
 <script src="kept.js"></script><script src="../searchindex.js"></script></head><body>
 <details><summary><span class="toctree-toggle"></span></summary></details>
@@ -32,6 +34,8 @@ def book_in(folder: Path, *names: str) -> Path:
     for name in (*icons, "a.css", "a.css.map", "f.ttf", "f.woff2", "old.ttf", "locales/de/words.po"):
         (folder / "_static" / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / "_static" / name).write_text("x", encoding="utf-8")
+    leads = '<meta http-equiv="Refresh" content="0; url=book/rain.html" />'
+    (folder / "index.html").write_text(leads, encoding="utf-8")
     return folder
 
 
@@ -54,7 +58,7 @@ def test_only_the_page_of_the_search_loads_the_index_of_all_words(finished):
 
 
 def test_a_word_of_code_is_marked_up_once(tmp_path):
-    page = book_in(tmp_path, "a") / "a.html"
+    page = book_in(tmp_path, "a", "book/rain") / "a.html"
     marked = '<em class="sig-param"><span class="n"><span class="pre">x</span></span></em>'
     page.write_text(f'{PAGE}<code><span class="pre">--config</span></code>{marked}', encoding="utf-8")
     finish(tmp_path, project_root())
@@ -86,11 +90,26 @@ def test_the_search_has_the_words_of_each_article_and_no_code(finished):
 def test_a_page_of_a_site_leads_to_the_same_page_of_the_other_book(tmp_path):
     books = {"open": book_in(tmp_path / "a", "book/rain", "book/own"), "virtual": book_in(tmp_path / "b", "book/rain")}
     index = assemble(books, tmp_path / "site")
-    assert 'url=open/index.html"' in index.read_text()
+    assert 'url=open/book/rain.html"' in index.read_text()
     rain = (tmp_path / "site" / "open" / "book" / "rain.html").read_text()
     assert '<strong>open</strong> · <a href="../../virtual/book/rain.html">virtual</a>' in rain
     own = (tmp_path / "site" / "open" / "book" / "own.html").read_text()
     assert '<a href="../../virtual/index.html">virtual</a>' in own
+
+
+def test_the_books_own_address_says_what_its_first_page_is(finished):
+    lead = (finished / "index.html").read_text()
+    assert "<title>Rain</title>" in lead and 'content="It rains."' in lead and "rain.png" in lead
+    assert 'href="_static/logo.svg"' in lead and "url=book/rain.html" in lead
+
+
+def test_what_pages_say_of_their_address_holds_in_the_folder_of_their_book(tmp_path):
+    books = {name: book_in(tmp_path / name, "book/rain") for name in ("open", "virtual")}
+    assemble(books, tmp_path / "site", "https://a.example")
+    for name in books:
+        page = (tmp_path / "site" / name / "book" / "rain.html").read_text()
+        assert f'content="https://a.example/{name}/rain.png"' in page
+    assert "https://a.example/open/rain.png" in (tmp_path / "site" / "404.html").read_text()
 
 
 def test_a_site_without_one_of_its_books_is_not_made(tmp_path):

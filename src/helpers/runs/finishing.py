@@ -27,6 +27,15 @@ _UNUSED = frozenset({".map", ".mo", ".po"})
 _SEARCHING = re.compile(r'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>')
 #: A word of code within an element that marks it up: the element alone does.
 _WITHIN_MARKED = re.compile(r'(<span class="[^"]+">)<span class="pre">([^<]*)</span>(?=</span>)')
+#: The address that a page leads to at once, what a page tells of itself, and such a page with it.
+_LEADS = re.compile(r'http-equiv="Refresh" content="0; url=([^"]+)"', re.I)
+_SHARED = re.compile(r'<meta (?:property="og:|name="description"|name="twitter:)[^>]*>|<link rel="icon"[^>]*>')
+_LEAD = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8">
+{told}
+<meta http-equiv="Refresh" content="0; url={address}"></head>
+<body><a href="{address}">The first page</a></body></html>
+"""
 _SUMMARY_OF_SECTIONS = re.compile(r'<summary>(?=<span class="toctree-toggle")')
 _ARTICLE = re.compile(r'<article class="bd-article"[^>]*>(.*?)</article>', re.S)
 _UNREAD = re.compile(r'<(script|style|nav)\b.*?</\1>|<a class="headerlink".*?</a>|<[^>]+>', re.S)
@@ -48,6 +57,7 @@ def finish(pages: Path, source: Path) -> None:
         if path.parent != pages:  # those are lists of words and names: the search finds what they lead to
             texts[path.relative_to(pages).with_suffix("").as_posix()] = _text(written)
     shutil.copyfile(source / "book" / "_search" / "search_from_disk.js", pages / "_static" / "search_from_disk.js")
+    _introduce(pages)
     _write_search_texts(pages, {name: text for name, text in texts.items() if text})
     _drop_unused(pages)
     for executed in (pages / "_sources" / "notebooks").glob("*.ipynb"):
@@ -60,6 +70,18 @@ def _finished(page: str) -> str:
         page = pattern.sub("", page)
     page = _WITHIN_MARKED.sub(r"\1\2", page)
     return _SUMMARY_OF_SECTIONS.sub('<summary aria-label="Show or hide the pages below">', page)
+
+
+def _introduce(pages: Path) -> None:
+    """Give the page that leads to the first one what that one tells those who share or bookmark the book's address."""
+    lead = pages / "index.html"
+    target = _LEADS.search(lead.read_text(encoding="utf-8"))
+    if target:
+        first = (pages / target[1]).read_text(encoding="utf-8")
+        tags = [re.search(r"<title>.*?</title>", first, re.S), *_SHARED.finditer(first)]
+        told = "\n".join(tag[0].replace('href="../', 'href="') for tag in tags if tag)
+        text = _LEAD.format(told=told, address=target[1])
+        lead.write_text(text, encoding="utf-8")
 
 
 def _text(page: str) -> str:
