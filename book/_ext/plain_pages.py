@@ -21,6 +21,14 @@ def simplify(app: Any, page: str, template: str, context: dict[str, Any], doctre
     context["theme_navbar_persistent"] = []
 
 
+def keep_true_buttons(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Leave out the button that edits a page where the repository holds no file of it."""
+    if page.startswith("_generated/"):
+        for group in context.get("header_buttons", []):
+            if "buttons" in group:
+                group["buttons"] = [one for one in group["buttons"] if one.get("label") != "source-edit-button"]
+
+
 def describe(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """Add what a search engine and a shared link show, and what stands above and below each printed page."""
     title, book = words_of(context.get("title", "")), words_of(app.config.html_title)
@@ -91,5 +99,6 @@ def _is_thebe(file: Any) -> bool:
 def setup(app: Any) -> dict[str, bool]:
     """Run after the extensions that add to a page."""
     app.connect("html-page-context", simplify, priority=900)
+    app.connect("html-page-context", keep_true_buttons, priority=900)
     app.connect("html-page-context", describe, priority=901)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

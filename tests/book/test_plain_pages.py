@@ -70,3 +70,13 @@ def test_what_is_simulated_is_told_so(plain_pages):
 def test_a_published_page_has_the_picture_of_its_first_figure(plain_pages, tree, picture):
     tags = told(head_of(plain_pages, tree, "https://a.example/book"))
     assert tags["og:image"] == f"https://a.example/book/_static/figures/{picture}.png"
+
+
+@pytest.mark.parametrize(("page", "left"), [("book/data", ["edit", "issues"]), ("_generated/provenance", ["issues"])])
+def test_a_page_that_no_file_holds_cannot_be_edited(plain_pages, page, left):
+    buttons = [{"label": f"source-{name}-button"} for name in ("edit", "issues")]
+    context = {"header_buttons": [{"label": "launch"}, {"label": "source-buttons", "buttons": buttons}]}
+    plain_pages.keep_true_buttons(None, page, "", context, None)
+    assert [one["label"] for one in context["header_buttons"][1]["buttons"]] == [
+        f"source-{name}-button" for name in left
+    ]

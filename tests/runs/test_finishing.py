@@ -20,7 +20,7 @@ PAGE = """<html><head><title>Rain</title><meta property="og:title" content="Rain
 <details><summary><span class="toctree-toggle"></span></summary></details>
 <details><summary aria-label="Toggle hidden content"><p>Show code</p></summary></details>
 <article class="bd-article"><h1>Rain<a class="headerlink" href="#x">#</a></h1>
-<p>NPP &lt; Rs</p><script>no()</script><i class="fa-brands fa-github"></i></article>
+<p>NPP &lt; Rs</p><script>no()</script>how far<i class="fab fa-github"></i></article>
 <div class="extra_footer">run</div></body></html>"""
 
 
@@ -82,7 +82,7 @@ def test_only_files_that_pages_load_are_left(finished):
 def test_the_search_has_the_words_of_each_article_and_no_code(finished):
     texts = (finished / "_static" / "search_texts.js").read_text()
     words = json.loads(texts.removeprefix("const SEARCH_TEXTS = ").rstrip(";\n"))
-    assert words == {"book/rain": "Rain NPP &lt; Rs"}
+    assert words == {"book/rain": "Rain NPP &lt; Rs how far"}
     search = (finished / "search.html").read_text()
     assert search.index("search_texts.js") < search.index("search_from_disk.js") < search.index("</head>")
 

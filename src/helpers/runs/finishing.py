@@ -23,6 +23,11 @@ _TAKEN_OUT = (
 )
 #: Files of the theme that no page loads: maps of sources, and translations, which are in the pages already.
 _UNUSED = frozenset({".map", ".mo", ".po"})
+#: Fonts of icons that few pages show, if any, and the classes of such icons.
+_ICONS = {
+    f"fa-{family}-400.woff2": re.compile(rf'class="[^"]*\b(?:fa-{family}|{short})\b')
+    for family, short in {"brands": "fab", "regular": "far"}.items()
+}
 #: Scripts that search: 0.4 MB, which only the page of the search uses.
 _SEARCHING = re.compile(r'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>')
 #: A word of code within an element that marks it up: the element alone does.
@@ -104,8 +109,6 @@ def _drop_unused(pages: Path) -> None:
     words = "".join(page.read_text(encoding="utf-8") for page in pages.rglob("*.html"))
     for path in [path for path in (pages / "_static").rglob("*") if path.is_file()]:
         unused_font = path.suffix == ".ttf" and path.with_suffix(".woff2").is_file()
-        # fa-brands-400.woff2 draws the icons of the class fa-brands
-        family = re.fullmatch(r"(fa-(?:brands|regular))-400\.woff2", path.name)
-        unused_font |= family is not None and family[1] not in words
+        unused_font |= path.name in _ICONS and not _ICONS[path.name].search(words)
         if path.suffix in _UNUSED or path.name == "fontawesome.js" or unused_font:
             path.unlink()
