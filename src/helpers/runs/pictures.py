@@ -120,7 +120,7 @@ def with_palette(png: bytes) -> bytes:
 
 
 def light_svg(svg: bytes) -> bytes:
-    """Return an SVG of matplotlib that shows the same to a hundredth of a point, in a third to four fifths of its bytes.
+    """Return an SVG of matplotlib that shows the same to a hundredth of a point, in half of its bytes or less.
 
     Coordinates of paths, marks and letters keep two decimals. Lines of one style are one path, each of their points
     told from the one before; marks of one style stand in a group that has it. A picture within the SVG that has no more
