@@ -34,6 +34,12 @@ def book_in(folder: Path, *names: str) -> Path:
     for name in (*icons, "a.css", "a.css.map", "f.ttf", "f.woff2", "old.ttf", "locales/de/words.po"):
         (folder / "_static" / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / "_static" / name).write_text("x", encoding="utf-8")
+    index = {
+        "terms": {"rain": 0},
+        "objects": {"helpers": [["rain"]]},
+        "indexentries": {"rain() (function)": [[0, "x"]]},
+    }
+    (folder / "searchindex.js").write_text(f"Search.setIndex({json.dumps(index)})", encoding="utf-8")
     leads = '<meta http-equiv="Refresh" content="0; url=book/rain.html" />'
     (folder / "index.html").write_text(leads, encoding="utf-8")
     return folder
@@ -85,6 +91,12 @@ def test_the_search_has_the_words_of_each_article_and_no_code(finished):
     assert words == {"book/rain": "Rain NPP &lt; Rs how far"}
     search = (finished / "search.html").read_text()
     assert search.index("search_texts.js") < search.index("search_from_disk.js") < search.index("</head>")
+
+
+def test_the_index_of_the_search_has_words_and_objects_and_no_name_twice(finished):
+    index = (finished / "searchindex.js").read_text()
+    assert index.startswith("Search.setIndex({") and index.endswith(',"indexentries":{}})')
+    assert '"terms":{"rain":0}' in index and '"objects":{"helpers":[["rain"]]}' in index
 
 
 def test_a_page_of_a_site_leads_to_the_same_page_of_the_other_book(tmp_path):

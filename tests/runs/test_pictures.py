@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from io import BytesIO
 
+import matplotlib
 import numpy as np
 import pytest
 from hypothesis import given
@@ -120,7 +121,7 @@ def test_marks_with_an_opacity_of_their_own_keep_it():
     assert light_svg(whole).count(b"opacity: 0.5") == whole.count(b"opacity: 0.5")
 
 
-@pytest.mark.parametrize("colours", [2, 60, 300])
+@pytest.mark.parametrize("colours", [2, 60, 250])
 def test_a_picture_within_keeps_each_dot(colours):
     figure = blank(2.0)
     axes = figure.add_subplot()
@@ -140,6 +141,21 @@ def test_each_point_of_a_line_is_the_nearest_of_two_decimals(line, closed):
     after = np.array(points(light))
     assert np.abs(after - np.array(line)).max() <= 0.005 + 1e-6
     assert np.allclose(after, after.round(2), rtol=0, atol=1e-9) and light.endswith(b'z"/></svg>') == closed
+
+
+def test_an_area_of_many_corners_is_a_picture_in_which_frequent_colours_stay():
+    """Its hatching, smoothed, has more colours than a palette."""
+    figure = blank(2.0)
+    axes = figure.add_subplot()
+    turns = np.linspace(0, 2 * np.pi, 3000)
+    axes.pcolormesh(np.arange(4900.0).reshape(70, 70) % 64, cmap="viridis")
+    axes.fill(35 + 30 * np.cos(turns), 35 + 30 * np.sin(turns), facecolor="none", edgecolor="#00000080", hatch="///")
+    svg = drawn(figure, "svg")["svg"]
+    (picture,) = embedded(svg)
+    assert picture.mode == "P" and len(svg) < 60_000
+    dots = np.asarray(picture.convert("RGBA")).reshape(-1, 4)
+    field = [tuple((255 * np.array(matplotlib.colormaps["viridis"](place))).round()) for place in (0.0, 1.0)]
+    assert all((dots == colour).all(axis=1).any() for colour in field)
 
 
 def test_all_stays_where_the_layout_put_it_and_legends_are_whole(figure_with_legend: Callable[[], Figure]):

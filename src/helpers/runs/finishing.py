@@ -64,6 +64,7 @@ def finish(pages: Path, source: Path) -> None:
     shutil.copyfile(source / "book" / "_search" / "search_from_disk.js", pages / "_static" / "search_from_disk.js")
     _introduce(pages)
     _write_search_texts(pages, {name: text for name, text in texts.items() if text})
+    _drop_index_of_names(pages / "searchindex.js")
     _drop_unused(pages)
     for executed in (pages / "_sources" / "notebooks").glob("*.ipynb"):
         shutil.copyfile(source / "notebooks" / executed.name, executed)
@@ -102,6 +103,14 @@ def _write_search_texts(pages: Path, texts: dict[str, str]) -> None:
     search = pages / "search.html"
     scripts = "".join(f'<script src="_static/{name}.js"></script>\n' for name in ("search_texts", "search_from_disk"))
     search.write_text(search.read_text(encoding="utf-8").replace("</head>", scripts + "</head>", 1), encoding="utf-8")
+
+
+def _drop_index_of_names(path: Path) -> None:
+    """Leave in the index of the search what it finds: names of functions are in it twice, as objects and as entries."""
+    head, index = path.read_text(encoding="utf-8").split("(", 1)
+    found = json.loads(index.rstrip(";\n").removesuffix(")")) | {"indexentries": {}}
+    text = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+    path.write_text(f"{head}({text})", encoding="utf-8")
 
 
 def _drop_unused(pages: Path) -> None:

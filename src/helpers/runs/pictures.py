@@ -23,7 +23,7 @@ FIGURE_DPI = 160
 _PER_PIXEL = FIGURE_DPI / 96
 #: Colours of a PNG that stay as they are, of 256.
 _KEPT = 208
-#: Marks of one artist beyond which an SVG holds it as a picture: a path for each cell of a map takes megabytes.
+#: Marks or corners of one artist beyond which an SVG holds it as a picture: a path for each cell takes megabytes.
 _MANY_MARKS = 1000
 #: What is about to be written anew with a palette needs no effort to be small; who made an SVG, and when, is no news.
 _MORE = {
@@ -52,14 +52,13 @@ def drawn(figure: Figure, *formats: str, stamp: str = "") -> dict[str, bytes]:
     """Return a figure as ``png``, ``svg`` or both, the same bytes each time, with a word below all that is drawn."""
     import matplotlib as mpl
     from matplotlib.collections import Collection
+    from matplotlib.patches import PathPatch, Polygon
 
     for marks in figure.findobj(Collection):
-        if (
-            len(marks.get_paths()) > _MANY_MARKS
-            or len(marks.get_offsets()) > _MANY_MARKS
-            or marks.get_array() is not None
-        ):
+        if max(len(marks.get_paths()), len(marks.get_offsets())) > _MANY_MARKS or marks.get_array() is not None:
             marks.set_rasterized(True)
+    for area in figure.findobj(lambda artist: isinstance(artist, PathPatch | Polygon)):
+        area.set_rasterized(len(area.get_path()) > _MANY_MARKS)  # that of many cells has their corners
     whole = _ends(figure, stamp)
     pictures, options = {}, {"dpi": FIGURE_DPI, "bbox_inches": whole, "facecolor": "white"}
     with mpl.rc_context({"svg.hashsalt": "carbon-book"}):
@@ -123,8 +122,8 @@ def light_svg(svg: bytes) -> bytes:
     """Return an SVG of matplotlib that shows the same to a hundredth of a point, in half of its bytes or less.
 
     Coordinates of paths, marks and letters keep two decimals. Lines of one style are one path, each of their points
-    told from the one before; marks of one style stand in a group that has it. A picture within the SVG that has no more
-    than 256 colours gets a palette of them, its dots as they are. Spaces and comments between elements go.
+    told from the one before; marks of one style stand in a group that has it. A picture within the SVG gets a palette
+    of its 256 most frequent colours: mostly, it has no more. Spaces and comments between elements go.
     """
     text = _UNSEEN.sub("", svg.decode("utf-8"))
     text = _LETTER.sub(r'\1 x="\2" y="\3"', text).replace(' y="0"/>', "/>").replace('"#DejaVuSans', '"#D')
@@ -133,7 +132,7 @@ def light_svg(svg: bytes) -> bytes:
     text = _CLIPPED.sub(lambda run: f"{run[1]}{run[0].replace(run[1], '').replace('</g>', '')}</g>", text)
     text = _LINES.sub(_one_path, text)
     text = _MARKS.sub(lambda run: f"<g {run[1]}>{run[0].replace(f' {run[1]}', '')}</g>", text)
-    return _PICTURE.sub(_with_few_colours, text).encode("utf-8")
+    return _PICTURE.sub(_with_own_palette, text).encode("utf-8")
 
 
 def _one_path(lines: re.Match[str]) -> str:
@@ -175,18 +174,19 @@ def _hundredths(number: int) -> str:
     return "-" * (number < 0) + (digits.removeprefix("0") or "0")
 
 
-def _with_few_colours(picture: re.Match[str]) -> str:
-    """Return a PNG in base64 with a palette, or as it is where that is no shorter or it has too many colours."""
+def _with_own_palette(picture: re.Match[str]) -> str:
+    """Return a PNG in base64 with a palette, or as it is where that is no shorter."""
     import numpy as np
     import pandas as pd
     from PIL import Image
+    from scipy.spatial import KDTree
 
     dots = np.asarray(Image.open(BytesIO(base64.b64decode(picture[0]))).convert("RGBA"))
     codes, colours = pd.factorize(np.ascontiguousarray(dots).view(np.uint32).ravel())
-    if len(colours) > 256:
-        return picture[0]
     colours = colours.view(np.uint8).reshape(-1, 4)
-    indexed = _indexed(codes.astype(np.uint8).reshape(dots.shape[:2]), colours[:, :3], colours[:, 3].tobytes())
+    palette = colours[np.argsort(-np.bincount(codes), kind="stable")[:256]]
+    nearest = KDTree(palette.astype(float)).query(colours.astype(float))[1].astype(np.uint8)
+    indexed = _indexed(nearest[codes].reshape(dots.shape[:2]), palette[:, :3], palette[:, 3].tobytes())
     return min(base64.b64encode(indexed).decode("ascii"), picture[0].strip(), key=len)
 
 
