@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import struct
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
+from hypothesis import given
+from hypothesis import strategies as st
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace, patch_docutils
 
@@ -148,6 +152,27 @@ def test_a_notebook_keeps_its_other_outputs(tmp_path):
     cells["cells"][0]["outputs"].append({"output_type": "stream", "name": "stdout", "text": "a word"})
     staged = shown.stage(cells, run_of(tmp_path, a_figure("a", "06_sure")), tmp_path)
     assert staged["cells"][0]["outputs"][1]["text"] == "a word"
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.floats(1e-9, 1e6),
+            st.floats(-1e6, 0.0).filter(lambda value: value < -1e-200),
+            st.just(0.0),
+            st.just(float("nan")),
+            st.just(float("inf")),
+        ),
+        min_size=1,
+        max_size=20,
+    ),
+    st.floats(-180, 180),
+)
+def test_data_of_a_figure_keep_four_digits_and_their_places(values, place):
+    data = pd.DataFrame({"longitude": round(place, 6), "value": values, "key": "a"})
+    read = pd.read_csv(io.StringIO(shown.short_csv(data)))
+    assert list(read) == list(data) and (read["longitude"] - round(place, 6)).abs().max() < 1e-7
+    np.testing.assert_allclose(read["value"], values, rtol=5.01e-4, atol=1e-300)
 
 
 def test_a_file_that_is_gone_is_named(tmp_path):

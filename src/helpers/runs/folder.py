@@ -29,7 +29,7 @@ from helpers.errors import RunError
 from helpers.runs.files import digest, remove, runs_folder, shown, size, written_whole, zipped
 from helpers.runs.pictures import drawn, pixels
 from helpers.runs.provenance import begun, now, peak_memory, producer
-from helpers.runs.shown import label_of, shown_figure, shown_table
+from helpers.runs.shown import label_of, short_csv, shown_figure, shown_table
 from helpers.runs.steps import WORLDS_WITH_TRUTH, deciding_parameters
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ class Run:
         files, png = self._pictures(name, figure, of_world, "png", "svg")
         narrow, _ = self._pictures(f"{name}_narrow", figure.narrow(), of_world, "png")
         sizes = dict(zip(("width", "height"), pixels(png), strict=True))
-        data = _flat(figure.data).to_csv(index=False, float_format="%.6g", lineterminator="\n").encode("utf-8")
+        data = short_csv(_flat(figure.data)).encode("utf-8")
         files["csv"] = f"figures/{name}.csv" + ".zip" * (len(data) > MOST_CSV_BYTES)
         with self._saving(files["csv"]) as partial:
             partial.write_bytes(zipped(f"{name}.csv", data) if files["csv"].endswith(".zip") else data)

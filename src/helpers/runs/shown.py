@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 from helpers.errors import RunError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from helpers.tables import Lettered
 
 #: The record in an output of a notebook.
@@ -56,6 +58,26 @@ def shown_figure(record: Mapping[str, Any], png: bytes) -> Shown:
         f'alt="{words["alt"]}"><figcaption>{words["caption"]}</figcaption></figure>'
     )
     return Shown(record, page)
+
+
+def short_csv(data: pd.DataFrame) -> str:
+    """Return the data of a figure as CSV: four digits, which is more than a figure shows, and places to the last one.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> print(short_csv(pd.DataFrame({"latitude": [31.03125], "nep": [-123.4567], "n": [12345]})), end="")
+    latitude,nep,n
+    31.03125,-123.5,12345
+    """
+    import numpy as np
+
+    numbers = data.select_dtypes("floating").drop(columns=["latitude", "longitude"], errors="ignore")
+    size = numbers.abs().where(np.isfinite(numbers) & (numbers != 0), 1.0)
+    scale = 10.0 ** (3 - np.floor(np.log10(size)))
+    data = data.copy()
+    data[list(numbers)] = ((numbers * scale).round() / scale).where(np.isfinite(numbers), numbers)
+    return data.to_csv(index=False, float_format="%.10g", lineterminator="\n")
 
 
 def shown_table(record: Mapping[str, Any], table: Lettered) -> Shown:
