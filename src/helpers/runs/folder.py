@@ -341,7 +341,14 @@ class Run:
             "peak_memory_bytes": peak_memory(),
         }
         with written_whole(path) as partial:
-            partial.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+            partial.write_text(_in_lines(record), encoding="utf-8")
+
+
+def _in_lines(record: Mapping[str, Any]) -> str:
+    """Return a record as JSON with a line for each key and each output: what ``indent`` does takes 20 times as long."""
+    outputs = ",\n".join(f"  {json.dumps(name)}: {json.dumps(output)}" for name, output in record["outputs"].items())
+    rest = ",\n".join(f" {json.dumps(key)}: {json.dumps(value)}" for key, value in record.items() if key != "outputs")
+    return f'{{\n{rest},\n "outputs": {{\n{outputs}\n }}\n}}\n'
 
 
 def _flat(table: pd.DataFrame) -> pd.DataFrame:

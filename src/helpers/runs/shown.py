@@ -64,11 +64,8 @@ def drawn(figure: Figure, *formats: str, stamp: str = "") -> dict[str, bytes]:
     from matplotlib.collections import Collection
 
     for marks in figure.findobj(Collection):
-        if (
-            len(marks.get_paths()) > _MANY_MARKS
-            or len(marks.get_offsets()) > _MANY_MARKS
-            or marks.get_array() is not None
-        ):
+        # In this order: to ask the cells of a map for their paths makes thousands of them.
+        if marks.get_array() is not None or max(len(marks.get_offsets()), len(marks.get_paths())) > _MANY_MARKS:
             marks.set_rasterized(True)
     whole = _ends(figure, stamp)
     pictures, options = {}, {"dpi": FIGURE_DPI, "bbox_inches": whole, "facecolor": "white"}
@@ -91,8 +88,11 @@ def _ends(figure: Figure, stamp: str) -> Bbox:
     """
     from matplotlib.transforms import Bbox
 
+    import matplotlib as mpl
+
     figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    with mpl.rc_context({"figure.autolayout": False, "figure.constrained_layout.use": False}):
+        figure.set_layout_engine(None)  # all have their places: with "none", each time it is saved it is drawn twice
     for legend in figure.legends:  # else it stands at the edge of what is saved, wherever that is
         legend.set_bbox_to_anchor((0, 0, 1, 1), transform=figure.transFigure)
     ends, (wide, high) = figure.get_tightbbox(), figure.get_size_inches()
