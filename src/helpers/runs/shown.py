@@ -86,9 +86,8 @@ def _ends(figure: Figure, stamp: str) -> Bbox:
 
     Maps keep their proportions, so a title or a legend may reach beyond the figure's own edge.
     """
-    from matplotlib.transforms import Bbox
-
     import matplotlib as mpl
+    from matplotlib.transforms import Bbox
 
     figure.draw_without_rendering()
     with mpl.rc_context({"figure.autolayout": False, "figure.constrained_layout.use": False}):
