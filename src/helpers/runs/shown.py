@@ -89,7 +89,8 @@ def _ends(figure: Figure, stamp: str) -> Bbox:
     import matplotlib as mpl
     from matplotlib.transforms import Bbox
 
-    figure.draw_without_rendering()
+    if (engine := figure.get_layout_engine()) is not None:
+        engine.execute(figure)
     with mpl.rc_context({"figure.autolayout": False, "figure.constrained_layout.use": False}):
         figure.set_layout_engine(None)  # all have their places: with "none", each time it is saved it is drawn twice
     for legend in figure.legends:  # else it stands at the edge of what is saved, wherever that is
