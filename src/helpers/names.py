@@ -55,7 +55,7 @@ _SITE_CHOICES = {
     **{"region": "the region", "surroundings": "its surroundings"},
     **{"rows": "each record", "site_mean": "mean of a site", "site_median": "median of a site"},
 }
-_PARTS = {"region": "whole region", "inside": "map may be used", "outside": "elsewhere"}
+_PARTS = {"region": "all predicted land", "inside": "map may be used", "outside": "elsewhere"}
 #: Heads of columns whose key, with spaces, says too little; without units.
 _HEADINGS = {
     **{"n": "records", "n_rows": "rows", "n_sites": "sites", "n_records": "records", "n_draws": "draws"},
@@ -73,6 +73,7 @@ _HEADINGS = {
     **{"map_mean": "mean of the map", "mean_without": "mean without", "change": "change of the mean"},
     **{"npp_sd": "sd of NPP", "rh_sd": "sd of Rh", "nep_sd": "sd of NEP", "residual_sd": "sd of residuals"},
     **{"nep_variance_share": "share of the variance", "sink_probability": "draws that are sinks"},
+    **{"low_without": "low end without it", "high_without": "high end without it", "moved": "an end moves by"},
     **{"sink_share": "sinks", "sink_share_without": "sinks without it", "nep_inside": "NEP in the interval"},
     **{"breach_share": "in breach", "breach_of": "of the", "holds": "holds?", "agrees": "agree?"},
     **{"nep_total": "total NEP", "nep_change": "change of the total", "where": "judged in"},
