@@ -95,8 +95,8 @@ def closure_table(
     """Return the laws of a carbon balance for each of some estimates.
 
     An estimate has a name and its maps; one that breaks :func:`laws_by_construction` raises a DataError. The cube has
-    ``cell_area`` [km2], ``in_region``, ``land_cover`` (IGBP) and ``soc`` [kg C m-2] on the same grid. ``gpp_total`` is a
-    published GPP of the whole region [Tg C yr-1], which no part of it can exceed. The towers are a table of
+    ``cell_area`` [km2], ``in_region``, ``land_cover`` (IGBP) and ``soc`` [kg C m-2] on the same grid. ``gpp_total`` is
+    a published GPP of the whole region [Tg C yr-1], which no part of it can exceed. The towers are a table of
     :func:`helpers.balance.towers.tower_table` by the name of the estimate. The inventories of the soil are of the
     paper's plateau: for another region there are none.
 
@@ -119,7 +119,7 @@ def closure_table(
 
 
 def asked(laws: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of a table of :func:`closure_table` that an estimate can break: a run that breaks others stops."""
+    """Return the laws of a :func:`closure_table` that an estimate can break: a run that breaks one of the rest stops."""
     return laws[laws["source"] != _OURS]
 
 

@@ -31,8 +31,8 @@ def step_by_step(
 
     A row is a step: ``step``, ``n_npp`` and ``n_rs`` (training rows), ``area_Mkm2``, the means ``npp_gC_m2_yr``,
     ``rs_gC_m2_yr``, ``rh_gC_m2_yr`` and ``nep_gC_m2_yr``, ``nep_total_TgC_yr``, and ``nep_change_TgC_yr`` from the step
-    before, missing in the first. The first is the paper's chain on the records as published, the second the chain of notebooks
-    02 to 05, the last our estimate.
+    before, missing in the first. The first is the paper's chain on the records as published, the second the chain of
+    notebooks 02 to 05, the last our estimate.
     """
 
     def grown(tables: Mapping[str, pd.DataFrame], name: str, logarithm: bool) -> RandomForest:
