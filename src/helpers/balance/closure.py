@@ -119,7 +119,7 @@ def closure_table(
 
 
 def asked(laws: pd.DataFrame) -> pd.DataFrame:
-    """Return the laws of a :func:`closure_table` that an estimate can break: a run that breaks one of the rest stops."""
+    """Return the laws of a :func:`closure_table` that an estimate can break: others stop the run."""
     return laws[laws["source"] != _OURS]
 
 
