@@ -69,7 +69,7 @@ _HEADINGS = {
     **{"valid_area": "area", "common_area": "area", "common_mean": "mean", "common_total": "total"},
     **{"r2": "R²", "r2_explained": "R²", "r": "r", "rmse": "RMSE", "pbias": "PBIAS", "mape": "MAPE"},
     **{"recalibrated_coverage": "coverage, recalibrated", "recalibrated_mean_width": "width, recalibrated"},
-    **{"mean_width": "width", "wasserstein": "W", "median": "median distance", "kind": "distances from"},
+    **{"mean_width": "width", "wasserstein": "W", "median": "median distance", "kind": "distances"},
     **{"inside_share": "area inside", "usable_share": "usable area", "median_density": "density inside"},
     **{"class_without_site_share": "area of classes without a site", "chosen": "ours", "of_the_run": "the run's"},
     **{"map_mean": "mean of the map", "mean_without": "mean without", "change": "change of the mean"},
