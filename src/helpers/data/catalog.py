@@ -35,6 +35,9 @@ from helpers.errors import DataError
 with warnings.catch_warnings():  # pooch asks tqdm for a notebook's widget; the plain progress bar serves everywhere
     warnings.filterwarnings("ignore", message="IProgress not found")
     import pooch
+from tqdm import tqdm
+
+pooch.get_logger().setLevel("WARNING")  # it tells paths of this machine; in a notebook they would stand on a page
 
 
 class File(BaseModel):
@@ -260,7 +263,7 @@ def _put_into_cache(file: File, place: str) -> str:
         retry_if_failed=int(address),
     )
     try:
-        store.fetch(file.name, downloader=pooch.HTTPDownloader(progressbar=True) if address else _copy)
+        store.fetch(file.name, downloader=_download if address else _copy)
     except requests.HTTPError as error:
         return f"the server answered {error.response.status_code}"
     except requests.RequestException as error:
@@ -272,6 +275,13 @@ def _put_into_cache(file: File, place: str) -> str:
     except ValueError:
         return "wrong checksum: the file there is not the one that the catalogue names"
     return ""
+
+
+def _download(address: str, target: str, store: pooch.Pooch) -> None:
+    """Download a file as pooch wants it, with a bar where there is a terminal."""
+    (name,) = store.registry
+    with tqdm(total=1, desc=name, unit="B", unit_scale=True, disable=None) as bar:  # the answer tells its true size
+        pooch.HTTPDownloader(progressbar=bar)(address, target, store)
 
 
 def _copy(source: str, target: str, _: pooch.Pooch) -> None:

@@ -28,6 +28,7 @@ from helpers.runs.finishing import finish
 from helpers.runs.provenance_page import markdown_table, provenance_page
 from helpers.runs.rendering import render, write_reference
 from helpers.runs.steps import WORLDS_WITH_TRUTH, deciding_parameters
+from helpers.runs.symbols_page import symbols_page
 
 SIMULATED_BANNER = (
     "<strong>Simulated:</strong> this build shows the virtual plateau. Its terrain and land cover are real, "
@@ -105,6 +106,7 @@ def stage(settings: Settings, folder: Path) -> Path:
     generated.mkdir()
     (generated / "catalogue.md").write_text(_catalogue_page(), encoding="utf-8")
     (generated / "paper_products.md").write_text(_paper_products(), encoding="utf-8")
+    (generated / "symbols.md").write_text(symbols_page(), encoding="utf-8")
     (generated / "provenance.md").write_text(provenance_page(provenance), encoding="utf-8")
     for name, path in INCLUDED_FILES.items():
         shutil.copyfile(root / path, generated / f"{name}.txt")

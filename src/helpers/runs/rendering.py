@@ -27,7 +27,7 @@ _CALL = (
     "import functools, jupyter_book.sphinx as builder; from jupyter_book.cli.main import main; "
     "builder.build_sphinx = functools.partial(builder.build_sphinx, jobs={jobs}, force_all=True); main()"
 )
-INCLUDED = ("catalogue", "paper_products")  #: Generated pages that others include.
+INCLUDED = ("catalogue", "paper_products", "symbols")  #: Generated pages that others include.
 #: What pages of the reference are older than: a page that was not read before is read, others are as they were.
 _LONG_AGO = 946_684_800
 
