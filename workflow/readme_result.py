@@ -24,7 +24,8 @@ from helpers.runs.files import runs_folder, written_whole
 from helpers.runs.printed import take_picture
 from helpers.sweeps.results import complete, read_results, variance_shares
 
-PAGE = '<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>Maps</title><body style="margin: 16px">{}</html>'
+PAGE = """<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>Maps</title>
+<style>body {{ margin: 16px; font-family: sans-serif }} #explorer-run {{ display: none }}</style>{}</html>"""
 BEGIN, END = "<!-- result:begin -->", "<!-- result:end -->"
 PICTURE, EXPLORER = Path("book/_static/nep_open.png"), Path("book/_static/explorer_open.png")
 
@@ -141,11 +142,11 @@ def with_result(readme: str, block: str) -> str:
 
 
 def save_small(picture: Path, target: Path) -> None:
-    """Save a picture at most 900 pixels wide, with 64 colours."""
+    """Save a picture at most 900 pixels wide, with a palette."""
     with Image.open(picture) as whole:
         small = whole.convert("RGB")
         small.thumbnail((900, 1200))
-        small.quantize(64, dither=Image.Dither.NONE).save(target, optimize=True)
+        small.quantize(256, dither=Image.Dither.NONE).save(target, optimize=True)
 
 
 def main() -> int:
@@ -170,7 +171,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as work:
             page = Path(work) / "explorer.html"
             page.write_text(PAGE.format(explorer_page(folder, load_config("open"), "")), encoding="utf-8")
-            save_small(take_picture(page, page.with_suffix(".png"), 1080, 800), root / EXPLORER)
+            save_small(take_picture(page, page.with_suffix(".png"), 1080, 620), root / EXPLORER)
     except RunError as error:
         print(error, file=sys.stderr)
         return 1

@@ -92,20 +92,31 @@ def test_rows_are_aligned_and_words_keep_their_spaces(page):
 
 
 def test_no_page_asks_for_mathjax(page):
-    assert "mathjax" not in str(page).lower()
+    assert not [script for script in page.select("script") if "mathjax" in str(script).lower()]
 
 
-@pytest.mark.parametrize(
-    ("text", "line", "said"),
-    [
-        ("# A\n\nWords\nand $\\unheard{x}$.\n", 3, r'Unknown LaTeX command "\unheard"'),
-        ("# A\n\n$$\n\\frac{1}\n$$\n", 3, "Source incomplete?"),
-        ("# A\n\n\\begin{align}\na &= b\n\\end{align}\n", 3, 'Environment "align" not supported'),
-        ("# A\n\n$a & b$\n", 3, "a brace, an environment or an & stands where none can be"),
-        ("# A\n\n```{eval-rst}\n.. math:: a_b_{\n```\n", 4, "without closing bracket"),
-    ],
-)
-def test_tex_that_docutils_does_not_know_is_a_warning_with_file_and_line(built, text, line, said):
-    page, warned = built(text)
-    assert f"index.md:{line}: WARNING: equation" in warned and said in warned
+@pytest.fixture(scope="module")
+def warned(built: Callable[[str], tuple[BeautifulSoup, str]]) -> str:
+    """The warnings of a page of equations that docutils does not know, none of which it shows."""
+    page, warned = built("\n\n".join(["# A", *UNKNOWN.values()]))
     assert "\\" not in page.select_one("[role=main]").text
+    return warned
+
+
+#: What is said of TeX that docutils does not know; each stands two lines below the one before, from line 3.
+UNKNOWN = {
+    r'Unknown LaTeX command "\unheard"': r"and $\unheard{x}$.",
+    "Source incomplete?": r"so $\frac{1}$.",
+    "a brace, an environment or an & stands where none can be": "or $a & b$.",
+    "without closing bracket": r"or $\text{a$.",
+    'Environment "align" not supported': "\\begin{align}\na &= b\n\\end{align}",
+    "Last node missing children": "```{eval-rst}\n.. math:: a_\n```",
+}
+
+
+@pytest.mark.parametrize("said", UNKNOWN)
+def test_tex_that_docutils_does_not_know_is_a_warning_with_file_and_line(warned, said):
+    texts = "\n\n".join(["# A", *UNKNOWN.values()])
+    line = texts[: texts.index(UNKNOWN[said])].count("\n") + 1 + ("eval-rst" in UNKNOWN[said])
+    (found,) = [words for words in warned.splitlines() if f"index.md:{line}: WARNING: equation" in words]
+    assert said in found
