@@ -26,11 +26,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import requests
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from helpers.config import project_root
-from helpers.errors import DataError
+from helpers.config import STRICT, project_root
+from helpers.errors import ConfigError, DataError
+from helpers.strict_yaml import parsed, yaml_text
 
 with warnings.catch_warnings():  # pooch asks tqdm for a notebook's widget; the plain progress bar serves everywhere
     warnings.filterwarnings("ignore", message="IProgress not found")
@@ -40,7 +40,7 @@ with warnings.catch_warnings():  # pooch asks tqdm for a notebook's widget; the 
 class File(BaseModel):
     """One downloadable file of a product."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = STRICT
 
     name: str = Field(pattern=r"^\w[\w.-]*$", description="file name without folders, also in mirror and cache")
     bytes: int = Field(gt=0, description="size")
@@ -51,7 +51,7 @@ class File(BaseModel):
 class Entry(BaseModel):
     """One product: what it is, whom to cite, who reads it, and its files."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = STRICT
 
     key: str = Field(description="name of the entry, filled in from the mapping")
     title: str
@@ -111,12 +111,9 @@ def load_catalog() -> dict[str, Entry]:
     """
     path = catalogue_path()
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"catalogue {path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise DataError(f"catalogue {path} is not in UTF-8: save it with this encoding") from None
-    return dict(_parsed(text, path))
+        return dict(_parsed(yaml_text(path), path))
+    except ConfigError as error:
+        raise DataError(f"catalogue {error}") from None
 
 
 def reader(key: str) -> Callable:
@@ -196,10 +193,7 @@ def entry_of(key: str) -> Entry:
 @lru_cache(maxsize=1)
 def _parsed(text: str, path: Path) -> dict[str, Entry]:
     """Return the entries of a catalogue; the same text is read once."""
-    try:
-        raw = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise DataError(f"catalogue {path} is not readable as YAML: {error}") from None
+    raw = parsed(text, str(path))
     if not isinstance(raw, dict) or not all(isinstance(value, dict) for value in raw.values()):
         raise DataError(f"catalogue {path}: expected one mapping per product, 'key: {{title: …}}'")
     entries = {key: _entry(key, value, path) for key, value in raw.items()}

@@ -13,13 +13,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from helpers.config import Settings, load_config
 from helpers.errors import ConfigError, RunError
 from helpers.runs.files import child_environment, runs_folder, shown, socket_folder, sweep_results, written_whole
 from helpers.runs.steps import EXECUTION_PARAMETERS, STEPS, deciding_parameters, foreign_tags
 from helpers.runs.warm import spare_kernel
+from helpers.strict_yaml import parsed
 
 
 def execute(
@@ -212,7 +211,7 @@ def settings_parser(module: str, does: str) -> argparse.ArgumentParser:
 
 def overrides_of(given: argparse.Namespace) -> dict[str, Any]:
     """Return the parameters that a command line replaces, as YAML reads their values."""
-    return {key: yaml.safe_load(value) for key, value in given.parameters}
+    return {key: parsed(value, f"-p {key}") for key, value in given.parameters}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
