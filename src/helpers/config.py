@@ -49,13 +49,19 @@ _TAKEN = frozenset(
 )
 
 
+#: Words that titles and sentences of pages hold as they are: nothing in them is markup.
+_WORDS = r"^[^<>{}\[\]`|$\\\r\n]*$"
+
+
 class Outline(BaseModel):
     """A part of the world by its name and its outline."""
 
     model_config = STRICT
 
-    name: str = Field(min_length=1, description="its name, in titles")
-    called: str = Field("", description="the same within a sentence, such as 'the plateau'; empty: the name")
+    name: str = Field(min_length=1, pattern=_WORDS, description="its name, in titles")
+    called: str = Field(
+        "", pattern=_WORDS, description="the same within a sentence, such as 'the plateau'; empty: the name"
+    )
     boundary: str = Field("", description="its outline: a key of data/catalog.yml, or a vector file")
     country: str = Field("", description="the country of that outline, as site tables name it; empty: it is none")
 

@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -50,11 +50,13 @@ class Entry(BaseModel):
 
     model_config = STRICT
 
-    key: str = Field(description="name of the entry, filled in from the mapping")
+    key: str = Field(pattern=r"^\w+$", description="name of the entry, filled in from the mapping")
     title: str
     variable: str = Field(description="what the pipeline takes from it, with its unit")
     licence: str
-    citation: list[str] = Field(min_length=1, description="keys in references.bib")
+    citation: list[Annotated[str, Field(pattern=r"^[\w:.+-]+$")]] = Field(
+        min_length=1, description="keys in references.bib"
+    )
     reference: str = Field(description="the same, for people")
     reader: str = Field(
         "",
