@@ -117,8 +117,10 @@ def _refuse_excess(text: str) -> None:
             anchor, size = open_ones.pop()
         elif isinstance(event, yaml.ScalarEvent):
             anchor, size = event.anchor, 1
-        elif isinstance(event, yaml.AliasEvent):  # one within what it stands for has no size yet, and no end
-            anchor, size = None, sizes.get(event.anchor, MOST_VALUES + 1)
+        elif isinstance(event, yaml.AliasEvent):
+            if event.anchor in [name for name, _ in open_ones]:
+                raise ConfigError(f"line {event.start_mark.line + 1}: *{event.anchor} stands for what it is a part of")
+            anchor, size = None, sizes.get(event.anchor, 1)  # the parser tells of one that stands for nothing
         else:
             continue
         if anchor:

@@ -239,7 +239,7 @@ def _problems(sweep: Sweep) -> list[str]:
     """Return all that is wrong with the parameters that a sweep names."""
     problems = []
     crosses = [_all_axes(sweep), *({key: _listed(value) for key, value in entry.items()} for entry in sweep.cells)]
-    number = sum(math.prod(map(len, cross.values())) for cross in crosses)
+    number = sum(math.prod(map(len, cross.values())) for cross in crosses if cross)
     if number > MOST_COMBINATIONS:
         return [f"{number:,} combinations; expected at most {MOST_COMBINATIONS:,}: fewer axes, or fewer values"]
     for key, values in (item for cross in crosses for item in cross.items()):
