@@ -262,6 +262,22 @@ def test_a_damaged_file_is_named_with_what_was_expected(reader, name, good, dama
         reader(path)
 
 
+FLUXES = ("NEE_VUT_REF", "GPP_NT_VUT_REF", "GPP_DT_VUT_REF", "RECO_NT_VUT_REF", "RECO_DT_VUT_REF")
+
+
+@pytest.mark.parametrize(
+    "row", ["200405,1,2,3,4,5,6", "200405,1,2,3,4,5,", "2004-05,1,2,3,4,5", "200413,1,2,3,4,5", "May,1,2,3,4,5"]
+)
+def test_a_row_of_a_tower_that_cannot_be_is_refused(row, tmp_path):
+    path = tmp_path / "FLX_CN-Dan_x.csv"
+    head = ",".join(["TIMESTAMP", *FLUXES])
+    path.write_text(f"{head}\n200404,1,2,3,4,5\n")
+    assert readers.read_towers(path)[["year", "month", "nee"]].to_numpy().tolist() == [[2004, 4, 1]]
+    path.write_text(f"{head}\n{row}\n{row}\n")
+    with pytest.raises(DataError, match=r"FLX_CN-Dan_x\.csv: cannot be read .*expected monthly fluxes"):
+        readers.read_towers(path)
+
+
 @pytest.mark.parametrize(("reader", "name"), [kind[:2] for kind in KINDS if "FLX" not in kind[1]])
 def test_a_file_that_is_not_there_is_named(reader, name, tmp_path):
     with pytest.raises(DataError, match=f"{re.escape(str(tmp_path / name))}: .*(no such file|cannot be read)"):

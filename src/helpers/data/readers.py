@@ -123,7 +123,7 @@ def read_sse(path: Path) -> xr.DataArray:
     with gzip.open(path, "rt", encoding="ascii") as file:
         head = next((line.split() for line in file if line.startswith("Lat Lon")), [])
         _refuse_missing(path, ("Lat", "Lon", "Ann"), head)
-        table = pd.read_csv(file, sep=r"\s+", names=head)
+        table = _text_table(file, sep=r"\s+", names=head)
     yearly = table.set_index(["Lat", "Lon"])["Ann"].to_xarray().sortby("Lat", ascending=False)
     return _field(yearly.values * (1000 / 24), yearly["Lat"] + 0.5, yearly["Lon"] + 0.5, "srad")
 
@@ -270,7 +270,7 @@ def read_towers(*paths: Path) -> pd.DataFrame:
         named = re.match(r"FLX_(\w{2}-\w{3})_", path.name)
         if named is None or named[1] not in TOWERS:
             raise DataError(f"{path.name}: expected a file FLX_<tower>_… of one of {', '.join(TOWERS)}")
-        file = pd.read_csv(path, na_values=["-9999"])
+        file = _text_table(path, na_values=["-9999"])
         _refuse_missing(path, ["TIMESTAMP", *columns.values()], file)
         longitude, latitude = TOWERS[named[1]]
         month = pd.to_datetime(file["TIMESTAMP"].astype(str), format="%Y%m").dt
@@ -278,6 +278,13 @@ def read_towers(*paths: Path) -> pd.DataFrame:
         place |= {"year": month.year, "month": month.month}
         tables.append(pd.DataFrame(place | {ours: file[theirs] for ours, theirs in columns.items()}))
     return pd.concat(tables, ignore_index=True)
+
+
+def _text_table(file: Any, **options: Any) -> pd.DataFrame:
+    """Read a table of text in which no row has more cells than there are names: else they would move to other names."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        return pd.read_csv(file, index_col=False, **options)
 
 
 def _refuse_missing(path: Path, needed: Iterable[str], there: Iterable[str]) -> None:
