@@ -365,8 +365,8 @@ TABLES: list[tuple[str | bytes, str]] = [
     (table(row()).replace(",", ";"), "separated by semicolons"),
     (table(row()).replace(",", "\t"), "separated by tabs"),
     (table(row(), columns=COLUMNS.replace("unit", "einheit")), "no column unit"),
-    ("<html><head></head><body>Please log in</body></html>\n<p>\n", "no column variable"),
-    ('{"variable": "npp"}\n{}\n', "no column variable|more cells|fewer cells|close every quote"),
+    ("<html><head></head><body>Please log in</body></html>\n<p>\n", "this is a web page, not CSV"),
+    ('{"variable": "npp"}\n{}\n', "this is JSON, not CSV"),
     (table(row()).encode("utf-16"), "UTF-16 text"),
     (table(row(site="Köln")).encode("latin-1"), "not UTF-8 text"),
     (b"PK\x03\x04" + b"\0" * 50, "a workbook of a spreadsheet, or an archive"),
@@ -422,7 +422,7 @@ DATABASES: list[tuple[str | bytes, str]] = [
     (f"{MICHALETZ}\n{PLOT}\n\n{PLOT.replace('700', 'wet')}\n", "column MAP_mm, row 4 .*expected a number, found 'wet'"),
     (f"{MICHALETZ.replace('MAT_C', 'MAT_K')}\n{PLOT}\n", "no column MAT_C; expected Michaletz"),
     (f"{MICHALETZ}\n{PLOT}\n".replace(",", ";"), "no column Lat, Long"),
-    ("<!DOCTYPE html><html><body>Sign in</body></html>", "no column Lat, Long"),
+    ("<!DOCTYPE html><html><body>Sign in</body></html>", "this is a web page, not CSV.*Expected Michaletz"),
     ("", "the file is empty.*Expected Michaletz"),
     (b"\x1f\x8b\x08\x00" + bytes(64), "which is no text.*Expected Michaletz"),
 ]
@@ -447,4 +447,6 @@ MAKE: list[tuple[str, str]] = [
     ("JOBS=2; touch EVIL", "JOBS is not a plain name"),
     ("ROWS=test; touch EVIL", "ROWS is not a plain name"),
     ("SEED=$(eval X := 1)", "SEED is not a plain name"),
+    ("DRY=$(shell touch EVIL)", "DRY is not a plain name"),
+    ("PIP=$(shell touch EVIL)", "PIP is not a plain name"),
 ]

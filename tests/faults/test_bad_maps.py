@@ -266,7 +266,7 @@ FLUXES = ("NEE_VUT_REF", "GPP_NT_VUT_REF", "GPP_DT_VUT_REF", "RECO_NT_VUT_REF", 
 
 
 @pytest.mark.parametrize(
-    "row", ["200405,1,2,3,4,5,6", "200405,1,2,3,4,5,", "2004-05,1,2,3,4,5", "200413,1,2,3,4,5", "May,1,2,3,4,5"]
+    "row", ["200405,1,2,3,4,5,6", "200405,high,2,3,4,5", "2004-05,1,2,3,4,5", "200413,1,2,3,4,5", "May,1,2,3,4,5"]
 )
 def test_a_row_of_a_tower_that_cannot_be_is_refused(row, tmp_path):
     path = tmp_path / "FLX_CN-Dan_x.csv"

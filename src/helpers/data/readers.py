@@ -276,7 +276,7 @@ def read_towers(*paths: Path) -> pd.DataFrame:
         month = pd.to_datetime(file["TIMESTAMP"].astype(str), format="%Y%m").dt
         place = {"site": named[1], "longitude": longitude, "latitude": latitude}
         place |= {"year": month.year, "month": month.month}
-        tables.append(pd.DataFrame(place | {ours: file[theirs] for ours, theirs in columns.items()}))
+        tables.append(pd.DataFrame(place | {ours: file[theirs].astype(float) for ours, theirs in columns.items()}))
     return pd.concat(tables, ignore_index=True)
 
 

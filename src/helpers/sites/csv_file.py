@@ -29,7 +29,9 @@ _OTHER_FILES = {
     b"PAR1": "a Parquet file",
     b"\xff\xfe": "UTF-16 text",
     b"\xfe\xff": "UTF-16 text",
+    b"{": "JSON",
 }
+_PAGE = re.compile(r"\s*<(!doctype\s+html|html|\?xml)", re.IGNORECASE)
 #: What text does not have; a file that was damaged does.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _DECIMAL_COMMA = re.compile(r"-?\d+,\d+")
@@ -65,7 +67,9 @@ def read_database(path: Path, what: str) -> pd.DataFrame:
     row that has not is damaged. What is refused besides is as for :func:`read_text`.
     """
     try:
-        header, rows = _rows(path, path.read_bytes().decode("latin-1"))
+        text = path.read_bytes().decode("latin-1")
+        _refuse_page(path, text)
+        header, rows = _rows(path, text)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; expected {what}. Fetch it first, or set the mirror folder") from None
     except OSError as error:
@@ -124,9 +128,16 @@ def _decoded(path: Path) -> str:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise DataError(f"{path}: not UTF-8 text; {_HOW}") from None
+    _refuse_page(path, text)
     if not text.strip(' ",;\t\r\n'):
         raise DataError(f"{path}: the file is empty; expected a header and one row per observation")
     return text
+
+
+def _refuse_page(path: Path, text: str) -> None:
+    """Refuse a web page: a server that wants a login gives one in place of a file."""
+    if _PAGE.match(text):
+        raise DataError(f"{path}: this is a web page, not CSV; download the table itself, after a login if need be")
 
 
 def _refuse_other_separators(path: Path, text: str, names: Collection[str]) -> None:
