@@ -40,7 +40,7 @@ class Bad(BaseHTTPRequestHandler):
 
     def answer(self, body: bytes, status: int = 200, **headers: str) -> None:
         """Send a whole answer."""
-        self.head(status, **({"Content-Length": str(len(body))} | headers))
+        self.head(status, **({"Content_Length": str(len(body))} | headers))
         self.put(body)
 
     def head(self, status: int, **headers: str) -> None:

@@ -47,7 +47,7 @@ def check_bounds(cube: xr.Dataset) -> None:
         # One pass over the chunks: a yearly layer of 1 km has too many values to hold at once.
         part = (field % 1 > 0).any() if name == "land_cover" else False
         least, most, broken = (float(found) for found in dask.compute(field.min(), field.max(), part))
-        unit = field.attrs.get("units", "")
+        unit = field.attrs.get("units", known.units)
         if np.isnan(most):
             raise DataError(f"{name}: no value on the grid; does the map cover the region?")
         if least < low or most > high:

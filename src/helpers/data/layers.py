@@ -60,8 +60,7 @@ def _own(name: str, layer: Layer, grid: xr.Dataset) -> xr.DataArray:
     known = VARIABLES.get(name, Variable(layer.unit, name.replace("_", " ")))
     if layer.unit != known.units:
         raise DataError(f"{what}: its unit is {layer.unit!r}, expected {known.units!r}: convert its values")
-    with ExitStack() as stack:
-        field = _loaded(_plain(_opened(path, layer, what, stack), what), what).rename(what)
+    field = _loaded(path, layer, what).rename(what)
     field = field.where(np.isfinite(field))
     field = resample_nearest(field, grid) if field.rio.crs == "EPSG:4326" else _reprojected(field, grid)
     if field.isnull().all():
@@ -76,10 +75,13 @@ def _own(name: str, layer: Layer, grid: xr.Dataset) -> xr.DataArray:
     return field.rename(name).drop_attrs().assign_attrs(attributes)
 
 
-def _loaded(field: xr.DataArray, what: str) -> xr.DataArray:
-    """Return a map in memory; a file that is cut off or damaged is told only here."""
+def _loaded(path: Path, layer: Layer, what: str) -> xr.DataArray:
+    """Return a map in memory; that its file is cut off or damaged may be found only when its values are read."""
     try:
-        return field.load()
+        with ExitStack() as stack:
+            return _plain(_opened(path, layer, what, stack), what).load()
+    except DataError:
+        raise
     except Exception as error:  # each library has its own, and damaged bytes end in any of them
         said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise DataError(f"{what}: its values cannot be read ({said}); the file is damaged: write it again") from None

@@ -61,7 +61,7 @@ def _told(read: Callable[..., Any]) -> Callable[..., Any]:
         except DataError:
             raise
         except FileNotFoundError as error:
-            name = error.filename or files[0]
+            name = files[0] if len(files) == 1 else error.filename
             raise DataError(f"{name}: no such file; expected {expected}. Fetch it first") from None
         except Exception as error:  # each library has its own, and damaged bytes end in any of them
             names = ", ".join(str(file) for file in files if isinstance(file, (str, Path)))
@@ -289,9 +289,13 @@ def _text_table(file: Any, **options: Any) -> pd.DataFrame:
 
 def _refuse_missing(path: Path, needed: Iterable[str], there: Iterable[str]) -> None:
     """Raise if a file lacks variables or columns, and name them."""
+    needed, there = list(needed), [str(name) for name in there]
     missing = [name for name in needed if name not in there]
     if missing:
-        raise DataError(f"{path.name}: {', '.join(missing)} is missing, found {', '.join(there)}; is it another file?")
+        raise DataError(
+            f"{path.name}: {', '.join(missing)} is missing, found {', '.join(there)[:200]}; expected "
+            f"{', '.join(needed)}: is it another file?"
+        )
 
 
 def _read_terra(path: Path, name: str) -> xr.DataArray:
@@ -318,7 +322,8 @@ def _read_geotiff(path: Path, stored: str) -> tuple[np.ndarray, np.ndarray, np.n
         with rioxarray.open_rasterio(path, mask_and_scale=False) as raster:
             if raster.rio.crs is None or not raster.rio.crs.is_geographic or raster.sizes["band"] != 1:
                 raise DataError(f"{path}: expected one band in longitude and latitude, found CRS {raster.rio.crs}")
-            if not raster.rio.transform().is_rectilinear:
+            turned = raster.rio.transform()
+            if turned.b or turned.d:
                 raise DataError(f"{path}: its rows and columns are turned against north; expected the product as it is")
             if raster.dtype != stored:
                 raise DataError(
