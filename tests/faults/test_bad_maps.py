@@ -197,11 +197,50 @@ def test_a_raster_that_lies_otherwise_is_refused(how, says, tmp_path):
         readers.read_land_cover(geotiff(tmp_path / "map.tif", BYTES, **how))
 
 
-def test_a_month_that_is_there_twice_is_refused(tmp_path):
-    named = [f"2015-{month:02d}-01" for month in range(1, 13)] + ["2016-03-01"]
-    paths = [geotiff(tmp_path / f"MOD17A2_M_PSN_{one}_rgb.TIFF", BYTES) for one in named]
-    with pytest.raises(DataError, match="months 1 to 12, one each, .*2016-03-01"):
-        readers.read_psnnet(*paths)
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda images: images | {"2015-03-01b": images["2015-03-01"]}, "months 1 to 12 of one year, one each"),
+        (lambda images: images | {"2016-03-01": images["2015-03-01"]}, "months 1 to 12 of one year, one each"),
+        (lambda images: {name: one for name, one in images.items() if "-12-" not in name}, "months 1 to 12"),
+        (
+            lambda images: {name.replace("2015-01", "2003-01"): one for name, one in images.items()},
+            "months 1 to 12 of one year",
+        ),
+        (lambda images: images | {"2015-07-01": images["2015-01-01"]}, "2015-07-01.*2015-01-01.* are the same image"),
+        (lambda images: images | {"2015-05-01": images["2015-05-01"][:2, :4]}, "2015-05-01.*its grid is not that of"),
+        (lambda images: images | {"2015-05-01": images["2015-05-01"] * 1.0}, "numbers are float64, expected uint8"),
+    ],
+)
+def test_months_that_are_no_year_are_refused(change, says, tmp_path):
+    images = {f"2015-{month:02d}-01": BYTES + month for month in range(1, 13)}
+
+    def _read(images: dict[str, np.ndarray]) -> xr.DataArray:
+        return readers.read_psnnet(
+            *(geotiff(tmp_path / f"PSN_{name}_rgb.TIFF", one.astype(one.dtype)) for name, one in images.items())
+        )
+
+    assert _read(images).sizes["month"] == 12
+    with pytest.raises(DataError, match=says):
+        _read(change(images))
+
+
+@pytest.mark.parametrize(
+    ("temp", "prec", "says"),
+    [
+        (2730, 500, "temp has values from 273 to 273; expected -80 to 60"),
+        (-32768, 500, "temp has values from -3276.8 to -3276.8"),
+        (50, -500, "prec has values from -500 to -500; expected 0 to 4000"),
+        (50, 30000, "prec has values from 30000 to 30000"),
+    ],
+)
+def test_monthly_climate_in_other_units_is_refused(temp, prec, says, tmp_path):
+    values = {"temp": temp, "prec": prec}
+    fields = {name: (("time", "lat", "lon"), np.full((12, 2, 2), one, "int16")) for name, one in values.items()}
+    axes = {"time": np.arange(12), "lat": [33.5, 33.0], "lon": [90.0, 90.5]}
+    xr.Dataset(fields, axes).to_netcdf(tmp_path / "b.nc")
+    with pytest.raises(DataError, match=rf"b\.nc: {says}"):
+        readers.read_biome4(tmp_path / "b.nc")
 
 
 def netcdf(path: Path) -> Path:

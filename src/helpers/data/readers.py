@@ -109,6 +109,7 @@ def read_biome4(path: Path) -> xr.Dataset:
         for ours, (theirs, scale, attributes) in layers.items():
             raw = file[theirs].transpose("time", "lat", "lon")
             values = np.where((raw.values == -9999).any(axis=0), np.nan, raw.values * np.float32(scale))
+            _refuse_beyond(path, theirs, values, *_OF_A_MONTH[ours])
             fields[ours] = _field(values, raw["lat"].values + 0.25, raw["lon"].values + 0.25, ours, **attributes)
     return xr.Dataset(fields)
 
@@ -150,17 +151,25 @@ def read_fapar(path: Path) -> xr.DataArray:
 def read_psnnet(*paths: Path) -> xr.DataArray:
     """Read twelve monthly images of net photosynthesis, g C m-2 d-1, 0.1 degree.
 
-    The month is read from the date in each name; a DataError is raised if they are not the months 1 to 12. The images
-    hold one byte per cell, 255 for none: -1 + (byte + 0.5) 7.5/254. The tag in the files that calls 0 missing is wrong
+    The month is read from the date in each name; a DataError is raised if they are not the months 1 to 12 of one year,
+    or two images are the same. The images hold one byte per cell, 255 for none: -1 + (byte + 0.5) 7.5/254. The tag in the files that calls 0 missing is wrong
     and is not heeded: 0 is the lowest class of values.
     """
-    months = {int(found[1]): path for path in paths if (found := re.search(r"_\d{4}-(\d{2})-01", path.name))}
-    if sorted(months) != list(_MONTHS) or len(paths) != len(months):
+    dated = [(found, path) for path in paths if (found := re.search(r"_(\d{4})-(\d{2})-01", path.name))]
+    months = {int(found[2]): path for found, path in dated}
+    if sorted(months) != list(_MONTHS) or len(paths) != len(months) or len({found[1] for found, _ in dated}) > 1:
         names = ", ".join(path.name for path in paths)
         raise DataError(
-            f"net photosynthesis: expected images of the months 1 to 12, one each, found {sorted(months)} in {names}"
+            f"net photosynthesis: expected images of the months 1 to 12 of one year, one each, found {sorted(months)} in "
+            f"{names}"
         )
     images = [_read_geotiff(months[month], "uint8") for month in _MONTHS]
+    for month, image in zip(_MONTHS[1:], images[1:], strict=True):
+        if any(not np.array_equal(own, first) for own, first in zip(image[1:], images[0][1:], strict=True)):
+            raise DataError(f"{months[month]}: its grid is not that of {months[1]}; expected twelve images of one grid")
+        same = next((one for one in range(1, month) if np.array_equal(images[one - 1][0], image[0])), None)
+        if same is not None:
+            raise DataError(f"{months[month]} and {months[same]} are the same image; expected another one each month")
     rates = np.where(_BYTES == 255, np.nan, -1 + (_BYTES + 0.5) * 7.5 / 254).astype("float32")
     return _field(np.stack([rates[values] for values, _, _ in images]), *images[0][1:], "psnnet")
 
@@ -220,6 +229,8 @@ def read_modis_npp_sites(path: Path) -> pd.DataFrame:
     names = {"Longitude": "longitude", "Latitude": "latitude", "Year": "year", "MODIS_NPP": "npp"}
     _refuse_missing(path, names, table)
     table = table[table["MODIS_NPP"] <= 32000].rename(columns=names)
+    if table.empty:
+        raise DataError(f"{path}: no site with a value; expected yearly NPP at sites. Is it another file?")
     return table.assign(npp=table["npp"] * 0.1)[list(names.values())].reset_index(drop=True)
 
 
@@ -278,6 +289,20 @@ def read_towers(*paths: Path) -> pd.DataFrame:
         place |= {"year": month.year, "month": month.month}
         tables.append(pd.DataFrame(place | {ours: file[theirs].astype(float) for ours, theirs in columns.items()}))
     return pd.concat(tables, ignore_index=True)
+
+
+#: Least and greatest means of a month anywhere: degC, mm.
+_OF_A_MONTH = {"temperature": (-80, 60), "precipitation": (0, 4000)}
+
+
+def _refuse_beyond(path: Path, name: str, values: np.ndarray, low: float, high: float) -> None:
+    """Raise if a variable has values that cannot be: another number for missing cells, or another unit."""
+    least, most = float(np.nanmin(values)), float(np.nanmax(values))
+    if not (low <= least and most <= high):
+        raise DataError(
+            f"{path}: {name} has values from {least:g} to {most:g}; expected {low:g} to {high:g}, or none. Another unit, "
+            "or another number for missing cells?"
+        )
 
 
 def _text_table(file: Any, **options: Any) -> pd.DataFrame:
