@@ -152,16 +152,16 @@ def read_psnnet(*paths: Path) -> xr.DataArray:
     """Read twelve monthly images of net photosynthesis, g C m-2 d-1, 0.1 degree.
 
     The month is read from the date in each name; a DataError is raised if they are not the months 1 to 12 of one year,
-    or two images are the same. The images hold one byte per cell, 255 for none: -1 + (byte + 0.5) 7.5/254. The tag in the files that calls 0 missing is wrong
-    and is not heeded: 0 is the lowest class of values.
+    or two images are the same. The images hold one byte per cell, 255 for none: -1 + (byte + 0.5) 7.5/254. The tag in
+    the files that calls 0 missing is wrong and is not heeded: 0 is the lowest class of values.
     """
     dated = [(found, path) for path in paths if (found := re.search(r"_(\d{4})-(\d{2})-01", path.name))]
     months = {int(found[2]): path for found, path in dated}
     if sorted(months) != list(_MONTHS) or len(paths) != len(months) or len({found[1] for found, _ in dated}) > 1:
         names = ", ".join(path.name for path in paths)
         raise DataError(
-            f"net photosynthesis: expected images of the months 1 to 12 of one year, one each, found {sorted(months)} in "
-            f"{names}"
+            "net photosynthesis: expected images of the months 1 to 12 of one year, one each, found "
+            f"{sorted(months)} in {names}"
         )
     images = [_read_geotiff(months[month], "uint8") for month in _MONTHS]
     for month, image in zip(_MONTHS[1:], images[1:], strict=True):
@@ -300,8 +300,8 @@ def _refuse_beyond(path: Path, name: str, values: np.ndarray, low: float, high: 
     least, most = float(np.nanmin(values)), float(np.nanmax(values))
     if not (low <= least and most <= high):
         raise DataError(
-            f"{path}: {name} has values from {least:g} to {most:g}; expected {low:g} to {high:g}, or none. Another unit, "
-            "or another number for missing cells?"
+            f"{path}: {name} has values from {least:g} to {most:g}; expected {low:g} to {high:g}, or none. Another "
+            "unit, or another number for missing cells?"
         )
 
 
