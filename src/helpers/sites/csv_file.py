@@ -32,8 +32,8 @@ _OTHER_FILES = {
     b"{": "JSON",
 }
 _PAGE = re.compile(r"\s*<(!doctype\s+html|html|\?xml)", re.IGNORECASE)
-#: What text does not have; a file that was damaged does.
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+#: What text does not have, and a damaged file does. Of the databases SRDB has a stray byte 2 in a name.
+_CONTROL, _NUL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"), re.compile("\0")
 _DECIMAL_COMMA = re.compile(r"-?\d+,\d+")
 _SEPARATOR_LINE = re.compile(r'"?sep=.', re.IGNORECASE)
 
@@ -50,7 +50,7 @@ def read_text(path: Path, names: Collection[str]) -> pd.DataFrame:
     """
     text = _decoded(path)
     _refuse_other_separators(path, text, names)
-    header, rows = _rows(path, text)
+    header, rows = _rows(path, text, _CONTROL)
     if not rows:
         raise DataError(f"{path}: no rows below the header; expected one row per observation")
     _refuse_long_rows(path, header, rows)
@@ -69,7 +69,7 @@ def read_database(path: Path, what: str) -> pd.DataFrame:
     try:
         text = path.read_bytes().decode("latin-1")
         _refuse_page(path, text)
-        header, rows = _rows(path, text)
+        header, rows = _rows(path, text, _NUL)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; expected {what}. Fetch it first, or set the mirror folder") from None
     except OSError as error:
@@ -86,12 +86,12 @@ def read_database(path: Path, what: str) -> pd.DataFrame:
     return _named_columns(path, pd.DataFrame(rows.values(), list(rows), header, dtype=str), header)
 
 
-def _rows(path: Path, text: str) -> tuple[list[str], dict[int, list[str]]]:
+def _rows(path: Path, text: str, no_text: re.Pattern[str]) -> tuple[list[str], dict[int, list[str]]]:
     """Return the header and the rows with any text, by their number in the file; a row is a line, never more."""
-    damage = _CONTROL.search(text)
+    damage = no_text.search(text)
     if damage:
         line = text.count("\n", 0, damage.start()) + 1
-        raise DataError(f"{path}, line {line}: {damage[0]!r}, which is no text; the file is damaged, or no CSV file")
+        raise DataError(f"{path}: line {line}: {damage[0]!r}, which is no text; the file is damaged, or no CSV file")
     try:
         rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text, newline=""), strict=True)]
     except csv.Error as error:
