@@ -126,7 +126,7 @@ class Bad(BaseHTTPRequestHandler):
 
     def reset(self) -> None:
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, bytes([1, 0, 0, 0, 0, 0, 0, 0]))
-        self.connection.close()
+        self.close_connection = True
 
 
 @pytest.fixture(scope="module")
