@@ -17,6 +17,30 @@ from page_checks import (
     visit_all,
 )
 
+#: What readers ask first, by the link of the first page that they click, with what they then read.
+QUESTIONS = {
+    "What is the balance, and how sure is it?": r"^NEP.* to ",
+    "Where should the map not be trusted?": r"^Figure .*unlike|^Figure .*outside",
+    "Which product gives the leaf area?": r"^leaf area index.*fAPAR",
+    "How do I add my own sites?": r"extra_observations",
+    "What changes if MODIS NPP is left out?": r"^left out.*MODIS NPP",
+    "kNNDM": r"distance matching",
+}
+#: Words a minute of somebody who reads a text of science in another language than their own, and the seconds they have.
+WORDS_A_MINUTE, PATIENCE_SECONDS = 200, 30
+#: The words from where a reader lands to the end of the first passage that has a pattern.
+_WORDS_TO_ANSWER = """([pattern, target]) => {
+  const start = (target && document.getElementById(target)) || document.querySelector("article h1");
+  const passages = [...document.querySelectorAll("article :is(p, li, tr, dd, figcaption, pre)")];
+  const later = e => e.compareDocumentPosition(start) & Node.DOCUMENT_POSITION_PRECEDING || start.contains(e);
+  const text = e => e.innerText.trim().replace(/\\s+/g, " ");
+  const answer = passages.find(e => e.offsetParent && later(e) && new RegExp(pattern, "s").test(text(e)));
+  if (!answer) return null;
+  const range = document.createRange();
+  range.setStartBefore(start);
+  range.setEndAfter(answer);
+  return range.cloneContents().textContent.trim().split(/\\s+/).length;
+}"""
 PRINTED = ("book/intro", "notebooks/02_npp_random_forest", "book/methods")
 
 
@@ -88,6 +112,19 @@ def test_each_page_is_light_and_so_is_the_book(visits, book):
     most = {name: MOST_BYTES_EXPLORER if name == EXPLORER else MOST_BYTES for name in visits}
     assert not {name: visit.bytes_loaded() for name, visit in visits.items() if visit.bytes_loaded() > most[name]}
     assert sum(path.stat().st_size for path in book.rglob("*") if path.is_file()) < MOST_BYTES_BOOK
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_question_of_the_first_page_is_answered_after_a_click_in_less_than_half_a_minute(page, book, question):
+    if book.name == "virtual" and "MODIS" in question:
+        pytest.skip("the sweep that comes with the virtual book leaves out no map: exercise 2 of book/teaching.md does")
+    page.goto(f"file://{book}/book/intro.html")
+    page.locator("article").get_by_role("link", name=question, exact=True).last.click()
+    page.wait_for_load_state("load")
+    target = page.url.partition("#")[2]
+    words = page.evaluate(_WORDS_TO_ANSWER, [QUESTIONS[question], target])
+    assert words is not None, "the answer is not on the page"
+    assert words / WORDS_A_MINUTE * 60 < PATIENCE_SECONDS, f"{words} words"
 
 
 def test_search_from_disk_shows_prose_first_and_an_excerpt(page, book):

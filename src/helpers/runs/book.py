@@ -21,12 +21,14 @@ import yaml
 from helpers.config import Settings, load_config, project_root, read_yaml
 from helpers.data import catalog
 from helpers.errors import ConfigError, DataError, RunError
-from helpers.runs import shown
+from helpers.runs import locks, shown
 from helpers.runs.execute import overrides_of, settings_parser
-from helpers.runs.files import runs_folder, written_whole
+from helpers.runs.files import runs_folder, stamp_of, written_whole
 from helpers.runs.finishing import finish
-from helpers.runs.provenance_page import markdown_table, provenance_page
-from helpers.runs.rendering import render, write_reference
+from helpers.runs.intact import damage, read_executed
+from helpers.runs.provenance import read_record
+from helpers.runs.provenance_page import markdown_table, plain, provenance_page
+from helpers.runs.rendering import LOCK, render, write_reference
 from helpers.runs.steps import WORLDS_WITH_TRUTH, deciding_parameters
 from helpers.runs.symbols_page import symbols_page
 
@@ -64,22 +66,26 @@ def build(settings: Settings, folder: Path | None = None) -> Path:
     """Build the book of a run into ``html`` of a folder, by default ``_build`` of the checkout; return its first page.
 
     The pages appear there only when the book is whole and free of warnings; until then those of the last good book
-    stay. RunError is raised if executed notebooks are missing, their results do not belong together, or Jupyter Book
-    warns.
+    stay. One book is built in a folder at a time: a second call waits, and says for whom. RunError is raised if
+    executed notebooks are missing, their results do not belong together or were damaged, Jupyter Book warns, or another
+    process works on the run with other parameters, or has executed a notebook meanwhile.
     """
-    source = stage(settings, folder or project_root() / "_build")
-    pages = render(source, source.parent)
-    finish(pages, project_root())
-    target = source.parent / "html"
-    with written_whole(target) as partial:
-        pages.rename(partial)
-    return target / "index.html"
+    folder = folder or project_root() / "_build"
+    with locks.building(settings), locks.alone(folder / LOCK, f"builds the book of run {settings.run!r}"):
+        source = stage(settings, folder)
+        pages = render(source, folder)
+        finish(pages, project_root())
+        _refuse_other_pages(pages, settings)
+        (pages / stamp_of(settings.run)).touch()
+        with written_whole(folder / "html") as partial:
+            pages.rename(partial)
+    return folder / "html" / "index.html"
 
 
 def stage(settings: Settings, folder: Path) -> Path:
     """Put prose, executed notebooks, generated pages and configuration into ``<folder>/source``, and return that.
 
-    RunError is raised if executed notebooks are missing, or their results do not belong together.
+    RunError is raised if executed notebooks are missing, or their results do not belong together or were damaged.
     """
     root, run_folder = project_root(), runs_folder() / settings.run
     names = _notebooks_of(read_yaml(root / "_toc.yml"))
@@ -96,7 +102,7 @@ def stage(settings: Settings, folder: Path) -> Path:
         (source / "_static").mkdir(exist_ok=True)
         shutil.copy2(path, source / "_static")
     for path in executed.values():
-        notebook = folded(shown.stage(json.loads(path.read_text(encoding="utf-8")), run_folder, source))
+        notebook = folded(shown.stage(read_executed(path), run_folder, source))
         (source / "notebooks" / path.name).write_text(json.dumps(notebook), encoding="utf-8")
     shutil.copy2(root / "_toc.yml", source)
     config = read_yaml(root / "_config.yml")
@@ -160,12 +166,13 @@ def merge_provenance(run_folder: Path, names: Sequence[str], settings: Settings)
     ``peak_memory_bytes`` (largest), ``git``, ``python``, ``packages``, ``catalogue`` (SHA-256 of the pinned files that
     the open world reads) and ``notebooks`` (the record of each, in the order of ``names``). RunError is raised if a
     notebook has no provenance, did not reach its end, was run with other parameters, or read a file that has been
-    replaced since.
+    replaced since, or if a file that it saved is missing or was changed: here all are compared whole.
     """
     records = {name: _read_record(run_folder, name) for name in names}
     for name, record in records.items():
         _refuse_other_run(name, record, settings)
     _refuse_replaced_inputs(records)
+    _refuse_damaged(run_folder, records)
     last = max(records.values(), key=lambda record: record["finished"])
     merged = {
         "run": settings.run,
@@ -253,7 +260,7 @@ def _read_record(run_folder: Path, name: str) -> dict[str, Any]:
     path = run_folder / "provenance" / f"{name}.json"
     if not path.is_file():
         raise RunError(f"no provenance of {name} in {path.parent}: its first step must be start(), its last finish()")
-    return json.loads(path.read_text(encoding="utf-8"))
+    return read_record(path)
 
 
 def _refuse_other_run(name: str, record: Mapping[str, Any], settings: Settings) -> None:
@@ -281,6 +288,30 @@ def _refuse_replaced_inputs(records: Mapping[str, Mapping[str, Any]]) -> None:
                 raise RunError(f"{name} read a {artefact} that {maker} has replaced since: execute {name} again")
 
 
+def _refuse_damaged(run_folder: Path, records: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise if a file that a notebook saved is not as it was saved."""
+    for name, record in records.items():
+        for artefact, output in record["outputs"].items():
+            if problem := damage(run_folder / artefact, output, whole=True):
+                raise RunError(f"{run_folder / artefact} {problem}: execute {name} again, which saved it")
+
+
+def _refuse_other_pages(pages: Path, settings: Settings) -> None:
+    """Raise if pages are not those of a run, or a notebook of it was executed after they were staged."""
+    run_folder = runs_folder() / settings.run
+    staged = json.loads((run_folder / "provenance.json").read_text(encoding="utf-8"))
+    for name, record in staged["notebooks"].items():
+        now = _read_record(run_folder, name)
+        if {key: value for key, value in now.items() if key != "packages"} != record:
+            raise RunError(
+                f"{name} was executed again while the book of run {settings.run!r} was built: build it again"
+            )
+    first = pages / f"{read_yaml(project_root() / '_toc.yml')['root']}.html"
+    told = footer(staged).partition("<a ")[0].removeprefix("<p>").rstrip(" ·")
+    if told not in first.read_text(encoding="utf-8"):
+        raise RunError(f"{first} is not of run {settings.run!r} (its foot does not say: {told}): build the book again")
+
+
 def _pinned_files() -> dict[str, str]:
     return {file.name: file.sha256 for entry in catalog.load_catalog().values() for file in entry.files}
 
@@ -288,7 +319,11 @@ def _pinned_files() -> dict[str, str]:
 def _catalogue_page() -> str:
     """Return the table of products, with licences, as Markdown; those with a connector have a page of their own."""
     rows = [
-        (f"**{row['title']}**<br>`{row['key']}`", row["variable"], row["licence"], _citations(row["citation"]))
+        (
+            f"**{plain(row['title'])}**<br>`{row['key']}`",
+            *(plain(row[name]) for name in ("variable", "licence")),
+            _citations(row["citation"]),
+        )
         for row in catalog.catalogue_table().reset_index().to_dict("records")
         if not row["connector"]
     ]
@@ -306,14 +341,15 @@ def _paper_products() -> str:
         if entry.connector:
             rows = [(word, _linked(str(getattr(entry, name)))) for name, word in facts.items()]
             rows += [("cite", f"{_citations(', '.join(entry.citation))}: {_linked(entry.reference)}")]
-            parts.append(f"### {entry.title}\n\n" + markdown_table((f"`{entry.key}`", ""), rows))
+            parts.append(f"### {plain(entry.title)}\n\n" + markdown_table((f"`{entry.key}`", ""), rows))
     return "\n".join(parts) or "There is none.\n"
 
 
 def _linked(text: str) -> str:
-    """Return text in which addresses and DOIs are links."""
-    text = re.sub(r"https://[^\s;,]+", lambda found: f"<{found[0]}>", text)
-    return re.sub(r"doi:(10\.[^\s;,]+)", r"[doi:\1](https://doi.org/\1)", text)
+    """Return text of the catalogue as Markdown, in which addresses and DOIs are links and nothing else is."""
+    parts = re.split(r"(https://[\w./:?=&%#~+@()-]+|doi:10\.[\w./:()-]+)", text)
+    links = (f"<{one}>" if one.startswith("https") else f"[{one}](https://doi.org/{one[4:]})" for one in parts[1::2])
+    return "".join(word for pair in zip(map(plain, parts[::2]), [*links, ""], strict=True) for word in pair)
 
 
 def _citations(keys: str) -> str:

@@ -13,13 +13,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from helpers.config import Settings, load_config
 from helpers.errors import ConfigError, RunError
+from helpers.runs import locks
+from helpers.runs.failures import meaning, of_disk, refuse_no_notebook
 from helpers.runs.files import child_environment, runs_folder, shown, socket_folder, sweep_results, written_whole
 from helpers.runs.steps import EXECUTION_PARAMETERS, STEPS, deciding_parameters, foreign_tags
 from helpers.runs.warm import spare_kernel
+from helpers.strict_yaml import parsed
 
 
 def execute(
@@ -36,35 +37,43 @@ def execute(
     :func:`helpers.runs.steps.foreign_tags` are left out, those tagged ``sweep`` where the sweep was not run, and those
     with a tag of ``without``. An ``engine`` of papermill that has a kernel of its own takes the place of the usual one.
 
-    ConfigError is raised if a parameter is not valid, RunError if there is no such notebook, or a cell fails.
+    ConfigError is raised if a parameter is not valid, RunError if there is no such notebook, a cell fails, or another
+    process is at work on the notebook, or on the run with other parameters.
     """
-    # Two seconds less: jsonschema would compile a grammar for addresses, which no notebook's schema asks for.
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
-    import nbformat
-
     source = Path(notebook).resolve()
     if not source.is_file():
         raise RunError(f"no notebook {notebook}: expected the path of one in notebooks/")
+    refuse_no_notebook(source)
     settings = load_config(config, overrides)
+    template = _template(source, {*without, *foreign_tags(settings)}, settings)
     folder = runs_folder() / settings.run
     executed = folder / "notebooks" / source.name
     failed = executed.with_suffix(".failed.ipynb")
     log = folder / "logs" / f"{source.stem}.log"
-    for old in (executed, failed):
-        old.unlink(missing_ok=True)
+    with locks.executing(source.stem, settings):
+        for old in (executed, failed, executed.with_suffix(".stale.ipynb")):
+            old.unlink(missing_ok=True)
+        with written_whole(executed) as partial, _logged(log):
+            try:
+                _run_by_papermill(template, partial, _injected(source.stem, config, settings), source, engine)
+            except Exception as error:
+                if partial.is_file():
+                    os.replace(partial, failed)
+                raise RunError(_why(source.stem, error, failed, log)) from error
+    return executed
+
+
+def _template(source: Path, left_out: set[str], settings: Settings) -> Any:
+    """Return a notebook as nbformat reads it, without the cells that have one of some tags."""
+    # Two seconds less: jsonschema would compile a grammar for addresses, which no notebook's schema asks for.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+    import nbformat
+
     template = nbformat.read(source, as_version=4)
-    left_out = {*without, *foreign_tags(settings)}
     if sweep_results(settings.sweep) is None:
         left_out.add("sweep")
     template.cells = [cell for cell in template.cells if left_out.isdisjoint(cell.metadata.get("tags", []))]
-    with written_whole(executed) as partial, _logged(log):
-        try:
-            _run_by_papermill(template, partial, _injected(source.stem, config, settings), source, engine)
-        except Exception as error:
-            if partial.is_file():
-                os.replace(partial, failed)
-            raise RunError(_why(source.stem, error, failed, log)) from error
-    return executed
+    return template
 
 
 def _injected(notebook: str, config: str | Path, settings: Settings) -> dict[str, Any]:
@@ -139,8 +148,10 @@ def _own_interpreter(state: str) -> type:
 
         @property
         def kernel_spec(self) -> KernelSpec:
-            """The kernel of this interpreter."""
-            return KernelSpec(resource_dir=str(RESOURCES), **get_kernel_dict(["--log-level=CRITICAL"]))
+            """The kernel of this interpreter, which ends with this process."""
+            found = get_kernel_dict(["--log-level=CRITICAL"])
+            found["argv"].insert(found["argv"].index("ipykernel_launcher"), "helpers.runs.parent")
+            return KernelSpec(resource_dir=str(RESOURCES), **found)
 
         # Ports of TCP are chosen first and taken later: kernels that start side by side can take each other's. So this
         # one is talked to by sockets in its folder, which Windows does not have.
@@ -185,11 +196,13 @@ def _why(notebook: str, error: Exception, failed: Path, log: Path) -> str:
     if isinstance(error, PapermillExecutionError):
         cell = "\n".join(f"    {line}" for line in error.source.strip().splitlines()[:8])
         where = f"cell {error.cell_index} (In [{error.exec_count}])"
-        what = f"{notebook} failed in {where}:\n{cell}\n{error.ename}: {error.evalue}"
+        name, message = error.ename, error.evalue
+        what = f"{notebook} failed in {where}:\n{cell}\n{name}: {message}"
     else:
-        what = f"{notebook} failed: {type(error).__name__}: {error}"
-        if type(error).__name__ == "DeadKernelError":
-            what += " (out of memory? a lower resolution, fewer block_cells or fewer threads need less)"
+        name, message = type(error).__name__, str(error)
+        what = f"{notebook} failed: {name}: {message}"
+    if meant := meaning(name, message, failed.parent):
+        what += f" ({meant})"
     copy = f"\nexecuted copy: {shown(failed)}" if failed.is_file() else ""
     return f"{what}{copy}\nlog: {shown(log)}"
 
@@ -212,7 +225,7 @@ def settings_parser(module: str, does: str) -> argparse.ArgumentParser:
 
 def overrides_of(given: argparse.Namespace) -> dict[str, Any]:
     """Return the parameters that a command line replaces, as YAML reads their values."""
-    return {key: yaml.safe_load(value) for key, value in given.parameters}
+    return {key: parsed(value, f"-p {key}") for key, value in given.parameters}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -227,6 +240,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         executed = execute(given.notebook, given.config, overrides_of(given))
     except (ConfigError, RunError) as error:
         print(f"\n{error}", file=sys.stderr, flush=True)
+        return 1
+    except OSError as error:
+        print(f"\n{of_disk(error, runs_folder())}", file=sys.stderr, flush=True)
         return 1
     print(f"{name}: done in {time.monotonic() - began:.0f} s -> {shown(executed)}", flush=True)
     return 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from helpers.data.variables import VARIABLES
+from helpers.data.variables import VARIABLES, units_in_print
 from helpers.names import FLUX_UNITS, NO_BREAK, TOTAL_UNITS, UNITS, choice_name, flux_name, pretty_units
 from helpers.runs.provenance_page import markdown_table
 
@@ -102,11 +102,11 @@ def symbols() -> dict[str, list[Symbol]]:
 
 
 def _of_maps() -> Iterator[Symbol]:
-    """Yield the row of each variable; masses of VARIABLES are of carbon, as their names say."""
+    """Yield the row of each variable."""
     for key, variable in VARIABLES.items():
         symbol, where = _MAPS[key]
         meaning = flux_name(key) if key in _FLUXES else variable.long_name.replace(" as carbon", "")
-        units = variable.units.replace("g m-2", "g C m-2")
+        units = units_in_print(key, variable.units)
         units = f"class {variable.low} to {variable.high}" if key == "land_cover" else units
         yield Symbol(symbol, "" if key in _UNSEEN else choice_name(key), meaning, units, (key,), where)
 
