@@ -38,7 +38,7 @@ CONNECTED = {"citation": ["A2000"], "connector": "modis.Mod17", "address": "http
 def shown(markdown: str) -> str:
     """Return a page as HTML, as the book's parser makes it."""
     settings = {"myst_enable_extensions": EXTENSIONS, "report_level": 5, "output_encoding": "unicode"}
-    page = publish_string(markdown, parser=Parser(), writer="html5", settings_overrides=settings)
+    page = publish_string(markdown, parser=Parser(), writer_name="html5", settings_overrides=settings)
     return page.partition("<main")[2] or page.partition("<body")[2]
 
 
