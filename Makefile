@@ -13,9 +13,10 @@ SHELL := bash
 # The stamp's name changes with the lock, and with the folder: pip writes the checkout's address into .venv.
 STAMP := .venv/made-from-$(shell { cat requirements.lock; pwd; } | cksum | cut -d ' ' -f 1)
 BIN := .venv/bin
-# Snakemake reads its Snakefile from this cache, and an old one where it is there.
-SNAKEMAKE = rm -rf _build/cache/snakemake && $(BIN)/python -m helpers.runs.warm $(BIN)/python -m snakemake -s workflow/Snakefile --cores $(JOBS) --rerun-incomplete --nolock \
-	--runtime-source-cache-path _build/cache/snakemake --quiet host reason rules --config "config=$(CONFIG)"
+# Snakemake reads its Snakefile from a cache, and an old one where it is there. Another call of make has its own.
+SNAKEMAKE = cache="$$(mktemp -d)"; trap 'rm -rf "$$cache"' EXIT; \
+	$(BIN)/python -m helpers.runs.warm $(BIN)/python -m snakemake -s workflow/Snakefile --cores $(JOBS) --rerun-incomplete --nolock \
+	--runtime-source-cache-path "$$cache" --quiet host reason rules --config "config=$(CONFIG)"
 
 # A folder in these variables is seen from here, whatever folder a notebook runs in.
 absolute = for name in QTP_DATA_MIRROR QTP_DATA_DIR QTP_RUNS_DIR; do \
@@ -47,7 +48,7 @@ found = $(strip $(foreach mark,$(MARKS),$(findstring $(mark),$(value $(1)))) $(i
 $(foreach name,$(GIVEN),$(if $(call found,$(name)),$(error $(name) is not a plain name or path: expected letters, digits \
 	and . _ / - + = , : @ ~ without spaces)))
 
-.PHONY: help book run pdf site sweep bench bench-maps bench-quick test test-cluster test-book mutants lint lab data readme lock
+.PHONY: help book run pdf site sweep bench bench-maps bench-quick test test-faults test-cluster test-book mutants lint lab data readme lock
 .PHONY: clean environment
 
 help: ## list the targets
@@ -70,6 +71,7 @@ pdf: book ## print the book of CONFIG to _build/book.pdf; needs Chromium
 site: $(STAMP) ## build the books of open and virtual into _build/site, with a switch between them
 	@for name in open virtual; do \
 		$(MAKE) --no-print-directory book CONFIG=$$name; rm -rf _build/books/$$name; mkdir -p _build/books; \
+		test -e "_build/html/of-run-$$name" || { echo "another call of make has built its book meanwhile: call make site again" >&2; exit 1; }; \
 		cp -r _build/html _build/books/$$name; done
 	@$(BIN)/python -m helpers.runs.site _build/site open=_build/books/open virtual=_build/books/virtual
 
@@ -91,6 +93,9 @@ bench-quick: $(STAMP) ## try those of the maps in 3 minutes; the tables go to _b
 
 test: lint ## check style, then run the tests
 	@$(absolute); $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+
+test-faults: $(STAMP) ## kill processes, take their files away and let two at one thing; some minutes
+	@$(absolute); $(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m faults
 
 test-cluster: $(STAMP) ## run a sweep and notebook 02 on a SLURM that is started here; root on Debian or Ubuntu
 	@$(BIN)/python -m pytest -m cluster tests/cluster

@@ -11,7 +11,7 @@ from helpers.config import resolve
 from helpers.data import cube, land_cover, scan
 from helpers.data.grid import target_grid
 from helpers.figures.panels import every_kth_cell
-from helpers.runs import files, folder
+from helpers.runs import folder
 from helpers.runs.folder import Run
 from helpers.virtual.world import virtual_cube, virtual_truth
 from mapforest import applicability, intervals
@@ -153,11 +153,3 @@ def test_unfinished_work_is_removed_when_a_notebook_finishes(tmp_path, monkeypat
     (store / "block").write_text("0")
     book_run.finish()
     assert not store.exists()
-
-
-def test_what_a_killed_process_left_is_removed(tmp_path):
-    left, own = tmp_path / ".999999999.partial.cube.zarr", tmp_path / "cube.zarr"
-    left.mkdir()
-    with files.written_whole(own) as partial:
-        partial.write_text("whole")
-    assert [path.name for path in tmp_path.iterdir()] == ["cube.zarr"]

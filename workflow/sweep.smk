@@ -30,6 +30,7 @@ localrules:
     collect,
 
 
+EXEC = "" if os.name == "nt" else "exec "  # the call's parent is this process, and no shell in between
 FOLDER = plan.sweep_folder(PLAN.sweep.name)
 PLAN_FILE = stages.write_plan(PLAN)
 
@@ -69,4 +70,4 @@ for NOTEBOOK in plan.NOTEBOOKS:
             mem_mb=2000,
             runtime=lambda wildcards, attempt: 10 * attempt,
         shell:
-            "{sys.executable:q} -m helpers.runs.warm call helpers.sweeps.stages stage {PLAN_FILE:q} {wildcards.notebook} {wildcards.digest}"
+            EXEC + "{sys.executable:q} -m helpers.runs.warm call helpers.sweeps.stages stage {PLAN_FILE:q} {wildcards.notebook} {wildcards.digest}"

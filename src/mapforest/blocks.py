@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import time
@@ -22,6 +23,7 @@ import zarr
 from tqdm import tqdm
 
 from mapforest.errors import BlockError
+from mapforest.locks import Lock
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -31,6 +33,8 @@ CONNECT_SECONDS = 30  # after which a scheduler that does not answer is given up
 FEW_BLOCKS = 20  # up to which no progress is shown
 REPORT_SECONDS = 30  # between two lines of progress, where no bar can be drawn
 FINGERPRINT = "made_from"  # attribute of a store: what it was made from
+JOURNAL = ".journal"  # file of a finished store: the blocks that it has
+_LINE = re.compile(rb"(\d+) (\d+) (\d+)\n")
 
 
 class Block(NamedTuple):
@@ -219,15 +223,21 @@ class BlockArrays:
         """Return the result."""
         return self._template.copy(data=self._values).to_dataset()
 
+    def close(self) -> None:
+        """Do nothing: nobody else can write here."""
+
 
 class BlockStore:
     """A Zarr store that is written block by block, and appears under its name when it is whole.
 
     Until then it lies beside it, in ``<name>.partial``, with a journal of the blocks that are on disk. A call that was
-    killed goes on where the journal ends. A store made from something else is discarded, and a line says so: the
-    ``fingerprint`` is a digest of each part that it is made from, by the part's name. The template is that of
-    :class:`BlockArrays`, chunked in blocks. ``finished`` tells that the store is whole, and made from just that: see
-    :meth:`open`. BlockError is raised if there is something else under the name.
+    killed goes on where the journal ends; a block counts if it is of this grid, and its chunk is there with all its
+    bytes. A store made from something else is discarded, and a line says so: the ``fingerprint`` is a digest of each
+    part that it is made from, by the part's name. The template is that of :class:`BlockArrays`, chunked in blocks.
+    ``finished`` tells that the store is whole, and made from just that: see :meth:`open`. BlockError is raised if there
+    is something else under the name.
+
+    One process writes at a time, from :meth:`left` to :meth:`finish` or :meth:`close`; another one is refused.
     """
 
     def __init__(self, path: str | os.PathLike, template: xr.DataArray, fingerprint: dict[str, str]) -> None:
@@ -235,20 +245,30 @@ class BlockStore:
         self._template, self._fingerprint = template, fingerprint
         self._folder = self.path.with_name(f"{self.path.name}.partial")
         self._partial, self._journal = self._folder / "store", self._folder / "journal"
-        self.finished = self.path.exists() and _made_from(self.path) == fingerprint
+        self._lock = Lock(self._folder / "lock")
+        self.finished = self._is_whole()
 
     def left(self, blocks: list[Block]) -> list[Block]:
-        """Return the blocks that are still to be written; discard what was made from something else."""
+        """Return the blocks that are still to be written; discard what was made from something else.
+
+        BlockError is raised, and names the other process, if one is writing here.
+        """
+        if not self._lock.take(f"predicts {self.path.name}"):
+            raise BlockError(
+                f"{self.path} is being written by {self._lock.told()}: wait until that has ended, end it, or give "
+                "this call another store"
+            )
+        self.finished = self._is_whole()  # another process may have made it meanwhile
+        if self.finished:
+            return []
         if self.path.exists():
-            self._say_discarded(_made_from(self.path))
-            shutil.rmtree(self.path)
-        begun = _made_from(self._partial) if self._journal.is_file() and self._partial.is_dir() else None
+            self._take_back()
+        begun = _begun_from(self._partial) if self._journal.is_file() else None
         if begun != self._fingerprint:
             if begun is not None:
                 self._say_discarded(begun)
             self._begin()
-        lines = self._journal.read_text(encoding="ascii").splitlines(keepends=True)
-        done = {tuple(map(int, line.split())) for line in lines if line.endswith("\n")}
+        done = self._trusted({(block.row, block.column) for block in blocks})
         if done:
             print(f"{self.path.name}: {len(done)} of {len(blocks)} blocks are on disk already")
         self._field = zarr.open_group(self._partial, mode="r+")[self._template.name]
@@ -256,31 +276,86 @@ class BlockStore:
 
     def write(self, block: Block, values: np.ndarray) -> None:
         """Write a block's values, shape (..., latitude, longitude); once they are on disk, add it to the journal."""
+        chunk = self._chunk(self._partial, block.row, block.column)
+        chunk.unlink(missing_ok=True)  # of a smaller block at the edge Zarr would read what a killed call left
         self._field[..., block.latitude, block.longitude] = values
-        chunk = ".".join(["0"] * (values.ndim - 2) + [str(block.row), str(block.column)])
-        _flush(self._partial / self._template.name / chunk)
-        with self._journal.open("a", encoding="ascii") as journal:
-            journal.write(f"{block.row} {block.column}\n")
+        _flush(chunk)
+        with self._journal.open("a", encoding="ascii", newline="\n") as journal:
+            journal.write(_line(block.row, block.column, _bytes(chunk)))
         _flush(self._journal)
 
     def finish(self) -> xr.Dataset:
-        """Put the store under its name, and open it."""
-        zarr.consolidate_metadata(self._partial, zarr_format=2)
-        self._partial.rename(self.path)
-        shutil.rmtree(self._folder)
+        """Put the store under its name with its journal, and open it."""
+        if not self.finished:
+            zarr.consolidate_metadata(self._partial, zarr_format=2)
+            shutil.copyfile(self._journal, self._partial / JOURNAL)
+            self._partial.rename(self.path)
+        shutil.rmtree(self._folder, ignore_errors=True)  # with the lock: who comes now makes a new one
+        self.close()
         return self.open()
+
+    def close(self) -> None:
+        """Let another process write here."""
+        self._lock.free()
 
     def open(self) -> xr.Dataset:
         """Return the finished store, lazily, in chunks of one block."""
         return xr.open_zarr(self.path, consolidated=True, chunks={})
+
+    def _is_whole(self) -> bool:
+        """Tell whether the store is under its name, made from just this, with the chunks that its journal lists."""
+        if not self.path.exists() or _made_from(self.path) != self._fingerprint:
+            return False
+        journal = self.path / JOURNAL
+        return not journal.is_file() or len(self._on_disk(journal, self.path)) == len(journal.read_bytes().splitlines())
+
+    def _take_back(self) -> None:
+        """Discard a store that was made from something else; go on with one that has lost some of its chunks."""
+        made_from = _made_from(self.path)
+        if made_from != self._fingerprint:
+            self._say_discarded(made_from)
+            shutil.rmtree(self.path)
+            return
+        print(f"{self.path.name} has lost some of its blocks: they are computed anew")
+        shutil.rmtree(self._partial, ignore_errors=True)
+        shutil.copyfile(self.path / JOURNAL, self._journal)
+        self.path.rename(self._partial)
+        (self._partial / JOURNAL).unlink()
+
+    def _trusted(self, grid: set[tuple[int, int]]) -> set[tuple[int, int]]:
+        """Return the blocks of a grid that are on disk; the journal keeps these alone, without a line that was cut."""
+        done = self._on_disk(self._journal, self._partial)
+        text = "".join(_line(*place, size) for place, size in done.items() if place in grid)
+        if self._journal.read_bytes() != text.encode("ascii"):
+            mended = self._journal.with_name("journal.mended")
+            mended.write_text(text, encoding="ascii", newline="\n")
+            _flush(mended)
+            mended.replace(self._journal)
+        return set(done) & grid
+
+    def _on_disk(self, journal: Path, store: Path) -> dict[tuple[int, int], int]:
+        """Return the blocks that a journal lists before any cut line and whose chunks are there, with their bytes."""
+        found = {}
+        for line in journal.read_bytes().splitlines(keepends=True):
+            whole = _LINE.fullmatch(line)
+            if whole is None:
+                break
+            row, column, size = map(int, whole.groups())
+            if _bytes(self._chunk(store, row, column)) == size:
+                found[row, column] = size
+        return found
+
+    def _chunk(self, store: Path, row: int, column: int) -> Path:
+        """Return the file of a block."""
+        return store / self._template.name / ".".join(["0"] * (self._template.ndim - 2) + [str(row), str(column)])
 
     def _say_discarded(self, made_from: dict[str, str]) -> None:
         other = [part for part, digest in self._fingerprint.items() if made_from.get(part) != digest]
         print(f"{self.path.name} was made from another {', '.join(other)}: it is discarded and computed anew")
 
     def _begin(self) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
-        self._folder.mkdir(parents=True)
+        self._journal.unlink(missing_ok=True)
+        shutil.rmtree(self._partial, ignore_errors=True)
         chunks = [sizes[0] for sizes in self._template.chunks]
         encoding = {self._template.name: {"chunks": chunks, "_FillValue": np.float32(np.nan)}}
         empty = self._template.drop_encoding().to_dataset().assign_attrs({FINGERPRINT: json.dumps(self._fingerprint)})
@@ -288,13 +363,30 @@ class BlockStore:
         self._journal.touch()  # last: a store without a journal is not whole enough to go on with
 
 
+def _line(row: int, column: int, size: int) -> str:
+    """Return a line of the journal: a block, and the bytes of its chunk."""
+    return f"{row} {column} {size}\n"
+
+
 def _made_from(path: Path) -> dict[str, str]:
     """Return what a store was made from."""
-    attributes = path / ".zattrs"
-    text = json.loads(attributes.read_text(encoding="utf-8")).get(FINGERPRINT) if attributes.is_file() else None
-    if text is None:
+    made_from = _begun_from(path)
+    if made_from is None:
         raise BlockError(f"{path} was not written by predict, and is left as it is: give another path, or remove it")
-    return json.loads(text)
+    return made_from
+
+
+def _begun_from(path: Path) -> dict[str, str] | None:
+    """Return what a store that may be damaged was made from, None if it does not tell."""
+    try:
+        return json.loads(json.loads((path / ".zattrs").read_text(encoding="utf-8"))[FINGERPRINT])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _bytes(path: Path) -> int:
+    """Return the bytes of a file; a chunk without any value has no file, and none."""
+    return path.stat().st_size if path.is_file() else 0
 
 
 def _flush(path: Path) -> None:

@@ -67,8 +67,9 @@ def predict(
         Zarr store (format 2, chunks of one block) that the result is written to. It appears when it is whole. Until
         then a folder beside it, ``<name>.partial``, holds the blocks that are done: a call that was killed, made
         again, computes only the others. A finished store is returned at once; one that was made from another forest,
-        cube, ``where`` or layout of blocks is discarded, and a line says so. A Dask-backed cube is known by its name in
-        Dask, which stands for path and time of writing, not by its values: open it by the same path.
+        cube, ``where`` or layout of blocks is discarded, and a line says so. One process writes a store at a time. A
+        Dask-backed cube is known by its name in Dask, which stands for path and time of writing, not by its values:
+        open it by the same path.
     client : distributed.Client, optional
         Of the cluster to work on.
 
@@ -87,7 +88,8 @@ def predict(
         or a combination of all, is missing at all cells; or a covariate lies wholly outside the range of the training
         rows, as in other units. Later: if a covariate is infinite at a cell to predict.
     BlockError
-        If there is something else under the name ``store``, or no answer from the scheduler.
+        If there is something else under the name ``store``, another process is writing there, or there is no answer
+        from the scheduler.
 
     Examples
     --------
@@ -118,12 +120,12 @@ def predict(
     pruned = engine == "pruned"
     trees = forest.compiled if pruned else forest.estimator_
     model = _Model(forest.encoder_, trees)
-    with cluster(client) as connected:
+    with cluster(client) as connected, closing(target):
         left = target.left(blocks)
         with closing(_results(model, source, left, threads, connected)) as results:
             for block, values in with_progress(results, "predict", len(left)):
                 target.write(block, values)
-    return target.finish()
+        return target.finish()
 
 
 # -- one block ---------------------------------------------------------------------------------------

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -107,6 +113,100 @@ def test_results_that_were_replaced_after_they_were_read_are_refused(checkout, s
     put(checkout / "runs/open/provenance/02_npp_random_forest.json", record(settings, inputs={"cube.zarr": "old"}))
     with pytest.raises(RunError, match=r"02_npp_random_forest read a cube\.zarr that 01_data_preparation has replaced"):
         book.stage(settings, checkout / "_build")
+
+
+@pytest.mark.parametrize("now", [None, "12", "124"], ids=["lost", "cut", "changed"])
+def test_results_that_are_not_as_they_were_saved_are_refused(checkout, settings, now):
+    path = checkout / "runs/open/tables/budgets.csv"
+    path.parent.mkdir()
+    path.write_text("123")
+    output = {"sha256": hashlib.sha256(b"123").hexdigest(), "bytes": 3}
+    made = record(settings, outputs={"tables/budgets.csv": output})
+    put(checkout / "runs/open/provenance/01_data_preparation.json", made)
+    book.stage(settings, checkout / "_build")
+    path.unlink()
+    if now:
+        path.write_text(now)
+    with pytest.raises(
+        RunError, match=r"tables/budgets\.csv (is missing|has 2|was changed).*execute 01_data_preparation"
+    ):
+        book.stage(settings, checkout / "_build")
+
+
+@pytest.mark.parametrize("text", ["", '{"cells": [', "[]", "{}"])
+@pytest.mark.parametrize("name", ["notebooks/02_npp_random_forest.ipynb", "provenance/02_npp_random_forest.json"])
+def test_a_file_that_is_cut_is_named_with_the_notebook_to_run(checkout, settings, name, text):
+    (checkout / "runs/open" / name).write_text(text)
+    words = rf"runs/open/{re.escape(name)} .*run notebooks/02_npp_random_forest\.ipynb again"
+    with pytest.raises(RunError, match=words):
+        book.stage(settings, checkout / "_build")
+
+
+@pytest.fixture
+def rendering_calls(monkeypatch) -> Callable[[Callable[[], None]], None]:
+    """Let Jupyter Book make one page, the first, of the footer that was staged; something may happen meanwhile."""
+
+    def with_meanwhile(meanwhile: Callable[[], None]) -> None:
+        def render(source: Path, folder: Path) -> Path:
+            meanwhile()
+            page = folder / "read" / "book" / "intro.html"
+            page.parent.mkdir(parents=True)
+            page.write_text(yaml.safe_load((source / "_config.yml").read_text())["html"]["extra_footer"])
+            return folder / "read"
+
+        monkeypatch.setattr(book, "render", render)
+        monkeypatch.setattr(book, "finish", lambda pages, root: None)
+
+    with_meanwhile(lambda: None)
+    return with_meanwhile
+
+
+def stamps(folder: Path) -> list[str]:
+    """Return which runs a folder of pages is the book of."""
+    return [path.name for path in (folder / "html").glob("of-run-*")]
+
+
+def test_a_second_book_waits_for_the_first_and_says_so(checkout, settings, rendering_calls, capsys):
+    shutil.copytree(checkout / "runs/open", checkout / "runs/other")
+    other, folder = settings.model_copy(update={"run": "other"}), checkout / "_build"
+    begun, on = threading.Event(), threading.Event()
+    rendering_calls(lambda: (begun.set(), on.wait(20)))
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(book.build, settings, folder)
+        assert begun.wait(20)
+        second = pool.submit(book.build, other, folder)
+        time.sleep(1.5)
+        assert not second.done() and "run other" not in (folder / "source" / "_config.yml").read_text()
+        on.set()
+        assert first.result() == second.result() == folder / "html" / "index.html"
+    assert re.search(r"waiting for process \d+ .*\(builds the book of run 'open'\)", capsys.readouterr().err)
+    assert stamps(folder) == ["of-run-other"] and "run other" in (folder / "html/book/intro.html").read_text()
+
+
+def test_a_book_whose_run_is_executed_again_meanwhile_does_not_appear(checkout, settings, rendering_calls):
+    folder = checkout / "_build"
+    book.build(settings, folder)
+    before = (folder / "html/book/intro.html").read_bytes()
+    again = record(settings, finished="2027-02-02T00:00:00+00:00")
+    rendering_calls(lambda: put(checkout / "runs/open/provenance/02_npp_random_forest.json", again))
+    with pytest.raises(
+        RunError, match="02_npp_random_forest was executed again while the book of run 'open' was built"
+    ):
+        book.build(settings, folder)
+    assert (folder / "html/book/intro.html").read_bytes() == before and stamps(folder) == ["of-run-open"]
+
+
+def test_pages_of_another_run_do_not_appear(checkout, settings, rendering_calls):
+    folder = checkout / "_build"
+
+    def exchange() -> None:
+        path = folder / "source" / "_config.yml"
+        path.write_text(path.read_text().replace("run open", "run other"))
+
+    rendering_calls(exchange)
+    with pytest.raises(RunError, match="is not of run 'open'.*build the book again"):
+        book.build(settings, folder)
+    assert not (folder / "html").exists()
 
 
 def test_pages_keep_their_paths_of_the_repository(checkout, settings):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -189,3 +190,29 @@ def test_cells_of_a_sweep_are_executed_where_its_results_are(checkout, monkeypat
     path = write_notebook(checkout / "notebooks" / "09_tags.ipynb", ("raise ValueError('swept')", "sweep"))
     with pytest.raises(RunError, match="swept"):
         execute.execute(path, "virtual", {"sweep": "mine"})
+
+
+def test_a_copy_that_lies_in_another_repository_is_not_at_its_commit(checkout, tmp_path, monkeypatch):
+    """As an unpacked archive does; with a repository of its own it has one."""
+
+    def git(folder: Path, *arguments: str) -> None:
+        who = ("-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false")
+        subprocess.run(["git", "-C", str(folder), *who, *arguments], check=True, capture_output=True)
+
+    def recorded() -> dict[str, object]:
+        book_run = run_folder.start("01_data_preparation", {})
+        book_run.finish()
+        return json.loads((book_run.folder / "provenance" / "01_data_preparation.json").read_text())["git"]
+
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    for name in ("config", "notebooks"):
+        (checkout / name).rename(inner / name)
+    monkeypatch.setenv("QTP_BOOK_ROOT", str(inner))
+    git(tmp_path, "init")
+    git(tmp_path, "commit", "--allow-empty", "-m", "another work")
+    assert recorded() == {"commit": None, "dirty": None}
+    git(inner, "init")
+    git(inner, "commit", "--allow-empty", "-m", "this one")
+    own = recorded()
+    assert len(own["commit"]) == 40 and own["dirty"] is True

@@ -175,6 +175,24 @@ def test_failed_stages_are_forgotten_when_they_are_to_be_repeated(swept, command
     assert results(runs)["status"].to_dict() == {"base": "done", CELL: "done", IMPOSSIBLE: "not run"}
 
 
+@pytest.mark.parametrize("lost", ["tables/budget_forests.csv", f"provenance/{FINAL}.json"])
+def test_a_stage_that_has_lost_something_is_executed_again(swept, command, tmp_path, lost):
+    runs = tmp_path / "runs"
+    shutil.copytree(swept[1], runs, symlinks=True)
+    (runs / "sweeps" / "tiny" / "cells" / "base" / lost).unlink()
+    report = command(runs, "run", swept[0], "--dry-run")[1]
+    assert re.search(rf"{FINAL} \w+ is executed again: .*{re.escape(lost)} (is missing|cannot be read)", report)
+    assert re.search("^  to run  base$", report, flags=re.MULTILINE)
+
+
+def test_a_status_that_is_cut_is_named(swept, command, tmp_path):
+    runs = tmp_path / "runs"
+    shutil.copytree(swept[1], runs, symlinks=True)
+    (runs / "sweeps" / "tiny" / "cells" / "base" / "status.json").write_text('{"sta')
+    code, report = command(runs, "run", swept[0], "--dry-run")
+    assert code == 1 and re.search(r"status\.json cannot be read .*remove it", report)
+
+
 def test_a_cluster_would_be_given_every_stage(tmp_path):
     """The profile of SLURM, as far as a dry run with the executor of this machine goes; tests/cluster goes further."""
     smk = ROOT / "workflow" / "sweep.smk"

@@ -5,7 +5,9 @@ The checkout is a copy of this one, in which Snakemake takes every notebook as e
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from processes import gone, running, soon
 
 from helpers.runs.steps import STEPS
 
@@ -73,6 +76,9 @@ def executed(tmp_path_factory) -> Path:
     for name in ("workflow", "config", "notebooks", "data", "src", "book"):
         shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "notebooks", checkout / "runs" / "virtual" / "notebooks")
+    (checkout / "runs" / "virtual" / "provenance").mkdir()
+    for name in NAMES:
+        put_on_record(checkout, name)
     done = snakemake(checkout, "--touch", "--forceall")
     assert done.returncode == 0, done.stderr
     return checkout
@@ -88,6 +94,12 @@ def checkout(executed: Path):
         if path.read_bytes() != content:
             path.write_bytes(content)
             os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def put_on_record(checkout: Path, name: str, **outputs: dict[str, object]) -> None:
+    """Write the provenance of a notebook that has ended."""
+    record = {"settings": {}, "finished": "2026-01-01T00:00:00+00:00", "inputs": {}, "outputs": outputs}
+    (checkout / "runs" / "virtual" / "provenance" / f"{name}.json").write_text(json.dumps(record))
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -116,6 +128,84 @@ def test_an_edited_notebook_is_followed_by_those_after_it(checkout):
 
 def test_a_changed_parameter_is_followed_by_what_it_decides_and_threads_decide_nothing(checkout):
     assert stale(checkout, rs_mtry=3, threads=1) == CHAIN[2:]
+
+
+def test_a_notebook_whose_results_are_lost_is_executed_again_and_the_reason_said(checkout):
+    folder, hurt = checkout / "runs" / "virtual", ["05_comparison", "07_sensitivity", "08_scaling"]
+    copies = [folder / "notebooks" / f"{name}.ipynb" for name in hurt]
+    kept = {path: (path.read_bytes(), path.stat()) for path in copies}
+    saved = {"sha256": "5994471abb01112afcc18159f6cc74b4f511b99806da59b3caf5a9c173cacfc5", "bytes": 5}  # of 12345
+    for name in ("04_rh_and_nep", *hurt[:2]):
+        put_on_record(checkout, name, **{f"{name}.csv": saved})
+        (folder / f"{name}.csv").write_text("12345")
+    (folder / "05_comparison.csv").unlink()
+    (folder / "07_sensitivity.csv").write_text("1234")
+    copies[2].write_bytes(b"")
+    done = snakemake(checkout, "--dry-run", "--quiet", "host", "reason")
+    said = done.stdout + done.stderr
+    assert [name for name in NAMES if f"rule notebook_{name}:" in said] == hurt
+    why = ["is missing", "has 4 bytes, and 5 were saved", "cannot be read"]
+    for name, words in zip(hurt, why, strict=True):
+        assert re.search(rf"{name} is executed again: .*{words}", done.stderr)
+    for path, (content, status) in kept.items():
+        path.write_bytes(content)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+        put_on_record(checkout, path.stem)
+
+
+@pytest.mark.faults
+def test_a_run_that_others_work_on_with_other_parameters_is_not_touched(checkout):
+    code = (
+        "import time; from helpers.runs import folder; "
+        "folder.start('02_npp_random_forest', {'n_trees': 7}); print('ready', flush=True); time.sleep(60)"
+    )
+    with running(code, QTP_RUNS_DIR=str(checkout / "runs"), QTP_BOOK_ROOT=str(checkout)) as other:
+        done = snakemake(checkout)
+        words = rf"n_trees is \d+ here, 7 there\) by process {other.pid} on"
+        assert done.returncode != 0 and re.search(words, done.stderr)
+        assert stale(checkout, n_trees=7) == CHAIN[1:]
+
+
+WORKING = """
+import os, time
+open("{told}/kernel", "w").write(str(os.getpid()))
+open("{told}/papermill", "w").write(str(os.getppid()))
+time.sleep(60)
+"""
+ENDING = "from helpers.runs.folder import start\nstart('01_data_preparation', globals()).finish()"
+
+
+def write_cell(path: Path, source: str) -> None:
+    """Put a notebook of one cell in place of another one."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    notebook.metadata = nbformat.read(path, as_version=4).metadata
+    nbformat.write(notebook, path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a process looks for its parent, see test_parent")
+@pytest.mark.parametrize(
+    "served", [pytest.param(True, id="from the server"), pytest.param(False, id="by itself", marks=pytest.mark.faults)]
+)
+def test_a_killed_workflow_leaves_nobody_at_work(checkout, tmp_path, monkeypatch, served):
+    """Papermill and kernel of the notebook that it was executing are gone, and the run is free."""
+    if not served:
+        monkeypatch.delenv("QTP_WARM", raising=False)
+    path = checkout / "notebooks" / "01_data_preparation.ipynb"
+    write_cell(path, WORKING.format(told=tmp_path))
+    goal = checkout / "runs" / "killed" / "notebooks" / "01_data_preparation.ipynb"
+    call = [sys.executable, "-m", "snakemake", "-s", "workflow/Snakefile", "--cores", "1", "--nolock", "--config"]
+    call += ["config=virtual", "run=killed", "--", str(goal)]
+    killed = subprocess.Popen(call, cwd=checkout, env=environment(checkout), stderr=subprocess.DEVNULL)
+    told = tmp_path / "kernel", tmp_path / "papermill"
+    assert soon(lambda: all(path.is_file() and path.read_text() for path in told), 60)
+    killed.kill()
+    killed.wait()
+    assert soon(lambda: all(gone(int(path.read_text())) for path in told), 3)
+    write_cell(path, ENDING)
+    done = snakemake(checkout, "--rerun-incomplete", run="killed", goal=str(goal))
+    assert done.returncode == 0 and goal.is_file(), done.stderr
+    assert not list(goal.parent.glob(".*"))
+    shutil.rmtree(checkout / "runs" / "killed")
 
 
 def test_an_edited_workflow_is_read_anew_by_make(checkout, tmp_path):
@@ -155,9 +245,7 @@ NEVER_YET = 4_000_000_000  # seconds: in the year 2096
 @pytest.mark.parametrize("late", ["own.csv", "notebooks/01_data_preparation.ipynb"])
 def test_a_file_of_ones_own_may_lie_at_home_and_be_dated_in_the_future(checkout, late):
     """The fixture's home is the checkout. Snakemake takes a result that is older than its input for a fault."""
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x = 1")])
-    notebook.metadata = nbformat.read(checkout / "notebooks" / "01_data_preparation.ipynb", as_version=4).metadata
-    nbformat.write(notebook, checkout / "notebooks" / "01_data_preparation.ipynb")
+    write_cell(checkout / "notebooks" / "01_data_preparation.ipynb", ENDING)
     (checkout / "own.csv").write_text("variable\n")
     (checkout / "config" / "mine.yml").write_text(
         "world: virtual\nresolution: 0.5\nextra_observations: ['~/own.csv']\n"

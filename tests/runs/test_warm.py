@@ -4,7 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
+from processes import gone, soon
 
 from helpers.runs.files import child_environment
 
@@ -101,3 +103,33 @@ def test_help_says_what_it_is_for():
     done = subprocess.run(CALL[:-1], env=child_environment(), capture_output=True, text=True)
     assert done.returncode == 0
     assert "processes that begin with everything imported" in done.stdout.lower()
+
+
+CALLER = """
+import os, subprocess, sys
+from helpers.runs import warm
+with warm.server(prepare="own_module") as named:
+    for name in sys.argv[1:]:
+        print(subprocess.Popen([*{call}, "own_module", "wait", name], env=os.environ | named).pid, flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.mark.faults
+def test_what_a_call_does_ends_with_the_call_and_with_the_command(tmp_path):
+    waits = "    if word == 'wait':\n        open(arguments[1], 'w').write(str(os.getpid()))\n        time.sleep(60)\n"
+    own = OWN.replace("import os, signal, sys", "import os, signal, sys, time")
+    (tmp_path / "own_module.py").write_text(
+        own.replace("    word = arguments[0]\n", f"    word = arguments[0]\n{waits}")
+    )
+    told = [tmp_path / "first", tmp_path / "second"]
+    line = [sys.executable, "-c", CALLER.format(call=CALL), *map(str, told)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(line, env=child_environment(PYTHONPATH=_path(tmp_path)), **pipes) as command:
+        calls = [psutil.Process(int(command.stdout.readline())) for _ in told]
+        assert soon(lambda: all(path.is_file() and path.read_text() for path in told), 60)
+        first, second = (int(path.read_text()) for path in told)
+        calls[0].kill()
+        assert soon(lambda: gone(first)) and not gone(second)
+        command.kill()
+        assert soon(lambda: gone(second) and gone(calls[1].pid))

@@ -15,7 +15,7 @@ from helpers.data.layers import open_layer
 from helpers.data.products import opened
 from helpers.data.region import in_box
 from helpers.data.scan import mean_maps
-from helpers.data.variables import VARIABLES, known_of
+from helpers.data.variables import VARIABLES, known_of, units_in_print
 from helpers.errors import DataError
 from mapforest.cells import commonest
 
@@ -265,7 +265,8 @@ def summary(cube: xr.Dataset) -> pd.DataFrame:
             flat = field.mean("time") if "time" in field.dims else field
             mean = float(flat.astype("float64").weighted(cube["cell_area"]).mean())
             area = float(cube["cell_area"].where(flat.notnull()).sum()) / 1e6
-            rows.append((name, cube[name].attrs["units"], mean, float(flat.min()), float(flat.max()), area))
+            units = units_in_print(str(name), cube[name].attrs["units"])
+            rows.append((name, units, mean, float(flat.min()), float(flat.max()), area))
     return pd.DataFrame(rows, columns=["covariate", "unit", "mean", "lowest", "highest", "valid_area_Mkm2"])
 
 

@@ -17,10 +17,10 @@ _DAYS = xr.DataArray([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], coords={"
 def lai_from_fapar(fapar: xr.DataArray) -> xr.DataArray:
     r"""Derive leaf area index [1] from fAPAR, the fraction of light that the canopy absorbs.
 
-    Beer-Lambert law (Monsi & Saeki 1953; used so by Fisher, Tu & Baldocchi 2008): :math:`LAI = -\ln(1 - f) / k` with
-    k = 0.5, the extinction of leaves without a preferred angle. It steepens without bound as f nears 1, so it is capped
-    at ``LAI_CAP``. From a yearly maximum of f follows the leaf area of the season's peak. The function raises a
-    DataError if f is not between 0 and 1.
+    Beer-Lambert law (Monsi & Saeki 1953; used so by Fisher, Tu & Baldocchi 2008):
+    :math:`\mathrm{LAI} = -\ln(1 - f) / k` with k = 0.5, the extinction of leaves without a preferred angle. It steepens
+    without bound as f nears 1, so it is capped at ``LAI_CAP``. From a yearly maximum of f follows the leaf area of the
+    season's peak. The function raises a DataError if f is not between 0 and 1.
 
     Examples
     --------
@@ -36,11 +36,11 @@ def lai_from_fapar(fapar: xr.DataArray) -> xr.DataArray:
 def npp_from_psnnet(psnnet: xr.DataArray) -> xr.DataArray:
     r"""Derive a stand-in for MOD17A3 yearly NPP [g C m-2 yr-1] from monthly net photosynthesis [g C m-2 d-1].
 
-    :math:`NPP = 0.8 \sum (GPP - R_m)`, not below 0: growth respiration is a quarter of NPP in MOD17 (Running & Zhao
-    2015). Net photosynthesis leaves out the maintenance respiration of wood, so the result is too high in forest. A
-    month without a value makes the year missing. On the paper's plateau a cell misses all twelve months (14 % of the
-    area, nearly all barren ground, which MOD17 does not model) or none; no value there is not the same as no growth.
-    The function raises a DataError if the months are not twelve.
+    :math:`\mathrm{NPP} = 0.8 \sum (\mathrm{GPP} - R_m)`, not below 0: growth respiration is a quarter of NPP in MOD17
+    (Running & Zhao 2015). Net photosynthesis leaves out the maintenance respiration of wood, so the result is too high
+    in forest. A month without a value makes the year missing. On the paper's plateau a cell misses all twelve months
+    (14 % of the area, nearly all barren ground, which MOD17 does not model) or none; no value there is not the same as
+    no growth. The function raises a DataError if the months are not twelve.
     """
     _require_months(psnnet, "net photosynthesis")
     npp = 0.8 * (psnnet * _DAYS).sum("month", skipna=False)

@@ -45,6 +45,18 @@ VARIABLES: Mapping[str, Variable] = {
 }
 
 
+def units_in_print(name: str, units: str) -> str:
+    """Return the units of a map as people read them: a mass of carbon says so, which CF leaves to the map's name.
+
+    Examples
+    --------
+    >>> units_in_print("soc", "kg m-2"), units_in_print("snow", "kg m-2")
+    ('kg C m-2', 'kg m-2')
+    """
+    of_carbon = name in VARIABLES and "carbon" in VARIABLES[name].long_name
+    return units.replace("g m-2", "g C m-2") if of_carbon else units
+
+
 def known_of(name: str) -> Variable:
     """Return what is known of a variable by its name; a product, such as ``rh_mimics``, is its flux.
 

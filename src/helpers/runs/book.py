@@ -21,13 +21,16 @@ import yaml
 from helpers.config import Settings, load_config, project_root, read_yaml
 from helpers.data import catalog
 from helpers.errors import ConfigError, DataError, RunError
-from helpers.runs import shown
+from helpers.runs import locks, shown
 from helpers.runs.execute import overrides_of, settings_parser
-from helpers.runs.files import runs_folder, written_whole
+from helpers.runs.files import runs_folder, stamp_of, written_whole
 from helpers.runs.finishing import finish
+from helpers.runs.intact import damage, read_executed
+from helpers.runs.provenance import read_record
 from helpers.runs.provenance_page import markdown_table, plain, provenance_page
-from helpers.runs.rendering import render, write_reference
+from helpers.runs.rendering import LOCK, render, write_reference
 from helpers.runs.steps import WORLDS_WITH_TRUTH, deciding_parameters
+from helpers.runs.symbols_page import symbols_page
 
 SIMULATED_BANNER = (
     "<strong>Simulated:</strong> this build shows the virtual plateau. Its terrain and land cover are real, "
@@ -63,22 +66,26 @@ def build(settings: Settings, folder: Path | None = None) -> Path:
     """Build the book of a run into ``html`` of a folder, by default ``_build`` of the checkout; return its first page.
 
     The pages appear there only when the book is whole and free of warnings; until then those of the last good book
-    stay. RunError is raised if executed notebooks are missing, their results do not belong together, or Jupyter Book
-    warns.
+    stay. One book is built in a folder at a time: a second call waits, and says for whom. RunError is raised if
+    executed notebooks are missing, their results do not belong together or were damaged, Jupyter Book warns, or another
+    process works on the run with other parameters, or has executed a notebook meanwhile.
     """
-    source = stage(settings, folder or project_root() / "_build")
-    pages = render(source, source.parent)
-    finish(pages, project_root())
-    target = source.parent / "html"
-    with written_whole(target) as partial:
-        pages.rename(partial)
-    return target / "index.html"
+    folder = folder or project_root() / "_build"
+    with locks.building(settings), locks.alone(folder / LOCK, f"builds the book of run {settings.run!r}"):
+        source = stage(settings, folder)
+        pages = render(source, folder)
+        finish(pages, project_root())
+        _refuse_other_pages(pages, settings)
+        (pages / stamp_of(settings.run)).touch()
+        with written_whole(folder / "html") as partial:
+            pages.rename(partial)
+    return folder / "html" / "index.html"
 
 
 def stage(settings: Settings, folder: Path) -> Path:
     """Put prose, executed notebooks, generated pages and configuration into ``<folder>/source``, and return that.
 
-    RunError is raised if executed notebooks are missing, or their results do not belong together.
+    RunError is raised if executed notebooks are missing, or their results do not belong together or were damaged.
     """
     root, run_folder = project_root(), runs_folder() / settings.run
     names = _notebooks_of(read_yaml(root / "_toc.yml"))
@@ -95,7 +102,7 @@ def stage(settings: Settings, folder: Path) -> Path:
         (source / "_static").mkdir(exist_ok=True)
         shutil.copy2(path, source / "_static")
     for path in executed.values():
-        notebook = folded(shown.stage(json.loads(path.read_text(encoding="utf-8")), run_folder, source))
+        notebook = folded(shown.stage(read_executed(path), run_folder, source))
         (source / "notebooks" / path.name).write_text(json.dumps(notebook), encoding="utf-8")
     shutil.copy2(root / "_toc.yml", source)
     config = read_yaml(root / "_config.yml")
@@ -105,6 +112,7 @@ def stage(settings: Settings, folder: Path) -> Path:
     generated.mkdir()
     (generated / "catalogue.md").write_text(_catalogue_page(), encoding="utf-8")
     (generated / "paper_products.md").write_text(_paper_products(), encoding="utf-8")
+    (generated / "symbols.md").write_text(symbols_page(), encoding="utf-8")
     (generated / "provenance.md").write_text(provenance_page(provenance), encoding="utf-8")
     for name, path in INCLUDED_FILES.items():
         shutil.copyfile(root / path, generated / f"{name}.txt")
@@ -158,12 +166,13 @@ def merge_provenance(run_folder: Path, names: Sequence[str], settings: Settings)
     ``peak_memory_bytes`` (largest), ``git``, ``python``, ``packages``, ``catalogue`` (SHA-256 of the pinned files that
     the open world reads) and ``notebooks`` (the record of each, in the order of ``names``). RunError is raised if a
     notebook has no provenance, did not reach its end, was run with other parameters, or read a file that has been
-    replaced since.
+    replaced since, or if a file that it saved is missing or was changed: here all are compared whole.
     """
     records = {name: _read_record(run_folder, name) for name in names}
     for name, record in records.items():
         _refuse_other_run(name, record, settings)
     _refuse_replaced_inputs(records)
+    _refuse_damaged(run_folder, records)
     last = max(records.values(), key=lambda record: record["finished"])
     merged = {
         "run": settings.run,
@@ -251,7 +260,7 @@ def _read_record(run_folder: Path, name: str) -> dict[str, Any]:
     path = run_folder / "provenance" / f"{name}.json"
     if not path.is_file():
         raise RunError(f"no provenance of {name} in {path.parent}: its first step must be start(), its last finish()")
-    return json.loads(path.read_text(encoding="utf-8"))
+    return read_record(path)
 
 
 def _refuse_other_run(name: str, record: Mapping[str, Any], settings: Settings) -> None:
@@ -277,6 +286,30 @@ def _refuse_replaced_inputs(records: Mapping[str, Mapping[str, Any]]) -> None:
             maker, now = current.get(artefact, (name, digest))
             if now != digest:
                 raise RunError(f"{name} read a {artefact} that {maker} has replaced since: execute {name} again")
+
+
+def _refuse_damaged(run_folder: Path, records: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise if a file that a notebook saved is not as it was saved."""
+    for name, record in records.items():
+        for artefact, output in record["outputs"].items():
+            if problem := damage(run_folder / artefact, output, whole=True):
+                raise RunError(f"{run_folder / artefact} {problem}: execute {name} again, which saved it")
+
+
+def _refuse_other_pages(pages: Path, settings: Settings) -> None:
+    """Raise if pages are not those of a run, or a notebook of it was executed after they were staged."""
+    run_folder = runs_folder() / settings.run
+    staged = json.loads((run_folder / "provenance.json").read_text(encoding="utf-8"))
+    for name, record in staged["notebooks"].items():
+        now = _read_record(run_folder, name)
+        if {key: value for key, value in now.items() if key != "packages"} != record:
+            raise RunError(
+                f"{name} was executed again while the book of run {settings.run!r} was built: build it again"
+            )
+    first = pages / f"{read_yaml(project_root() / '_toc.yml')['root']}.html"
+    told = footer(staged).partition("<a ")[0].removeprefix("<p>").rstrip(" ·")
+    if told not in first.read_text(encoding="utf-8"):
+        raise RunError(f"{first} is not of run {settings.run!r} (its foot does not say: {told}): build the book again")
 
 
 def _pinned_files() -> dict[str, str]:

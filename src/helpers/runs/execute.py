@@ -15,6 +15,7 @@ from typing import Any
 
 from helpers.config import Settings, load_config
 from helpers.errors import ConfigError, RunError
+from helpers.runs import locks
 from helpers.runs.failures import meaning, of_disk, refuse_no_notebook
 from helpers.runs.files import child_environment, runs_folder, shown, socket_folder, sweep_results, written_whole
 from helpers.runs.steps import EXECUTION_PARAMETERS, STEPS, deciding_parameters, foreign_tags
@@ -36,36 +37,43 @@ def execute(
     :func:`helpers.runs.steps.foreign_tags` are left out, those tagged ``sweep`` where the sweep was not run, and those
     with a tag of ``without``. An ``engine`` of papermill that has a kernel of its own takes the place of the usual one.
 
-    ConfigError is raised if a parameter is not valid, RunError if there is no such notebook, or a cell fails.
+    ConfigError is raised if a parameter is not valid, RunError if there is no such notebook, a cell fails, or another
+    process is at work on the notebook, or on the run with other parameters.
     """
-    # Two seconds less: jsonschema would compile a grammar for addresses, which no notebook's schema asks for.
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
-    import nbformat
-
     source = Path(notebook).resolve()
     if not source.is_file():
         raise RunError(f"no notebook {notebook}: expected the path of one in notebooks/")
     refuse_no_notebook(source)
     settings = load_config(config, overrides)
+    template = _template(source, {*without, *foreign_tags(settings)}, settings)
     folder = runs_folder() / settings.run
     executed = folder / "notebooks" / source.name
     failed = executed.with_suffix(".failed.ipynb")
     log = folder / "logs" / f"{source.stem}.log"
-    for old in (executed, failed):
-        old.unlink(missing_ok=True)
+    with locks.executing(source.stem, settings):
+        for old in (executed, failed, executed.with_suffix(".stale.ipynb")):
+            old.unlink(missing_ok=True)
+        with written_whole(executed) as partial, _logged(log):
+            try:
+                _run_by_papermill(template, partial, _injected(source.stem, config, settings), source, engine)
+            except Exception as error:
+                if partial.is_file():
+                    os.replace(partial, failed)
+                raise RunError(_why(source.stem, error, failed, log)) from error
+    return executed
+
+
+def _template(source: Path, left_out: set[str], settings: Settings) -> Any:
+    """Return a notebook as nbformat reads it, without the cells that have one of some tags."""
+    # Two seconds less: jsonschema would compile a grammar for addresses, which no notebook's schema asks for.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+    import nbformat
+
     template = nbformat.read(source, as_version=4)
-    left_out = {*without, *foreign_tags(settings)}
     if sweep_results(settings.sweep) is None:
         left_out.add("sweep")
     template.cells = [cell for cell in template.cells if left_out.isdisjoint(cell.metadata.get("tags", []))]
-    with written_whole(executed) as partial, _logged(log):
-        try:
-            _run_by_papermill(template, partial, _injected(source.stem, config, settings), source, engine)
-        except Exception as error:
-            if partial.is_file():
-                os.replace(partial, failed)
-            raise RunError(_why(source.stem, error, failed, log)) from error
-    return executed
+    return template
 
 
 def _injected(notebook: str, config: str | Path, settings: Settings) -> dict[str, Any]:
@@ -140,8 +148,10 @@ def _own_interpreter(state: str) -> type:
 
         @property
         def kernel_spec(self) -> KernelSpec:
-            """The kernel of this interpreter."""
-            return KernelSpec(resource_dir=str(RESOURCES), **get_kernel_dict(["--log-level=CRITICAL"]))
+            """The kernel of this interpreter, which ends with this process."""
+            found = get_kernel_dict(["--log-level=CRITICAL"])
+            found["argv"].insert(found["argv"].index("ipykernel_launcher"), "helpers.runs.parent")
+            return KernelSpec(resource_dir=str(RESOURCES), **found)
 
         # Ports of TCP are chosen first and taken later: kernels that start side by side can take each other's. So this
         # one is talked to by sockets in its folder, which Windows does not have.

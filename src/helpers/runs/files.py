@@ -1,27 +1,42 @@
 """Files of runs: where they lie, and how they are written whole or not at all."""
 
 import contextlib
+import glob
 import hashlib
 import os
+import platform
+import re
 import shutil
 import tempfile
+import time
+import zipfile
 from collections.abc import Iterator
+from functools import cache
+from io import BytesIO
 from pathlib import Path
 
 import psutil
 
 from helpers.config import project_root
 from helpers.errors import RunError
+from mapforest.errors import BlockError
+from mapforest.locks import Lock
 
 SOURCES = Path(__file__).resolve().parents[2]  # the folder of our packages, which child processes import
 #: Bytes of the longest address of a socket: 103 on macOS, 107 on Linux.
 SOCKET_BYTES = 103
+_YOUNG_SECONDS = 60.0  # in which a folder may not have its lock yet
 
 
 def runs_folder() -> Path:
     """Return the folder of all runs: ``QTP_RUNS_DIR`` if that is set, else ``runs/`` of the checkout."""
     named = os.environ.get("QTP_RUNS_DIR")
     return Path(named).expanduser().resolve() if named else project_root() / "runs"
+
+
+def stamp_of(run: str) -> str:
+    """Return the name of the file that a folder of pages holds if it is the book of a run."""
+    return f"of-run-{run.replace('/', '-')}"
 
 
 def sweep_results(sweep: str) -> Path | None:
@@ -60,7 +75,8 @@ def socket_folder(prefix: str, longest_name: str) -> Iterator[str]:
     """Yield a temporary folder in which a socket of a name of this length can have its address.
 
     It lies where temporary files do (``TMPDIR``), or in ``/tmp`` if that path is too long. If neither will do, RunError
-    is raised. Windows has no such sockets, and there any folder will do.
+    is raised. Windows has no such sockets, and there any folder will do. Those of processes that were killed are
+    removed.
     """
     named = tempfile.gettempdir()
     for parent in (named, "/tmp"):
@@ -68,13 +84,28 @@ def socket_folder(prefix: str, longest_name: str) -> Iterator[str]:
         address = os.path.join(parent, f"{prefix}12345678", longest_name)
         fits = os.name == "nt" or len(os.fsencode(address)) <= SOCKET_BYTES
         if fits and os.access(parent, os.W_OK | os.X_OK):
+            _remove_dead(Path(parent), prefix)
             with tempfile.TemporaryDirectory(prefix=prefix, dir=parent) as folder:
-                yield folder
+                lock = Lock(os.path.join(folder, "lock"))
+                lock.take("talks through sockets")
+                try:
+                    yield folder
+                finally:
+                    lock.free()
             return
     raise RunError(
         f"TMPDIR is too long for a socket: {named} has {len(os.fsencode(named))} bytes, expected at most "
         f"{SOCKET_BYTES - len(address) + len('/tmp')}, and /tmp cannot be written to: set TMPDIR to a shorter folder"
     )
+
+
+def _remove_dead(parent: Path, prefix: str) -> None:
+    """Remove the folders of sockets whose process was killed."""
+    for folder in parent.glob(f"{prefix}????????"):
+        with contextlib.suppress(OSError, BlockError):  # it is of another user, or just being removed
+            begun = time.time() - folder.stat().st_mtime > _YOUNG_SECONDS
+            if begun and (folder / "lock").is_file() and Lock(folder / "lock").is_free():
+                shutil.rmtree(folder)
 
 
 @contextlib.contextmanager
@@ -85,24 +116,46 @@ def written_whole(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(path)
-    partial = path.with_name(f".{os.getpid()}.partial.{path.name}")
-    old = path.with_name(f".{os.getpid()}.old.{path.name}")
+    partial, old = (path.with_name(f".{_here()}.{os.getpid()}.{what}.{path.name}") for what in ("partial", "old"))
     try:
         yield partial
         if path.is_dir() and not path.is_symlink():
             path.rename(old)
-        partial.replace(path)
+        try:
+            partial.replace(path)
+        except OSError:
+            if old.exists():
+                old.rename(path)
+            raise
     finally:
         for leftover in (partial, old):
             remove(leftover)
 
 
+@cache
+def _here() -> str:
+    """Return a name of this host, and on Linux of this container's numbers of processes, without a dot."""
+    host = re.sub(r"[^A-Za-z0-9-]", "-", platform.node())[:40]
+    with contextlib.suppress(OSError):
+        host += f"-{os.stat('/proc/self/ns/pid').st_ino}"
+    return host
+
+
 def _remove_leftovers(path: Path) -> None:
-    """Remove what processes that were killed had begun to write for a path."""
-    for leftover in path.parent.glob(f".*.partial.{path.name}"):
-        writer = leftover.name.split(".")[1]
-        if writer.isdigit() and not psutil.pid_exists(int(writer)):
-            remove(leftover)
+    """Remove what processes of this host that were killed had begun to write for a path, or to replace."""
+    for what in ("partial", "old"):
+        for leftover in path.parent.glob(f".{_here()}.*.{what}.{glob.escape(path.name)}"):
+            writer = leftover.name.split(".")[2]
+            if writer.isdigit() and not _lives(int(writer)):
+                remove(leftover)
+
+
+def _lives(process: int) -> bool:
+    """Tell whether a process works; one that has ended stays in the list until its parent has heard of it."""
+    try:
+        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def remove(path: Path) -> None:
@@ -134,3 +187,18 @@ def shown(path: Path) -> str:
     """Return a path as a reader finds it: from the checkout where it lies in it."""
     root = project_root()
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
+
+def zipped(name: str, content: bytes) -> bytes:
+    """Return a ZIP archive of one file, the same bytes each time.
+
+    Examples
+    --------
+    >>> zipped("a.csv", b"x\\n" * 1000) == zipped("a.csv", b"x\\n" * 1000)
+    True
+    """
+    stream = BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        # Its entry has a date of its own, not that of now.
+        archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+    return stream.getvalue()

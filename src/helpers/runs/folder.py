@@ -26,9 +26,12 @@ import yaml
 
 from helpers.config import Settings, from_notebook, project_root
 from helpers.errors import RunError
-from helpers.runs.files import digest, remove, runs_folder, shown, size, written_whole
-from helpers.runs.provenance import begun, now, peak_memory, producer
-from helpers.runs.shown import drawn, label_of, pixels, shown_figure, shown_table
+from helpers.runs import locks
+from helpers.runs.files import digest, remove, runs_folder, shown, size, written_whole, zipped
+from helpers.runs.intact import damage
+from helpers.runs.pictures import drawn, pixels
+from helpers.runs.provenance import begun, now, peak_memory, producer, read_record
+from helpers.runs.shown import label_of, short_csv, shown_figure, shown_table
 from helpers.runs.steps import WORLDS_WITH_TRUTH, deciding_parameters
 
 if TYPE_CHECKING:
@@ -41,16 +44,20 @@ SIMULATED, MADE_UP = "simulated (virtual plateau)", "made-up input"
 GLUE_PREFIX = "application/papermill.record/"
 #: Bytes up to which a dataset is loaded when it is opened; larger ones stay on disk and are read chunk by chunk.
 IN_MEMORY_BYTES = 256 * 2**20
+#: Bytes of a figure's data beyond which a reader takes them away zipped.
+MOST_CSV_BYTES = 50_000
 
 
 def start(notebook: str, names: Mapping[str, Any]) -> Run:
     """Open the run of a notebook: validate its parameters and write the run's ``config.yml``.
 
     ``notebook`` is its name without folder and ``.ipynb``. ``names`` are its ``globals()``, which hold its parameters;
-    a module is not one. ConfigError is raised if a parameter is unknown, of the wrong type or out of its range.
+    a module is not one. ConfigError is raised if a parameter is unknown, of the wrong type or out of its range,
+    RunError if another process is at work on the notebook, or on the run with other parameters.
     """
     plain = {key: value for key, value in names.items() if not isinstance(value, ModuleType)}
     book_run = Run(notebook, from_notebook(plain))
+    locks.begin_session(notebook, book_run.settings)
     text = yaml.safe_dump(book_run.settings.model_dump(), sort_keys=False)
     target = book_run.folder / "config.yml"
     if not target.is_file() or target.read_text(encoding="utf-8") != text:
@@ -93,18 +100,16 @@ class Run:
             dask.config.set(pool=pool),
         ):
             dataset.drop_encoding().to_zarr(partial, mode="w", zarr_format=2, consolidated=True)
-        return self.load_dataset(name)
+        return _opened(self.folder / f"{name}.zarr")
 
     def load_dataset(self, name: str) -> xr.Dataset:
         """Open ``<name>.zarr`` of this run.
 
         Up to :data:`IN_MEMORY_BYTES` it is in memory; a larger one is Dask-backed, in the chunks in which it was saved.
-        RunError is raised if no notebook has saved it, or one did with other parameters than this notebook's.
+        RunError is raised if no notebook has saved it, or one did with other parameters than this notebook's, or if it
+        is not as it was saved: a file is missing or was changed.
         """
-        import xarray as xr
-
-        dataset = xr.open_zarr(self._found(f"{name}.zarr", "save_dataset", name), consolidated=True)
-        return dataset.load() if dataset.nbytes <= IN_MEMORY_BYTES else dataset
+        return _opened(self._found(f"{name}.zarr", "save_dataset", name))
 
     def unfinished(self, name: str) -> Path:
         """Return where a long computation keeps its blocks until :meth:`finish`, so that a stopped one goes on."""
@@ -156,6 +161,8 @@ class Run:
     def save_figure(self, name: str, figure: Figure, caption: str, of_world: bool = True) -> None:
         """Save a figure as ``figures/<name>.png`` and ``.svg``, its data as ``.csv``, and show it with its caption.
 
+        Data of more than :data:`MOST_CSV_BYTES` are zipped: a fifth of the bytes, and pandas reads them as they are.
+
         The caption, plain text, says what to see. The figure brings its alternative text, its data and its variant for
         phones along, see :mod:`helpers.figures.style`. Prose of the book refers to it by the label ``fig-<name>``,
         with hyphens. A figure of a world that is simulated, or of input that is made up, says so: this is the one place
@@ -171,9 +178,10 @@ class Run:
         files, png = self._pictures(name, figure, of_world, "png", "svg")
         narrow, _ = self._pictures(f"{name}_narrow", figure.narrow(), of_world, "png")
         sizes = dict(zip(("width", "height"), pixels(png), strict=True))
-        files["csv"] = f"figures/{name}.csv"
+        data = short_csv(_flat(figure.data)).encode("utf-8")
+        files["csv"] = f"figures/{name}.csv" + ".zip" * (len(data) > MOST_CSV_BYTES)
         with self._saving(files["csv"]) as partial:
-            _flat(figure.data).to_csv(partial, index=False, encoding="utf-8", float_format="%.6g")
+            partial.write_bytes(zipped(f"{name}.csv", data) if files["csv"].endswith(".zip") else data)
         record = self._record_of("figure", name, caption, files) | {"alt": figure.alt, "narrow": narrow, **sizes}
         display(shown_figure(record, png))
 
@@ -266,6 +274,7 @@ class Run:
             remove(path)
         self._record["finished"] = now()
         self._write_provenance()
+        locks.end_session(self.notebook, self.settings)
 
     def _filled(self, name: str, form: str) -> str:
         """Return a glued value as the text of a finding."""
@@ -305,7 +314,7 @@ class Run:
             print(f"{shown(executed)} was of an earlier execution and is removed: `make book` makes it anew.")
 
     def _found(self, artefact: str, saver: str, name: str) -> Path:
-        """Return an artefact's path, after checking that it is there and was made with these parameters."""
+        """Return an artefact's path, after checking that it is there, whole, and made with these parameters."""
         path = self.folder / artefact
         if not path.exists():
             first = _notebook_that_calls(saver, name) or "the notebooks before this one, in their order,"
@@ -314,8 +323,14 @@ class Run:
                 f"run {first} first, with the same parameters"
             )
         maker, output = producer(self.folder, artefact)
-        if output is not None and maker != self.notebook:
+        if output is None:
+            again = _notebook_that_calls(saver, name) or "the notebook that saves it"
+            raise RunError(f"{shown(path)} is in no notebook's provenance: run {again} again, which records it")
+        if maker != self.notebook:
             self._refuse_other_parameters(artefact, maker, output["parameters"])
+        if problem := damage(path, output):
+            raise RunError(f"{shown(path)} {problem}: run notebooks/{maker}.ipynb again, which saved it")
+        if maker != self.notebook:
             self._record["inputs"][artefact] = output["sha256"]
         return path
 
@@ -333,7 +348,9 @@ class Run:
     def _write_provenance(self) -> None:
         """Write ``provenance/<notebook>.json``; an earlier session's outputs stay listed while they exist."""
         path = self.folder / "provenance" / f"{self.notebook}.json"
-        earlier = json.loads(path.read_text(encoding="utf-8"))["outputs"] if path.is_file() else {}
+        earlier: dict[str, Any] = {}
+        with contextlib.suppress(RunError):  # a damaged record is replaced: what it listed is to be made again
+            earlier = read_record(path)["outputs"]
         kept = {artefact: output for artefact, output in earlier.items() if (self.folder / artefact).exists()}
         record = self._record | {
             "outputs": kept | self._record["outputs"],
@@ -341,7 +358,22 @@ class Run:
             "peak_memory_bytes": peak_memory(),
         }
         with written_whole(path) as partial:
-            partial.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+            partial.write_text(_in_lines(record), encoding="utf-8")
+
+
+def _in_lines(record: Mapping[str, Any]) -> str:
+    """Return a record as JSON with a line for each key and each output: what ``indent`` does takes 20 times as long."""
+    outputs = ",\n".join(f"  {json.dumps(name)}: {json.dumps(output)}" for name, output in record["outputs"].items())
+    rest = ",\n".join(f" {json.dumps(key)}: {json.dumps(value)}" for key, value in record.items() if key != "outputs")
+    return f'{{\n{rest},\n "outputs": {{\n{outputs}\n }}\n}}\n'
+
+
+def _opened(path: Path) -> xr.Dataset:
+    """Open a dataset; load it if it is not too large."""
+    import xarray as xr
+
+    dataset = xr.open_zarr(path, consolidated=True)
+    return dataset.load() if dataset.nbytes <= IN_MEMORY_BYTES else dataset
 
 
 def _flat(table: pd.DataFrame) -> pd.DataFrame:

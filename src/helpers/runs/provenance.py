@@ -11,17 +11,37 @@ from pathlib import Path
 from typing import Any
 
 from helpers.config import Settings, project_root
-from helpers.runs.files import digest
+from helpers.errors import RunError
+from helpers.runs.files import digest, shown
+
+#: What each notebook's record holds, among others.
+_KEYS = frozenset({"settings", "finished", "inputs", "outputs"})
 
 
 def producer(folder: Path, artefact: str) -> tuple[str, dict[str, Any] | None]:
-    """Return the notebook that saved an artefact of a run, and what its provenance says of it."""
+    """Return the notebook that saved an artefact of a run, and what its provenance says of it.
+
+    RunError is raised if a record that may tell of it cannot be read.
+    """
     # A hidden file is one that another notebook of the run is writing at this moment: it may still be empty.
     for path in sorted((folder / "provenance").glob("[!.]*.json")):
-        output = json.loads(path.read_text(encoding="utf-8"))["outputs"].get(artefact)
+        output = read_record(path)["outputs"].get(artefact)
         if output is not None:
             return path.stem, output
     return "", None
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Return the provenance of a notebook; RunError is raised, and names the file, if it is damaged."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        problem = f"cannot be read ({error})"
+    else:
+        if isinstance(record, dict) and record.keys() >= _KEYS:
+            return record
+        problem = f"is not a notebook's record, which has {', '.join(sorted(_KEYS))}"
+    raise RunError(f"{shown(path)} {problem}: remove it and run notebooks/{path.stem}.ipynb again")
 
 
 def begun(notebook: str, settings: Settings) -> dict[str, Any]:
@@ -64,7 +84,11 @@ def _file_digests(notebook: str, settings: Settings) -> dict[str, str]:
 
 
 def _git_state() -> dict[str, Any]:
-    """Return the commit of the checkout and whether it holds uncommitted changes; ``None`` without git."""
+    """Return the commit of the checkout and whether it holds uncommitted changes; ``None`` without a repository."""
+    top = _git("rev-parse", "--show-toplevel")
+    if top is None or Path(top).resolve() != project_root().resolve():
+        # An unpacked copy within another repository is not what that repository's commit holds.
+        return {"commit": None, "dirty": None}
     commit, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain")
     return {"commit": commit, "dirty": None if changes is None else bool(changes)}
 

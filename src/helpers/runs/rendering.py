@@ -20,6 +20,7 @@ from joblib import cpu_count
 from helpers.config import project_root
 from helpers.errors import RunError
 from helpers.runs.files import child_environment, digest
+from helpers.runs.locks import alone
 
 #: Jupyter Book's command has no option for pages that are read and written side by side, nor for pages that were read
 #: before and are written again. Its builder has both.
@@ -27,7 +28,8 @@ _CALL = (
     "import functools, jupyter_book.sphinx as builder; from jupyter_book.cli.main import main; "
     "builder.build_sphinx = functools.partial(builder.build_sphinx, jobs={jobs}, force_all=True); main()"
 )
-INCLUDED = ("catalogue", "paper_products")  #: Generated pages that others include.
+LOCK = ".lock"  #: In a folder of pages: who reads or builds there does it alone.
+INCLUDED = ("catalogue", "paper_products", "symbols")  #: Generated pages that others include.
 #: What pages of the reference are older than: a page that was not read before is read, others are as they were.
 _LONG_AGO = 946_684_800
 
@@ -139,8 +141,8 @@ def _jupyter_book(source: Path, folder: Path, processes: int, *options: str) -> 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``python -m helpers.runs.rendering``; return the exit code."""
     folder = project_root() / "_build"
-    folder.mkdir(exist_ok=True)
-    read_ahead(folder)
+    with alone(folder / LOCK, "reads the code reference"):
+        read_ahead(folder)
     return 0
 
 

@@ -3,19 +3,24 @@
 ``python -m helpers.runs.warm COMMAND ...`` runs a command beside a server, which imports what the notebooks import. For
 each ``python -m helpers.runs.warm call MODULE ...`` of the command a copy of the server calls ``main`` of the module;
 for :data:`KERNEL_FOR` another one waits to be a notebook's kernel. The results are those of ``python -m MODULE ...``,
-which is what happens on systems other than Linux, and when the server is gone.
+which is what happens on systems other than Linux, and when the server is gone. A copy ends with its server and with
+its call, a call with the process that made it, and the command with this one.
 """
 
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from functools import partial
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
+
+from helpers.runs.parent import end_with_caller, end_with_parent
 
 if sys.platform == "linux":
     from multiprocessing.context import ForkProcess
@@ -38,7 +43,7 @@ class SpareKernel(ForkProcess):
 
     def __init__(self) -> None:
         there, self._here = Pipe()
-        super().__init__(target=_become_kernel, args=(there, self._here))
+        super().__init__(target=_become_kernel, args=(there, self._here, os.getpid()))
         self.start()
         there.close()
 
@@ -70,8 +75,9 @@ def spare_kernel() -> SpareKernel | None:
     return _spare.pop() if _spare else None
 
 
-def _become_kernel(here: Connection, other_end: Connection) -> None:
+def _become_kernel(here: Connection, other_end: Connection, caller: int) -> None:
     """Wait for the call that makes this process a kernel, then be one; end if the caller ends."""
+    end_with_parent(caller)
     other_end.close()
     try:
         arguments, environment, folder = here.recv()
@@ -112,8 +118,8 @@ def serve(path: str, *modules: str) -> int:
     import gc
     import importlib
     import select
-    import signal
 
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the calls hear it; the server ends with its caller
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system buries the copies
     with socket.socket(socket.AF_UNIX) as listener:
@@ -123,12 +129,14 @@ def serve(path: str, *modules: str) -> int:
         for module in modules:
             importlib.import_module(module).prepare()
         gc.freeze()  # a copy's collector would touch, and so copy, every page
+        own = os.getpid()
         while True:
             ready, _, _ = select.select([listener, 0], [], [])
             if 0 in ready:
                 return 0
             connection, _ = listener.accept()
             if os.fork() == 0:
+                end_with_parent(own)
                 listener.close()
                 os._exit(_answer(connection))
             connection.close()
@@ -137,7 +145,6 @@ def serve(path: str, *modules: str) -> int:
 def _answer(connection: socket.socket) -> int:
     """Execute a call in this copy of the server, its words going to the caller's terminal, and tell how it ended."""
     import importlib
-    import signal
     import traceback
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -152,6 +159,7 @@ def _answer(connection: socket.socket) -> int:
         call = json.loads(message)
         if call["module"] == KERNEL_FOR:
             _spare.append(SpareKernel())
+        end_with_caller(connection)
         os.environ.clear()
         os.environ.update(call["environment"])
         code = importlib.import_module(call["module"]).main(call["arguments"])
@@ -166,16 +174,20 @@ def _answer(connection: socket.socket) -> int:
 def call(module: str, arguments: list[str]) -> int:
     """Let the server execute ``main(arguments)`` of a module; without a server replace this process by one that does.
 
-    The exit code is returned.
+    The exit code is returned. Either ends with the process that started this one.
     """
+    if sys.platform == "linux":
+        end_with_parent()
     message = json.dumps({"module": module, "arguments": arguments, "environment": dict(os.environ)}).encode()
     if address := os.environ.get(ADDRESS):
         with socket.socket(socket.AF_UNIX) as connection, contextlib.suppress(OSError):
             connection.connect(address)
             socket.send_fds(connection, [message], [1, 2])
             if connection.recv(1) == _BEGUN:
+                # A Ctrl-C is for the copy, which would be killed if this process ended before it has tidied up.
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
                 return next(iter(connection.recv(1)), 1)  # nothing: it was killed
-    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])
+    os.execv(sys.executable, [sys.executable, "-m", "helpers.runs.parent", module, *arguments])
 
 
 @contextlib.contextmanager
@@ -205,6 +217,8 @@ def beside(command: list[str], prepare: str = "", **options: Any) -> int:
     ``options`` are those of ``subprocess.run``.
     """
     environment = {**os.environ, **options.pop("env", {})}
+    if sys.platform == "linux":
+        options["preexec_fn"] = partial(end_with_parent, os.getpid())
     with server(environment, prepare) as named:
         return subprocess.run(command, check=False, env=environment | named, **options).returncode
 

@@ -7,7 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from helpers.errors import RunError
 from helpers.runs.files import written_whole
+from helpers.runs.intact import loss
+from helpers.runs.provenance import read_record
 from helpers.runs.steps import deciding_parameters
 from helpers.sweeps.plan import FINAL, Cell, Plan, sweep_folder
 
@@ -26,8 +29,31 @@ def stage_folder(root: Path, notebook: str, digest: str) -> Path:
 
 
 def status(folder: Path) -> dict[str, Any]:
-    """Return how a stage ended: ``status`` (``done`` or ``failed``), ``error``, seconds, bytes of memory."""
-    return json.loads((folder / "status.json").read_text(encoding="utf-8"))
+    """Return how a stage ended: ``status`` (``done`` or ``failed``), ``error``, seconds, bytes of memory.
+
+    RunError is raised if its file is damaged.
+    """
+    path = folder / "status.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RunError(f"{path} cannot be read ({error}): remove it, and the sweep executes the stage again") from None
+
+
+def lost_stages(root: Path, ended: Ended) -> dict[tuple[str, str], str]:
+    """Return what is wrong with stages that are done, of those that have lost their record or some of their results."""
+    lost = {}
+    for (notebook, digest), how in ended.items():
+        folder = stage_folder(root, notebook, digest)
+        try:
+            outputs = read_record(folder / "provenance" / f"{notebook}.json")["outputs"] if not how["error"] else {}
+        except RunError as error:
+            lost[notebook, digest] = str(error)
+            continue
+        problems = [f"{name} {problem}" for name, output in outputs.items() if (problem := loss(folder / name, output))]
+        if problems:
+            lost[notebook, digest] = "; ".join(problems)
+    return lost
 
 
 def ended_stages(root: Path, keys: Iterable[tuple[str, str]]) -> Ended:

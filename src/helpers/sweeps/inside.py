@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from helpers.errors import RunError
+from helpers.runs.parent import end_with_parent
 
 if sys.platform == "linux":
     from multiprocessing.context import ForkProcess
@@ -61,10 +62,8 @@ def in_a_copy(function: Callable[..., str], *arguments: Any) -> str:
 
 def _answer(there: Connection, parent: int, function: Callable[..., str], arguments: tuple[Any, ...]) -> None:
     """Send what a function returns, in the copy."""
-    from ipykernel.parentpoller import ParentPollerUnix
-
+    end_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the process that waits: no cell fails by it
-    ParentPollerUnix(parent).start()
     register()
     there.send(function(*arguments))
 

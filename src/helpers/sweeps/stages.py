@@ -16,7 +16,7 @@ commands.
 from __future__ import annotations
 
 import argparse
-import contextlib
+import hashlib
 import json
 import os
 import shlex
@@ -24,20 +24,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from filelock import FileLock
 
 from helpers.config import load_config, project_root
 from helpers.errors import ConfigError, RunError
 from helpers.runs import dependencies, warm
 from helpers.runs.execute import execute
 from helpers.runs.files import child_environment, remove, runs_folder, shown, written_whole
+from helpers.runs.locks import alone, sweeping
+from helpers.runs.provenance import read_record
 from helpers.runs.steps import foreign_tags
 from helpers.sweeps import inside
-from helpers.sweeps.collect import Ended, collect, ended_stages, stage_folder, status
+from helpers.sweeps.collect import Ended, collect, ended_stages, lost_stages, stage_folder, status
 from helpers.sweeps.plan import (
     FINAL,
     NOT_IN_SWEEPS,
@@ -56,6 +56,8 @@ if TYPE_CHECKING:
 #: Seconds of a stage before any was measured: two light stages side by side on two cores.
 USUAL_SECONDS = {"01_data_preparation": 16.0, "02_npp_random_forest": 9.0, "03_rs_random_forest": 5.0, FINAL: 2.0}
 
+LOCK = ".lock"  # of a stage's folder
+
 
 # -- stages ----------------------------------------------------------------------------------------
 
@@ -70,18 +72,23 @@ def prepare() -> None:
 
 def write_plan(planned: Plan) -> Path:
     """Write ``plan.json`` of a sweep, from which each stage is executed, and return its path."""
+    path = sweep_folder(planned.sweep.name) / "plan.json"
+    text = _plan_text(planned)
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        with written_whole(path) as partial:
+            partial.write_text(text, encoding="utf-8")
+    return path
+
+
+def _plan_text(planned: Plan) -> str:
+    """Return a plan as JSON."""
     content = {
         "sweep": planned.sweep.name,
         "config": planned.sweep.config,
         "cells": {cell.name: cell.stages[FINAL] for cell in planned.cells},
         "stages": [vars(stage) for stage in planned.stages.values()],
     }
-    path = sweep_folder(planned.sweep.name) / "plan.json"
-    text = json.dumps(content, indent=1) + "\n"
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        with written_whole(path) as partial:
-            partial.write_text(text, encoding="utf-8")
-    return path
+    return json.dumps(content, indent=1) + "\n"
 
 
 def execute_stage(plan_file: Path, notebook: str, digest: str) -> dict[str, Any]:
@@ -100,7 +107,8 @@ def execute_stage(plan_file: Path, notebook: str, digest: str) -> dict[str, Any]
     _refuse_edited_code(stage, content["config"])
     root = plan_file.parent
     folder = stage_folder(root, notebook, digest)
-    with _alone(folder):
+    # A process that outlived a killed sweep, or another part of it, may work in the folder.
+    with alone(folder / LOCK, f"executes {notebook} of a sweep"):
         if (folder / "status.json").is_file():
             return status(folder)
         ended = _execute(root, folder, stage, content["config"])
@@ -131,7 +139,7 @@ def _execute(root: Path, folder: Path, stage: dict[str, Any], config: str) -> di
         if why := inside.in_a_copy(_why_it_fails, source, config, parameters):
             error = f"{stage['notebook']}: {why}"
     record = folder / "provenance" / f"{stage['notebook']}.json"
-    memory = json.loads(record.read_text(encoding="utf-8"))["peak_memory_bytes"] if record.is_file() else None
+    memory = read_record(record)["peak_memory_bytes"] if record.is_file() else None
     return {
         "status": "failed" if error else "done",
         "error": error,
@@ -160,12 +168,12 @@ def _in_short(problem: Exception) -> str:
 def _link_earlier(root: Path, folder: Path, needs: Sequence[Sequence[str]]) -> None:
     """Empty a stage's folder and link what earlier stages saved, with their provenance."""
     for path in folder.iterdir():
-        if path.name != ".lock":
+        if not path.name.startswith(LOCK):
             remove(path)
     for name, digest in needs:
         source = stage_folder(root, name, digest)
         record = source / "provenance" / f"{name}.json"
-        outputs = json.loads(record.read_text(encoding="utf-8"))["outputs"]
+        outputs = read_record(record)["outputs"]
         for artefact in [*outputs, f"provenance/{name}.json", f"notebooks/{name}.ipynb"]:
             link = folder / artefact
             link.parent.mkdir(parents=True, exist_ok=True)
@@ -178,14 +186,6 @@ def _link_cells(root: Path, names: Iterable[str], folder: Path) -> None:
         link = root / "cells" / name
         with written_whole(link) as partial:
             partial.symlink_to(os.path.relpath(folder, link.parent))
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold a stage's lock: a process that outlived a killed sweep may still work in the folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".lock"):
-        yield
 
 
 # -- progress --------------------------------------------------------------------------------------
@@ -239,6 +239,11 @@ def _run(given: argparse.Namespace) -> int:
     planned = part_of(whole, given.part) if given.part else whole
     root = sweep_folder(planned.sweep.name)
     ended = ended_stages(root, planned.stages)
+    for key, problem in lost_stages(root, ended).items():
+        print(f"{key[0]} {key[1]} is executed again: {problem}")
+        del ended[key]
+        if not given.dry_run:
+            (stage_folder(root, *key) / "status.json").unlink()
     if given.retry_failed:
         failed = [key for key in ended if ended[key]["status"] == "failed"]
         for key in failed:
@@ -254,7 +259,8 @@ def _run(given: argparse.Namespace) -> int:
     if len(ended) < len(planned.stages):
         if ended:
             collect(whole)  # the table of what there is can be looked at while the rest runs
-        _snakemake(given, root)
+        with sweeping(planned.sweep.name, hashlib.sha256(_plan_text(whole).encode()).hexdigest()[:12]):
+            _snakemake(given, root)
     print(_outcome(whole, collect(whole)))
     missing = len(planned.stages) - len(ended_stages(root, planned.stages))
     if missing:

@@ -1,0 +1,43 @@
+"""Other processes of a test: real ones, which are killed in the end, whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import psutil
+
+from helpers.runs.files import child_environment
+
+
+@contextlib.contextmanager
+def running(code: str, **variables: str) -> Iterator[subprocess.Popen]:
+    """Run Python code in another process from the line "ready" that it prints to the end of the block."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=child_environment(**variables)
+    )
+    try:
+        assert process.stdout.readline() == "ready\n"
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def gone(pid: int) -> bool:
+    """Tell whether a process has ended; one that nobody has asked for its exit code has."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def soon(true: Callable[[], bool], seconds: float = 10) -> bool:
+    """Tell whether something becomes true within some seconds."""
+    end = time.monotonic() + seconds
+    while not true() and time.monotonic() < end:
+        time.sleep(0.02)
+    return true()
