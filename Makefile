@@ -40,6 +40,14 @@ COMMIT ?= HEAD
 N ?= 200
 SEED ?= 1
 
+# What is given is a name or a path, and never a command: neither make nor the shell is to find anything in it to execute.
+# `value` gives it as it was written, before make looks into it.
+GIVEN := CONFIG SWEEP JOBS PART PROFILE DRY RETRY PIP ROWS REPEAT LABEL COMMIT N SEED
+MARKS := $$ ` ' " \ ; & | < > ( ) { } [ ] * ? ! \#
+found = $(strip $(foreach mark,$(MARKS),$(findstring $(mark),$(value $(1)))) $(if $(filter-out ROWS,$(1)),$(word 2,$(value $(1)))))
+$(foreach name,$(GIVEN),$(if $(call found,$(name)),$(error $(name) is not a plain name or path: expected letters, digits \
+	and . _ / - + = , : @ ~ without spaces)))
+
 .PHONY: help book run pdf site sweep bench bench-maps bench-quick test test-faults test-cluster test-book mutants lint lab data readme lock
 .PHONY: clean environment
 

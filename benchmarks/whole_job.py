@@ -25,12 +25,12 @@ from pathlib import Path
 
 import pandas as pd
 import xarray as xr
-import yaml
 from measuring import MEASUREMENTS, watched, write_table
 
 from helpers.config import load_config, project_root
 from helpers.runs.files import runs_folder
 from helpers.runs.steps import STEPS
+from helpers.strict_yaml import parsed
 
 NOTEBOOKS = tuple(STEPS)[:5]
 FETCH = "make data"  # stands before the notebooks where an archive is made up
@@ -71,7 +71,7 @@ def measure(
     config: str, parameters: Sequence[Sequence[str]], notebooks: Sequence[str], output: Path, given: Sequence[str]
 ) -> None:
     """Execute the notebooks and write the table, anew after each."""
-    settings = load_config(config, {key: yaml.safe_load(value) for key, value in parameters})
+    settings = load_config(config, {key: parsed(value, key) for key, value in parameters})
     options = ["--config", config, *(part for pair in parameters for part in ("-p", *pair))]
     records: list[dict] = []
     runs_folder().mkdir(parents=True, exist_ok=True)

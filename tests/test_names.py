@@ -21,6 +21,14 @@ from helpers import names
         (names.choice_name, "above_2500m", "above 2500 m"),
         (names.choice_name, "lai", "leaf area index"),
         (names.class_name, 10.0, "grassland"),
+        (names.heading, "wall_ratio", "time, as a share of the first"),
+        (names.heading, "cpu_ratio", "processor time, as a share of the first"),
+        (names.heading, "ratio", "times as fast"),
+        (names.heading, "sink_share", "draws that are sinks"),
+        (names.heading, "sink_share_without", "draws that are sinks, without it"),
+        (names.heading, "bounds", "of what"),
+        (names.distance_name, "sample to sample", "between records"),
+        (names.distance_name, "leave site out", "leave site out"),
     ],
 )
 def test_a_key_becomes_words(word, key, expected):

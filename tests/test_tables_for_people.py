@@ -63,6 +63,14 @@ def test_a_bound_alone_is_at_least_or_at_most():
     ]
 
 
+def test_ends_that_others_gave_have_the_digits_that_they_gave():
+    assert column(low=[22.3, -0.5, 178.0], high=[22.3, -0.5, 318.0]) == ["22.3", f"{MINUS}0.5", "178 to 318"]
+
+
+def test_a_seed_is_a_name_and_not_an_amount():
+    assert column(seed=[20230911, 7]) == ["20230911", "7"]
+
+
 def test_a_standard_error_stands_behind_its_value():
     assert column(share=[0.6447, 0.75], share_se=[0.0276, np.nan]) == ["64 ± 3\u202f%", "75\u202f%"]
     assert column(change_gC_m2_yr=[312.96], change_se_gC_m2_yr=[6.35]) == ["+313.0 ± 6.3"]

@@ -10,7 +10,7 @@ from helpers.errors import DataError
 from helpers.virtual import world as virtual
 from helpers.world import World, open_world
 
-TINY = {"resolution": 1.0, "west": 80, "east": 100, "south": 25, "north": 38, "last_year": 2002, "npp_sites": 10}
+TINY = {"resolution": 1.0, "west": 73, "east": 105, "south": 25, "north": 40, "last_year": 2002, "npp_sites": 10}
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +83,12 @@ def test_own_observations_that_are_not_there_are_named_before_a_world_is_made(mo
     settings = load_config("virtual", TINY | {"extra_observations": ["nowhere.csv"]})
     with pytest.raises(DataError, match="nowhere.csv: no such file"):
         open_world(settings)
+
+
+def test_a_box_that_cuts_the_virtual_plateau_is_refused_before_a_world_is_made(monkeypatch):
+    monkeypatch.setattr(virtual, "virtual_fields", lambda _: pytest.fail("made a world"))
+    with pytest.raises(DataError, match="Virtual plateau lies from .* would cut it; choose west, south"):
+        open_world(load_config("virtual", TINY | {"west": 85}))
 
 
 def test_a_box_beyond_the_virtual_world_is_refused_before_anyone_measures(monkeypatch):

@@ -1,11 +1,13 @@
 """Write the result of the open run into README.md, between its markers: ``make readme`` calls it.
 
-No number of the README is typed: the block is made from the run's tables, and the picture is the run's figure.
+No number of the README is typed: the block is made from the run's tables. The pictures are the run's figure, and its
+explorer in a Chromium.
 """
 
 from __future__ import annotations
 
 import sys
+import tempfile
 import textwrap
 from pathlib import Path
 
@@ -15,12 +17,17 @@ from PIL import Image
 from helpers.balance.draws import SOURCES
 from helpers.balance.verdict import headline, rounded, verdict
 from helpers.config import load_config, project_root
+from helpers.errors import RunError
 from helpers.names import choice_name, source_name
+from helpers.runs.explorer import explorer_page
 from helpers.runs.files import runs_folder, written_whole
+from helpers.runs.printed import take_picture
 from helpers.sweeps.results import complete, read_results, variance_shares
 
+PAGE = """<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>Maps</title>
+<style>body {{ margin: 16px; font-family: sans-serif }} #explorer-run {{ display: none }}</style>{}</html>"""
 BEGIN, END = "<!-- result:begin -->", "<!-- result:end -->"
-PICTURE = Path("book/_static/nep_open.png")
+PICTURE, EXPLORER = Path("book/_static/nep_open.png"), Path("book/_static/explorer_open.png")
 
 
 def result_block(
@@ -134,8 +141,16 @@ def with_result(readme: str, block: str) -> str:
     return f"{head}{BEGIN}\n{block}\n{END}{tail}"
 
 
+def save_small(picture: Path, target: Path) -> None:
+    """Save a picture at most 900 pixels wide, with a palette."""
+    with Image.open(picture) as whole:
+        small = whole.convert("RGB")
+        small.thumbnail((900, 1200))
+        small.quantize(256, dither=Image.Dither.NONE).save(target, optimize=True)
+
+
 def main() -> int:
-    """Renew README.md and its picture from the tables of the open run; return the exit code."""
+    """Renew README.md and its pictures from the tables of the open run; return the exit code."""
     root, folder = project_root(), runs_folder() / load_config("open").run
     names = (
         *("validation", "claims", "budget_uncertainty", "variance_sources"),
@@ -151,9 +166,15 @@ def main() -> int:
     readme = root / "README.md"
     with written_whole(readme) as partial:
         partial.write_text(with_result(readme.read_text(encoding="utf-8"), block), encoding="utf-8")
-    with Image.open(folder / "figures" / "nep_map.png") as picture:
-        picture.thumbnail((900, 1200))
-        picture.convert("P", palette=Image.Palette.ADAPTIVE).save(root / PICTURE, optimize=True)
+    save_small(folder / "figures" / "nep_map.png", root / PICTURE)
+    try:
+        with tempfile.TemporaryDirectory() as work:
+            page = Path(work) / "explorer.html"
+            page.write_text(PAGE.format(explorer_page(folder, load_config("open"), "")), encoding="utf-8")
+            save_small(take_picture(page, page.with_suffix(".png"), 1080, 620), root / EXPLORER)
+    except RunError as error:
+        print(error, file=sys.stderr)
+        return 1
     print("README.md holds the result of the open run")
     return 0
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import html
 import re
+from functools import cache
 from typing import Any
 
 from docutils import nodes
 
 _LONGEST_DESCRIPTION = 300
+#: The picture of a figure, as the directive ``{shown}`` writes it.
+_FIGURE = re.compile(r' src="(?:\.\./)*_static/(figures/[^"]+)\.\w+"')
 
 
 def simplify(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
@@ -18,15 +21,28 @@ def simplify(app: Any, page: str, template: str, context: dict[str, Any], doctre
     context["theme_navbar_persistent"] = []
 
 
+def keep_true_buttons(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Leave out the button that edits a page where the repository holds no file of it."""
+    if page.startswith("_generated/"):
+        for group in context.get("header_buttons", []):
+            if "buttons" in group:
+                group["buttons"] = [one for one in group["buttons"] if one.get("label") != "source-edit-button"]
+
+
 def describe(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """Add what a search engine and a shared link show, and what stands above and below each printed page."""
-    title = f"{words_of(context.get('title', ''))} · {app.config.project}"
-    tags = [_tag("property", "og:type", "article"), _tag("property", "og:title", title)]
-    description = _first_paragraph(doctree) if doctree is not None else ""
-    if description:
-        tags += [_tag("name", "description", description), _tag("property", "og:description", description)]
-    if app.config.html_baseurl:
-        tags.append(_tag("property", "og:image", f"{app.config.html_baseurl}_static/first_figure.png"))
+    title, book = words_of(context.get("title", "")), words_of(app.config.html_title)
+    # What is shared from a simulated world says so, too.
+    simulated = words_of(context.get("print_above", "")).partition(":")[0]
+    words = _first_paragraph(doctree) if doctree is not None else ""
+    description = ": ".join(filter(None, [simulated, words or f"{title}, a page of the book “{book}”"]))
+    told = {"og:type": "article", "og:site_name": book, "og:title": title, "og:description": description}
+    address = app.config.html_baseurl.rstrip("/")
+    if address:
+        context["baseurl"] = f"{address}/"
+        told["og:image"] = f"{address}/_static/{_picture(doctree) or _picture_of_first_page(app.env)}"
+    tags = [_tag("property", name, content) for name, content in told.items() if content]
+    tags += [_tag("name", "description", description), _tag("name", "twitter:card", "summary_large_image")]
     margins = {
         "@top-center": f"content: {_css_string(context.get('print_above', ''))}; font-size: 8pt",
         "@bottom-center": f"content: {_css_string(context.get('print_below', ''))}; font-size: 7pt",
@@ -57,6 +73,18 @@ def _first_paragraph(doctree: Any) -> str:
     return ""
 
 
+def _picture(doctree: Any) -> str:
+    """Return where the first figure of a page has its PNG, below the static files; nothing without a figure."""
+    raw = doctree.findall(nodes.raw) if doctree is not None else ()
+    found = next(filter(None, (_FIGURE.search(part.astext()) for part in raw)), None)
+    return f"{found[1]}.png" if found else ""
+
+
+@cache
+def _picture_of_first_page(env: Any) -> str:
+    return _picture(env.get_doctree(env.config.root_doc))
+
+
 def _css_string(text: str) -> str:
     """Return text as a string of a style sheet that stands inside HTML."""
     plain = words_of(text)
@@ -71,5 +99,6 @@ def _is_thebe(file: Any) -> bool:
 def setup(app: Any) -> dict[str, bool]:
     """Run after the extensions that add to a page."""
     app.connect("html-page-context", simplify, priority=900)
+    app.connect("html-page-context", keep_true_buttons, priority=900)
     app.connect("html-page-context", describe, priority=901)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -26,6 +26,7 @@ MANY_COLUMNS = 9
 #: The width of the window, in pixels, up to which a page shows the narrow variant of a figure.
 PHONE = 600
 _FILES = {"svg": "SVG", "png": "PNG", "csv": "data (CSV)"}
+_ZIPPED = "data (CSV, zipped)"
 
 
 class ShownDirective(SphinxDirective):
@@ -102,9 +103,8 @@ class ShownDirective(SphinxDirective):
     def _links(self, record: dict[str, Any]) -> nodes.paragraph:
         """Return the line of links: the files, and from another page the place where the notebook shows it."""
         links = [
-            nodes.reference("", words, refuri=self._to(record["files"][kind]), classes=["shown-file"])
-            for kind, words in _FILES.items()
-            if kind in record["files"]
+            nodes.reference("", words, refuri=self._to(file), classes=["shown-file"])
+            for file, words in _offered(record["files"])
         ]
         if not self.at_home:
             home = f"{self._up}notebooks/{record['notebook']}.html#{record['label']}"
@@ -121,6 +121,12 @@ class ShownDirective(SphinxDirective):
     def _up(self) -> str:
         """Return the way from this page to the folder of all pages."""
         return "../" * self.env.docname.count("/")
+
+
+def _offered(files: dict[str, str]) -> list[tuple[str, str]]:
+    """Return files with the words of their links, in their order."""
+    kinds = [(files[kind], words) for kind, words in _FILES.items() if kind in files]
+    return [(file, _ZIPPED if file.endswith(".zip") else words) for file, words in kinds]
 
 
 def _row(cells: list[str], classes: list[list[str]]) -> nodes.row:

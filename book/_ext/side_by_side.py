@@ -1,8 +1,7 @@
 """Let the pages be read and written by several processes, and let a citation cost nothing: half of the time of a build.
 
-Two extensions are safe beside others and do not declare it: sphinx_multitoc_numbering numbers the sections when all
-pages are read, and sphinx-mathjax-offline adds a folder of static files. pybtex looks through all packages for its
-plugins, again for each citation.
+sphinx_multitoc_numbering is safe beside others and does not declare it: it numbers the sections when all pages are
+read. pybtex looks through all packages for its plugins, again for each citation.
 """
 
 from __future__ import annotations
@@ -16,11 +15,10 @@ import pybtex.plugin
 
 
 def declare_safe(app: Any) -> None:
-    """Declare for extensions what they do not say themselves."""
-    for name in ("sphinx_multitoc_numbering", "sphinx-mathjax-offline"):
-        extension = app.extensions.get(name)
-        if extension is not None and extension.parallel_read_safe is None:
-            extension.parallel_read_safe = True
+    """Declare for the extension what it does not say itself."""
+    extension = app.extensions.get("sphinx_multitoc_numbering")
+    if extension is not None and extension.parallel_read_safe is None:
+        extension.parallel_read_safe = True
 
 
 def prepare(app: Any, env: Any, pages: list[str]) -> None:

@@ -7,19 +7,28 @@ parameters cell holds ``None`` for "as the configuration says", so that a value 
 
 from __future__ import annotations
 
-import ast
 import difflib
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from helpers.errors import ConfigError
+from helpers.parameters_cell import injected_names, typed_names
+from helpers.strict_yaml import read_yaml, short
 
+#: Types are not converted: ``true`` is no 1, and ``"5"`` no number. Not a number, and without an end, are none, too.
+STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+#: Bytes of the longest name of a run, a sweep or a configuration: with what is added to it a file system must take it.
+LONGEST_NAME = 120
+#: Cells of the largest grid: those of the whole globe at 0.01 degree.
+MOST_CELLS = 648_000_000
+#: Names of folders below runs/ that are no run's.
+_OTHER_FOLDERS = frozenset({"sweeps"})
 #: The fluxes that are compared, by the key that a table of products has for them.
 FLUXES = ("npp", "rs", "rh")
 #: What the code asks of any world by this name: to check places and classes, to mask water, to weigh soil carbon.
@@ -40,13 +49,19 @@ _TAKEN = frozenset(
 )
 
 
+#: Words that titles and sentences of pages hold as they are: nothing in them is markup.
+_WORDS = r"^[^<>{}\[\]`|$\\\r\n]*$"
+
+
 class Outline(BaseModel):
     """A part of the world by its name and its outline."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = STRICT
 
-    name: str = Field(min_length=1, description="its name, in titles")
-    called: str = Field("", description="the same within a sentence, such as 'the plateau'; empty: the name")
+    name: str = Field(min_length=1, pattern=_WORDS, description="its name, in titles")
+    called: str = Field(
+        "", pattern=_WORDS, description="the same within a sentence, such as 'the plateau'; empty: the name"
+    )
     boundary: str = Field("", description="its outline: a key of data/catalog.yml, or a vector file")
     country: str = Field("", description="the country of that outline, as site tables name it; empty: it is none")
 
@@ -79,7 +94,7 @@ _VIRTUAL_REGION = Region(
 class Layer(BaseModel):
     """A map of your own."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = STRICT
 
     file: str = Field(min_length=1, description="GeoTIFF, netCDF or Zarr, with a CRS")
     unit: str = Field(description="unit of its values; of a known layer it must be that of helpers.data.variables")
@@ -92,7 +107,7 @@ class Layer(BaseModel):
 class Archives(BaseModel):
     """Where the products with a connector come from: public addresses, each of which may be another server's."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = STRICT
 
     stac: str = Field("https://planetarycomputer.microsoft.com/api/stac/v1", description="STAC API")
     stac_signing: str = Field(
@@ -112,7 +127,7 @@ class Archives(BaseModel):
 class Settings(BaseModel):
     """The parameters of one run. Every field is a key of a configuration file and a papermill parameter."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = STRICT
 
     config: str = Field(description="name of the base configuration, a file of config/")
     run: str = Field("", description="name of the run's folder below runs/; empty: the configuration's name")
@@ -148,7 +163,7 @@ class Settings(BaseModel):
     south: float = Field(18.0, ge=-90, le=90, description="southern edge of the target grid, degrees north")
     east: float = Field(136.0, ge=-180, le=180, description="eastern edge of the target grid, degrees east")
     north: float = Field(54.0, ge=-90, le=90, description="northern edge of the target grid, degrees north")
-    resolution: float = Field(gt=0, le=2, description="cell size of the target grid, degrees")
+    resolution: float = Field(ge=0.0001, le=2, description="cell size of the target grid, degrees")
     first_year: int = Field(2000, ge=1900, le=2100, description="first year of a yearly world")
     last_year: int = Field(2018, ge=1900, le=2100, description="last year of a yearly world")
     block_cells: int = Field(250_000, ge=100, description="cells, counted in each year, predicted at a time")
@@ -243,9 +258,15 @@ class Settings(BaseModel):
 
     @field_validator("config", "run", "sweep")
     @classmethod
-    def _plain_path(cls, value: str) -> str:
-        if value.startswith("/") or ".." in Path(value).parts:
-            raise ValueError("expected a plain name, without .. and not an absolute path")
+    def _is_a_name(cls, value: str, info: ValidationInfo) -> str:
+        if not value and info.field_name != "config":
+            return value
+        # The stages of a sweep are runs, in folders of folders; a configuration and a sweep are files of one folder.
+        parts = value.split("/") if info.field_name == "run" else [value]
+        for part in parts:
+            refuse_bad_name(part)
+        if info.field_name == "run" and value in _OTHER_FOLDERS:
+            raise ValueError(f"{value} is a folder of its own below runs/; expected another name")
         return value
 
     @model_validator(mode="after")
@@ -257,6 +278,7 @@ class Settings(BaseModel):
             first, last = getattr(self, low), getattr(self, high)
             if first > last or (first == last and low != "first_year"):
                 raise ValueError(f"{low} ({first}) lies beyond {high} ({last})")
+        _refuse_grid(self)
         if self.world == "virtual":
             _virtual_only(self)
         else:
@@ -271,6 +293,36 @@ class Settings(BaseModel):
             if f"{flux}_mtry" in self.model_fields_set and mtry > most:
                 raise ValueError(f"{flux}_mtry is {mtry}, but this forest has {most} predictors")
         return self
+
+
+def refuse_bad_name(name: str) -> None:
+    """Raise a ValueError if a run, a sweep or a configuration cannot have this name: a folder is called by it.
+
+    It has letters, digits and ``._+=-``, begins with a letter or a digit, and is at most :data:`LONGEST_NAME` bytes
+    long.
+    """
+    if not re.fullmatch(r"\w[\w.+=-]*", name) or name.startswith("_"):
+        raise ValueError(
+            f"{short(name)} is no plain name: expected letters, digits and ._+=-, the first one a letter or a digit"
+        )
+    if len(name.encode()) > LONGEST_NAME:
+        raise ValueError(f"the name has {len(name.encode())} bytes; expected at most {LONGEST_NAME}")
+
+
+def _refuse_grid(settings: Settings) -> None:
+    """Refuse a grid that has too few cells to have a step, or more than any computer holds."""
+    width, height = settings.east - settings.west, settings.north - settings.south
+    cells = width / settings.resolution * height / settings.resolution
+    if min(width, height) < 2 * settings.resolution:
+        raise ValueError(
+            f"resolution is {settings.resolution:g}, and the box has {width:g} x {height:g} degrees; expected two "
+            "cells or more each way: a smaller resolution, or a larger box"
+        )
+    if cells > MOST_CELLS:
+        raise ValueError(
+            f"resolution is {settings.resolution:g}: the grid would have {cells:.2g} cells; expected at most "
+            f"{MOST_CELLS:.2g}: a larger resolution, or a smaller box"
+        )
 
 
 def _virtual_only(settings: Settings) -> None:
@@ -385,7 +437,7 @@ def resolve(values: Mapping[str, Any], where: str = "the parameters") -> Setting
     try:
         return Settings(**_with_its_world(values, where))
     except ValidationError as error:
-        raise ConfigError(f"{where}: " + "; ".join(_problem(item) for item in error.errors())) from None
+        raise ConfigError(f"{where}: " + "; ".join(problem(item) for item in error.errors())) from None
 
 
 #: The parameters that describe a real world; a configuration may take all of them from another one.
@@ -406,8 +458,8 @@ def _with_its_world(values: Mapping[str, Any], where: str) -> dict[str, Any]:
     if not isinstance(base, dict) or base.get("world") not in ("virtual", "real"):
         known = ["virtual", "real", *config_names()]
         raise ConfigError(
-            f"{where}: world is {named!r}; expected virtual, real with a region and its layers, or the configuration "
-            f"whose world it is: {', '.join(config_names())}{nearest_name(named, known)}"
+            f"{where}: world is {short(named)}; expected virtual, real with a region and its layers, or the "
+            f"configuration whose world it is: {', '.join(config_names())}{nearest_name(named, known)}"
         )
     world = {key: base[key] for key in _OF_A_WORLD if key in base}
     return world | dict(values) | {"world": base["world"]}
@@ -417,15 +469,18 @@ def load_config(config: str | Path, overrides: Mapping[str, Any] | None = None) 
     """Read a configuration file and apply overrides to it.
 
     A name such as ``"open"`` is that of ``config/open.yml``; the path of a YAML file will do, too. An override of
-    ``None`` leaves the file's value. ConfigError is raised if there is no such file, it is not a flat mapping or not in
-    UTF-8, its key ``config`` is not the file's name, or a parameter is not valid.
+    ``None`` leaves the file's value. ConfigError is raised if there is no such file, it is no mapping or nothing that
+    :func:`helpers.strict_yaml.read_yaml` reads, its key ``config`` is not the file's name, a parameter is not valid, or
+    ``sweep`` names no file of ``config/sweeps/``.
     """
+    if not isinstance(config, (str, Path)):
+        raise ConfigError(f"config is {short(config)}; expected a name such as 'open', or the path of a YAML file")
     path = Path(config).expanduser()
     if path.suffix not in {".yml", ".yaml"}:
         path = project_root() / "config" / f"{config}.yml"
     if not path.is_file():
         known = ", ".join(config_names())
-        raise ConfigError(f"no configuration {str(config)!r}: {path} does not exist; there are: {known}")
+        raise ConfigError(f"no configuration {short(str(config))}: {path} does not exist; there are: {known}")
     values = read_yaml(path)
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected one 'key: value' per line")
@@ -433,24 +488,39 @@ def load_config(config: str | Path, overrides: Mapping[str, Any] | None = None) 
     _refuse_unknown(values, str(path))
     if values["config"] != path.stem:  # papermill's -f would take the values of both files
         raise ConfigError(
-            f"{path}: config is {values['config']!r}, but the file is another one: write 'config: {path.stem}', or "
-            f"rename the file to {values['config']}{path.suffix}"
+            f"{path}: config is {short(values['config'])}, but the file is another one: write 'config: {path.stem}', "
+            "or give the file that name"
         )
     replaced = {key: value for key, value in (overrides or {}).items() if value is not None}
     if replaced.get("config", path.stem) != path.stem:  # the values would be of one configuration, the name of another
         raise ConfigError(f"{path}: config cannot be replaced by {replaced['config']!r}: name that one by --config")
-    return resolve(values | replaced, str(path))
+    settings = resolve(values | replaced, str(path))
+    _refuse_unknown_sweep(settings.sweep, str(path))
+    return settings
+
+
+def _refuse_unknown_sweep(name: str, where: str) -> None:
+    """Refuse the name of a sweep that no file describes: its page would be left out in silence."""
+    folder = project_root() / "config" / "sweeps"
+    if name and folder.is_dir() and not (folder / f"{name}.yml").is_file():
+        known = sorted(path.stem for path in folder.glob("*.yml"))
+        raise ConfigError(
+            f"{where}: sweep is {short(name)}, and {folder} has no such file; expected empty or one of "
+            f"{', '.join(known)}{nearest_name(name, known)}"
+        )
 
 
 def from_notebook(names: Mapping[str, Any]) -> Settings:
     """Return the settings of a notebook: its configuration, with the parameters that are set in it.
 
     ``names`` are the notebook's ``globals()``. Names that are parameters count when they are not ``None``; ``config``
-    names the base configuration. A name that papermill injected but that is not a parameter raises a ``ConfigError``,
-    and so do a ``world`` that it injected without a ``config``, and what :func:`load_config` refuses.
+    names the base configuration. A name that is not a parameter raises a ``ConfigError`` where papermill injected it or
+    the parameters cell was edited by hand, and so do a ``world`` that papermill injected without a ``config``, and what
+    :func:`load_config` refuses.
     """
-    injected = _injected_names(names.get("In", ()))
+    injected = injected_names(names.get("In", ()))
     _refuse_unknown(injected, "papermill")
+    _refuse_unknown(typed_names(names.get("In", ())), "the notebook's parameters cell")
     if "world" in injected and "config" not in injected:
         # Only a whole configuration names the world. Laid over another one it would mean something else here than
         # `make run` takes it for: what it leaves to the defaults would come from the other file.
@@ -463,19 +533,9 @@ def from_notebook(names: Mapping[str, Any]) -> Settings:
     return load_config(given.pop("config", "virtual"), given)
 
 
-def _injected_names(cells: Sequence[str]) -> dict[str, None]:
-    """Return the names that papermill's injected cell (it begins with ``# Parameters``) assigns."""
-    injected: dict[str, None] = {}
-    for cell in cells:
-        if cell.startswith("# Parameters"):
-            targets = [t for node in ast.parse(cell).body if isinstance(node, ast.Assign) for t in node.targets]
-            injected |= {target.id: None for target in targets if isinstance(target, ast.Name)}
-    return injected
-
-
 def nearest_name(given: str, valid: Iterable[str]) -> str:
     """Return the hint for a message about a name that is not valid: the nearest one, or nothing if none is near."""
-    near = difflib.get_close_matches(str(given), list(valid), n=1, cutoff=0.5)
+    near = difflib.get_close_matches(str(given)[:100], list(valid), n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
@@ -483,33 +543,17 @@ def _refuse_unknown(values: Iterable[str], where: str) -> None:
     for key in values:
         if key not in Settings.model_fields:
             hint = nearest_name(key, Settings.model_fields) or "; known keys: " + ", ".join(Settings.model_fields)
-            raise ConfigError(f"{where}: unknown key {key!r}{hint}")
+            raise ConfigError(f"{where}: unknown key {short(key)}{hint}")
 
 
-def _problem(item: Mapping[str, Any]) -> str:
-    """Return what pydantic found wrong with one parameter, with the value given and the nearest valid one."""
+def problem(item: Mapping[str, Any]) -> str:
+    """Return what pydantic found wrong with one value, an item of its ``errors()``, with the nearest valid one."""
+    said = item["msg"].removeprefix("Value error, ")
     if not item["loc"]:
-        return f"values: {item['msg']}"
-    given = "" if item["type"] == "missing" else f" (given: {item['input']!r})"
+        return f"values: {said}"
+    given = "" if item["type"] == "missing" else f" (given: {short(item['input'])})"
     valid = re.findall(r"'([^']*)'", item["ctx"]["expected"]) if item["type"] == "literal_error" else []
-    return f"{'.'.join(map(str, item['loc']))}: {item['msg']}{given}{nearest_name(item['input'], valid)}"
-
-
-#: The same in C, where it is there: ten times as fast on the catalogue, which is asked before each notebook.
-_SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-def read_yaml(path: Path) -> Any:
-    """Return what a YAML file holds; ConfigError names the file if it cannot be read, or is not in UTF-8 or no YAML."""
-    try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_SAFE_LOADER)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise ConfigError(f"{path}: not in UTF-8, at line {line}: save the file with the encoding UTF-8") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not readable as YAML: {error}") from None
+    return f"{'.'.join(map(str, item['loc']))}: {said}{given}{nearest_name(item['input'], valid)}"
 
 
 def own_files(settings: Settings) -> list[Path]:

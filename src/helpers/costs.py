@@ -277,15 +277,22 @@ def of_paper(tenth: pd.DataFrame) -> dict[str, str]:
 
 
 def of_ten_times(tried: pd.DataFrame, job: pd.DataFrame) -> dict[str, str]:
-    """Return what ten times the cells took, as text by glued name; words where they were not tried.
+    """Return what ten times the cells took, as one sentence by its glued name, also where they were not tried.
 
     The tables are ``ten times the cells`` and the ``whole job``, whose peak memory the other is divided by.
     """
-    known = {"million_cells": (tried["plateau_cells"].max() / 1e6, ".1f"), "years": (tried["years"].max(), ".0f")}
-    known |= {"trees": (tried["trees"].max(), ".0f"), "minutes": (tried["wall_seconds"].sum() / 60, ".1f")}
-    known |= {"gigabytes": (tried["peak_mb"].max() / 1024, ".1f")}
-    known |= {"memory": (tried["peak_mb"].max() / job["peak_mb"].max() if len(job) else np.nan, ".1f")}
-    return {f"ten_{name}": _text(value if len(tried) else None, form) for name, (value, form) in known.items()}
+    if tried.empty:
+        return {"ten_times": "Ten times the cells of the plateau were not tried on this machine."}
+    beside = ""
+    if len(job):
+        times = tried["peak_mb"].max() / job["peak_mb"].max()
+        beside = f", {times:.1f} times the memory of the whole calculation at 1 km"
+    sentence = (
+        f"Ten times the cells of the plateau were tried once, with {tried['years'].max():.0f} years and "
+        f"{tried['trees'].max():.0f} trees: {tried['plateau_cells'].max() / 1e6:.1f} million cells took "
+        f"{tried['wall_seconds'].sum() / 60:.1f} minutes and at most {tried['peak_mb'].max() / 1024:.1f} GB{beside}."
+    )
+    return {"ten_times": sentence}
 
 
 def numbers(engines: pd.DataFrame, table: pd.DataFrame, job: pd.DataFrame, cores: int) -> dict[str, str]:

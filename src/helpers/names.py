@@ -55,7 +55,9 @@ _SITE_CHOICES = {
     **{"region": "the region", "surroundings": "its surroundings"},
     **{"rows": "each record", "site_mean": "mean of a site", "site_median": "median of a site"},
 }
-_PARTS = {"region": "whole region", "inside": "map may be used", "outside": "elsewhere"}
+#: Kinds of distances beside those of schemes, see :func:`mapforest.folds.distance_table`.
+_DISTANCES = {"sample to sample": "between records", "prediction to sample": "from the map's cells"}
+_PARTS = {"region": "all predicted land", "inside": "map may be used", "outside": "elsewhere"}
 #: Heads of columns whose key, with spaces, says too little; without units.
 _HEADINGS = {
     **{"n": "records", "n_rows": "rows", "n_sites": "sites", "n_records": "records", "n_draws": "draws"},
@@ -67,19 +69,22 @@ _HEADINGS = {
     **{"valid_area": "area", "common_area": "area", "common_mean": "mean", "common_total": "total"},
     **{"r2": "R²", "r2_explained": "R²", "r": "r", "rmse": "RMSE", "pbias": "PBIAS", "mape": "MAPE"},
     **{"recalibrated_coverage": "coverage, recalibrated", "recalibrated_mean_width": "width, recalibrated"},
-    **{"mean_width": "width", "wasserstein": "W", "median": "median distance", "kind": "distances from"},
+    **{"mean_width": "width", "wasserstein": "W", "median": "median distance", "kind": "distances"},
     **{"inside_share": "area inside", "usable_share": "usable area", "median_density": "density inside"},
     **{"class_without_site_share": "area of classes without a site", "chosen": "ours", "of_the_run": "the run's"},
     **{"map_mean": "mean of the map", "mean_without": "mean without", "change": "change of the mean"},
     **{"npp_sd": "sd of NPP", "rh_sd": "sd of Rh", "nep_sd": "sd of NEP", "residual_sd": "sd of residuals"},
     **{"nep_variance_share": "share of the variance", "sink_probability": "draws that are sinks"},
-    **{"sink_share": "sinks", "sink_share_without": "sinks without it", "nep_inside": "NEP in the interval"},
+    **{"low_without": "low end without it", "high_without": "high end without it", "moved": "an end moves by"},
+    **{"sink_share": "draws that are sinks", "sink_share_without": "draws that are sinks, without it"},
+    **{"nep_inside": "NEP in the interval", "bounds": "of what"},
     **{"breach_share": "in breach", "breach_of": "of the", "holds": "holds?", "agrees": "agree?"},
     **{"nep_total": "total NEP", "nep_change": "change of the total", "where": "judged in"},
     **{"missing": "without a predictor", "filled": "can be filled", "sen_slope": "slope", "p_value": "p"},
     **{"partition_ratio": "ratio of the two ways", "nep_tower": "NEP of the tower", "read": "what was read"},
     **{"wall": "time", "cpu": "processor time", "peak": "peak memory"},
-    **{"ratio": "times as fast", "cpu_ratio": "by processor time"},
+    **{"ratio": "times as fast", "wall_ratio": "time, as a share of the first"},
+    **{"cpu_ratio": "processor time, as a share of the first", "calibration": "time of a fixed loop"},
 }
 _SHORT = {
     **{key: word for key, word in _QUANTITIES.items() if "_" not in key},
@@ -170,6 +175,7 @@ def value_in_words(column: str, value: str) -> str:
         **dict.fromkeys(("parameter", "term"), lambda key: " × ".join(map(choice_name, key.split(" x ")))),
         "unit": lambda key: pretty_units(UNITS.get(key, key)).replace(" ", NO_BREAK),
         "part": lambda key: _PARTS.get(key, key),
+        "kind": distance_name,
         "scheme": scheme_name,
         "source": source_name,
         "arithmetic": _as_printed,
@@ -211,6 +217,17 @@ def scheme_name(scheme: str, part: str = "all") -> str:
         return f"blocks of {scheme.split('_')[1]} km"
     name = _SCHEMES.get(scheme, scheme.replace("_", " "))
     return name if part == "all" else f"{name}: {part}"
+
+
+def distance_name(kind: str) -> str:
+    """Return the name of a kind of distances of :func:`mapforest.folds.distance_table`; that of a scheme as it is.
+
+    Examples
+    --------
+    >>> distance_name("prediction to sample"), distance_name("random folds")
+    ("from the map's cells", 'random folds')
+    """
+    return _DISTANCES.get(kind, kind)
 
 
 def metric_label(metric: str, unit: str) -> str:

@@ -229,6 +229,8 @@ class _Columns:
         if isinstance(value, Real):
             if name == "land_cover":
                 return class_name(value)
+            if name == "seed":  # a name, not an amount
+                return str(value)
             share = bool(_SHARES.search(name))
             signed = bool(_SIGNED.search(name)) and not re.search("_se($|_)", name)
             return number(100 * value if share else value, digits, signed) + PERCENT * share
@@ -244,6 +246,8 @@ class _Columns:
             return 0 if (finite[finite > 0] >= 0.01).all() else 1
         if unit in ("gC_m2_yr", "TgC_yr") and unit in self.with_interval:
             return 0
+        if key in ("low", "high"):
+            return None  # ends without an estimate are those that others gave: each with its own digits
         stem = re.sub(r"_(low|high)$", "", key)
         known = _DIGITS.get(stem, _DIGITS.get(unit))
         if known is not None or self.mixed:

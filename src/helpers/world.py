@@ -82,6 +82,7 @@ def _grid(settings: Settings) -> xr.Dataset:
 
 def _virtual(settings: Settings, places: region.Places) -> World:
     """Open the simulated world, made from the seed."""
+    region.refuse_cut(places.geometry, _grid(settings), settings.region.name)
     fields = world.virtual_fields(settings)
     observations, faults = world.observe(settings)
     # Where the two tables become one, the rows of the second move.

@@ -34,10 +34,10 @@ def scores(observed: ArrayLike, predicted: ArrayLike) -> dict[str, float]:
 
     .. math::
 
-        \mathrm{PBIAS} = 100 \frac{\sum_i (P_i - O_i)}{\sum_i O_i} \quad
-        \mathrm{RMSE} = \sqrt{\tfrac{1}{n} \sum_i (P_i - O_i)^2} \quad
-        \mathrm{MAPE} = \frac{100}{n} \sum_i \left| \frac{O_i - P_i}{O_i} \right| \quad
-        R^2_\mathrm{explained} = 1 - \frac{\sum_i (O_i - P_i)^2}{\sum_i (O_i - \bar O)^2}
+        \mathrm{PBIAS} &= 100 \frac{\sum_i (P_i - O_i)}{\sum_i O_i} \\
+        \mathrm{RMSE} &= \sqrt{\frac{1}{n} \sum_i (P_i - O_i)^2} \\
+        \mathrm{MAPE} &= \frac{100}{n} \sum_i \left| \frac{O_i - P_i}{O_i} \right| \\
+        R^2_\mathrm{explained} &= 1 - \frac{\sum_i (O_i - P_i)^2}{\sum_i (O_i - \bar O)^2}
 
     The keys are as follows; a caller that writes a table adds the unit to the header.
 
@@ -87,7 +87,7 @@ def interval_score(observed: ArrayLike, lower: ArrayLike, upper: ArrayLike, leve
     r"""Return the interval score of each interval: its width, and a penalty for each unit by which it missed.
 
     .. math:: S = (u - l) + \frac{2}{\alpha} \max(0, l - x) + \frac{2}{\alpha} \max(0, x - u),\quad
-        \alpha = 1 - level
+        \alpha = 1 - \mathrm{level}
 
     Its mean is smallest for the true quantiles: neither wide nor bold intervals win (Gneiting and Raftery 2007, section
     6.2, https://doi.org/10.1198/016214506000001437). All arguments are broadcast; the result has the observed unit.

@@ -56,6 +56,13 @@ def test_difference_compares_the_size_of_a_bias_not_its_sign():
     assert row(table, "PBIAS")["difference_percent"] == pytest.approx(50)
 
 
+def test_biases_of_both_signs_do_not_cancel():
+    """Sizes of 20, 20 and 10 %: the forest's is half of theirs, though theirs are 0 on average."""
+    products = {"low": OBSERVED * 0.8, "high": OBSERVED * 1.2}
+    found = row(comparison.product_table(OBSERVED, products, {"ours": OBSERVED * 1.1}, "gC_m2_yr"), "PBIAS")
+    assert found["mean_of_products"] == pytest.approx(0) and found["difference_percent"] == pytest.approx(50)
+
+
 @pytest.mark.parametrize("number", [1, 2])
 def test_the_papers_own_differences_follow_our_rule(number):
     table = paper.paper_table(number)

@@ -28,7 +28,8 @@ def steps() -> pd.DataFrame:
 
 def test_the_papers_chain_is_worked_by_hand(steps):
     first = steps.iloc[0]
-    assert first["step"] == "the paper's chain" and (first["n_npp"], first["n_rs"], first["area_Mkm2"]) == (30, 30, 3)
+    assert first["step"] == "the paper's chain, records as published"
+    assert (first["n_npp"], first["n_rs"], first["area_Mkm2"]) == (30, 30, 3)
     assert (first["npp_gC_m2_yr"], first["rs_gC_m2_yr"]) == pytest.approx((300, 700))
     assert first["rh_gC_m2_yr"] == pytest.approx(0.62 * 700 + 9.01)
     assert first["nep_total_TgC_yr"] == pytest.approx(3 * (300 - 443.01)) and np.isnan(first["nep_change_TgC_yr"])

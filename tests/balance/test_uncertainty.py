@@ -150,9 +150,13 @@ def test_the_answer_of_each_model_and_without_it_is_counted_by_hand():
     families = pd.DataFrame(members, columns=["flux", "member", "weight"]).assign(where="region", r2_explained=0.2)
     elsewhere = families.assign(where="cold steppe", weight=1.0)
     baseline = pd.DataFrame([("Rs", "mean", 0.0, "region", 0.0)], columns=families.columns)
-    found = sink_by_form(pd.concat([five, *others]), pd.concat([families, elsewhere, baseline]))
+    found = sink_by_form(pd.concat([five, *others]), pd.concat([families, elsewhere, baseline]), 0.5)
     counted = found.set_index(["flux", "member"])[["n_draws", "sink_share", "nep_mean_gC_m2_yr", "sink_share_without"]]
     assert counted.loc["NPP", "forest"].tolist() == pytest.approx([3, 1 / 3, -50 / 3, 0.5])
     assert counted.loc["Rs", "climate"].tolist() == pytest.approx([2, 1, 15, 0])
     assert counted.loc["Rs", "tree"].tolist() == pytest.approx([0, np.nan, np.nan, 0.4], nan_ok=True)
     assert found["weight"].tolist() == [0.7, 0.3, 0.1, 0.8, 0.1]
+    # Quartiles: of all -40 and 10, without the climate model -45 and -35.
+    area = five["area_Mkm2"].iloc[0]
+    ends = found.set_index("member").loc["climate", ["low_without_TgC_yr", "high_without_TgC_yr", "moved_TgC_yr"]]
+    assert ends.tolist() == pytest.approx([-45 * area, -35 * area, 45 * area])

@@ -88,14 +88,12 @@ def test_style_sheets_load_nothing_from_other_hosts(virtual_book):
     assert not [path.name for path in sheets if re.search(r"(url\(|@import)\s*['\"]?https?:", path.read_text())]
 
 
-def test_the_script_for_equations_comes_along(virtual_book):
-    page = (virtual_book / "book" / "methods.html").read_text()
-    (script,) = re.findall(r'src="([^"]*tex-chtml\.js)[^"]*"', page)
-    assert (virtual_book / "book" / script).resolve().is_file()
-
-
-def test_the_fonts_for_equations_come_along(virtual_book):
-    assert list((virtual_book / "_static" / "mathjax").rglob("*.woff"))
+def test_equations_stand_on_the_pages_with_their_tex_and_no_script_draws_them(virtual_book):
+    pages = {path: path.read_text(encoding="utf-8") for path in virtual_book.rglob("*.html")}
+    counted = {path: (text.count('class="math '), text.count('<math alttext="')) for path, text in pages.items()}
+    assert all(places == equations for places, equations in counted.values())
+    assert sum(equations for _, equations in counted.values()) > 60
+    assert not [path for path, text in pages.items() if "mathjax" in text.lower()]
 
 
 def test_equations_carry_the_numbers_of_the_paper(virtual_book):
@@ -110,6 +108,16 @@ def test_the_explorer_is_one_page_of_less_than_4_mb(virtual_book):
 
 def test_the_first_page_leads_to_the_introduction(virtual_book):
     assert "book/intro.html" in (virtual_book / "index.html").read_text()
+
+
+def test_each_page_tells_what_it_is_and_that_it_is_simulated(virtual_book):
+    for path in virtual_book.rglob("*.html"):
+        if "_static" not in path.parts:
+            page = BeautifulSoup(path.read_text(encoding="utf-8").partition("</head>")[0], "html.parser")
+            told = {tag.get("property", tag.get("name")): tag.get("content", "") for tag in page.select("meta")}
+            assert told["og:site_name"] == "Is the Qinghai-Tibet Plateau a carbon sink?" and told["og:title"], path
+            assert told["description"].startswith("Simulated: ") and len(told["description"]) > 25, path
+            assert (path.parent / page.select_one('link[rel="icon"]')["href"]).is_file()
 
 
 def test_each_figure_and_table_of_a_notebook_has_number_caption_and_files_that_are_there(virtual_book):

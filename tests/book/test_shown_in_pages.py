@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import struct
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
+from hypothesis import given
+from hypothesis import strategies as st
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace, patch_docutils
 
 from helpers.errors import RunError
 from helpers.figures.style import blank
 from helpers.runs import shown
+from helpers.runs.pictures import drawn, pixels
 from helpers.tables import lettered
 
 EXTENSIONS = Path(__file__).resolve().parents[2] / "book" / "_ext"
@@ -54,11 +59,12 @@ def pages(tmp_path_factory) -> dict[str, BeautifulSoup]:
     """Build pages of two notebooks and one of prose, read by two processes."""
     folder = tmp_path_factory.mktemp("book")
     narrow = {"narrow": {"png": "figures/nep_narrow.png", "svg": "figures/nep_narrow.svg"}}
+    more = {**narrow, "files": record("figure", "nep", "", ["png", "svg"])["files"] | {"csv": "figures/nep.csv.zip"}}
     two = [
         a_figure("npp_map", "02_npp"),
         shown.shown_table(record("table", "scores", "02_npp", ["csv"]), lettered(TABLE)),
     ]
-    six = [a_figure("a", "06_sure"), a_figure("nep", "06_sure", **narrow)]
+    six = [a_figure("a", "06_sure"), a_figure("nep", "06_sure", **more)]
     source = folder / "source"
     (source / "notebooks").mkdir(parents=True)
     for name, cells in {"02_npp": two, "06_sure": six}.items():
@@ -107,6 +113,11 @@ def test_a_figure_has_its_picture_its_texts_and_files_that_are_there(pages):
     assert list(links) == ["SVG", "PNG", "data (CSV)"] and links["data (CSV)"] == "../_static/figures/a.csv"
 
 
+def test_zipped_data_are_called_so(pages):
+    links = [link.text for link in pages["notebooks/06_sure"].select("#fig-nep .shown-links a")]
+    assert links == ["SVG", "PNG", "data (CSV, zipped)"]
+
+
 def test_a_phone_is_given_the_narrow_picture(pages):
     source = pages["notebooks/06_sure"].select_one("#fig-nep picture source")
     assert source["srcset"] == "../_static/figures/nep_narrow.svg" and "max-width" in source["media"]
@@ -143,6 +154,27 @@ def test_a_notebook_keeps_its_other_outputs(tmp_path):
     assert staged["cells"][0]["outputs"][1]["text"] == "a word"
 
 
+@given(
+    st.lists(
+        st.one_of(
+            st.floats(1e-9, 1e6),
+            st.floats(-1e6, 0.0).filter(lambda value: value < -1e-200),
+            st.just(0.0),
+            st.just(float("nan")),
+            st.just(float("inf")),
+        ),
+        min_size=1,
+        max_size=20,
+    ),
+    st.floats(-180, 180),
+)
+def test_data_of_a_figure_keep_four_digits_and_their_places(values, place):
+    data = pd.DataFrame({"longitude": round(place, 6), "value": values, "key": "a"})
+    read = pd.read_csv(io.StringIO(shown.short_csv(data)))
+    assert list(read) == list(data) and (read["longitude"] - round(place, 6)).abs().max() < 1e-7
+    np.testing.assert_allclose(read["value"], values, rtol=5.01e-4, atol=1e-300)
+
+
 def test_a_file_that_is_gone_is_named(tmp_path):
     with pytest.raises(RunError, match=r"a\.png is missing, .* execute that notebook again"):
         shown.stage(executed(a_figure("a", "06_sure")), tmp_path, tmp_path)
@@ -158,8 +190,8 @@ def test_a_map_of_many_cells_is_a_picture_within_its_svg_and_words_stay_lines():
     figure = blank(2.0)
     axes = figure.add_subplot(xlabel="longitude")
     axes.pcolormesh([[float(i * j) for i in range(60)] for j in range(60)])
-    pictures = shown.drawn(figure, "png", "svg")
+    pictures = drawn(figure, "png", "svg")
     assert pictures["svg"].count(b"<image") == 1 and len(pictures["svg"]) < 100_000
-    assert pictures == shown.drawn(figure, "png", "svg"), "the same figure is other bytes the second time"
-    width, height = shown.pixels(pictures["png"])
+    assert pictures == drawn(figure, "png", "svg"), "the same figure is other bytes the second time"
+    width, height = pixels(pictures["png"])
     assert 650 < width < 850 and 150 < height < 250

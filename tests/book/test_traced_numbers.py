@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-PAGES = ["book/intro", "book/uncertainty", "notebooks/05_comparison", "_generated/api/helpers", "genindex"]
+PAGES = ["book/intro", "book/uncertainty", "notebooks/05_comparison", "_generated/api/helpers", "search"]
 
 
 def text_of(page: Path) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 WIDTHS = (390, 768, 1280)
-MOST_BYTES = 3_500_000
+MOST_BYTES, MOST_BYTES_BOOK = 2_000_000, 20_000_000
 EXPLORER, MOST_BYTES_EXPLORER = "book/explorer", 4_000_000
 SHORTEST_ALT = 100
 #: Pages on which axe looks again in the dark: with figures, tables, code and equations. Colours are the same on all.
@@ -18,13 +18,19 @@ IN_THE_DARK = ("book/intro", "book/methods", "notebooks/02_npp_random_forest", "
 #: What a page holds, measured in it.
 _MEASURE = """() => ({
   equations: document.querySelectorAll("span.math, div.math").length,
-  drawn: document.querySelectorAll("mjx-container").length,
+  drawn: [...document.querySelectorAll(":is(span, div).math > math")].filter(equation => {
+    const box = equation.getBoundingClientRect();
+    return box.width > 3 && box.height > 5;
+  }).length,
+  raw: [...document.querySelectorAll("article :is(p, li, td, th, dd, dt, .math, h1, h2, h3)")].filter(
+    words => [...words.childNodes].some(n => n.nodeType === Node.TEXT_NODE && /\\\\[a-z(\\[]+|\\$/i.test(n.data))
+  ).map(words => words.textContent.slice(0, 80)),
   unloaded: [...document.images].filter(i => i.complete && !i.naturalWidth && i.offsetParent).map(i => i.src),
   figures: [...document.querySelectorAll("figure.shown")].map(figure => ({
     number: figure.querySelector(".caption-number")?.textContent ?? "",
     caption: figure.querySelector("figcaption")?.innerText ?? "",
     alt: figure.querySelector("img")?.alt ?? "",
-    files: [...figure.querySelectorAll("a[href]")].map(a => a.href).filter(a => /\\.(svg|png|csv)$/.test(a)),
+    files: [...figure.querySelectorAll("a[href]")].map(a => a.href).filter(a => /\\.(svg|png|csv|csv\\.zip)$/.test(a)),
   })),
 })"""
 
@@ -66,7 +72,6 @@ def _visit(context: Any, axe_script: str, book: Path, name: str) -> Visit:
     page.on("console", lambda said: listens and said.type in ("error", "warning") and visit.messages.append(said.text))
     page.on("pageerror", lambda error: visit.messages.append(str(error)))
     page.goto(f"file://{book}/{name}.html", wait_until="load")
-    page.evaluate("() => window.MathJax?.startup?.promise")
     visit.held = page.evaluate(_MEASURE)
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})

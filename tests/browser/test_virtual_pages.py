@@ -6,8 +6,41 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_checks import EXPLORER, MOST_BYTES, MOST_BYTES_EXPLORER, SHORTEST_ALT, WIDTHS, Visit, visit_all
+from page_checks import (
+    EXPLORER,
+    MOST_BYTES,
+    MOST_BYTES_BOOK,
+    MOST_BYTES_EXPLORER,
+    SHORTEST_ALT,
+    WIDTHS,
+    Visit,
+    visit_all,
+)
 
+#: What readers ask first, by the link of the first page that they click, with what they then read.
+QUESTIONS = {
+    "What is the balance, and how sure is it?": r"^NEP.* to ",
+    "Where should the map not be trusted?": r"^Figure .*unlike|^Figure .*outside",
+    "Which product gives the leaf area?": r"^leaf area index.*fAPAR",
+    "How do I add my own sites?": r"extra_observations",
+    "What changes if MODIS NPP is left out?": r"^left out.*MODIS NPP",
+    "kNNDM": r"distance matching",
+}
+#: Words a minute of somebody who reads a text of science in another language than their own, and the seconds they have.
+WORDS_A_MINUTE, PATIENCE_SECONDS = 200, 30
+#: The words from where a reader lands to the end of the first passage that has a pattern.
+_WORDS_TO_ANSWER = """([pattern, target]) => {
+  const start = (target && document.getElementById(target)) || document.querySelector("article h1");
+  const passages = [...document.querySelectorAll("article :is(p, li, tr, dd, figcaption, pre)")];
+  const later = e => e.compareDocumentPosition(start) & Node.DOCUMENT_POSITION_PRECEDING || start.contains(e);
+  const text = e => e.innerText.trim().replace(/\\s+/g, " ");
+  const answer = passages.find(e => e.offsetParent && later(e) && new RegExp(pattern, "s").test(text(e)));
+  if (!answer) return null;
+  const range = document.createRange();
+  range.setStartBefore(start);
+  range.setEndAfter(answer);
+  return range.cloneContents().textContent.trim().split(/\\s+/).length;
+}"""
 PRINTED = ("book/intro", "notebooks/02_npp_random_forest", "book/methods")
 
 
@@ -44,7 +77,8 @@ def test_the_console_of_each_page_is_silent(visits):
 def test_each_equation_is_drawn(visits):
     undrawn = {name: visit.held for name, visit in visits.items() if visit.held["drawn"] < visit.held["equations"]}
     assert not undrawn
-    assert sum(visit.held["equations"] for visit in visits.values()) > 20
+    assert sum(visit.held["equations"] for visit in visits.values()) > 60
+    assert not {name: visit.held["raw"] for name, visit in visits.items() if visit.held["raw"]}
 
 
 def test_each_picture_loads(visits):
@@ -59,7 +93,11 @@ def test_each_figure_has_a_number_a_caption_an_alternative_text_and_its_files(vi
     assert not {key: figure["alt"] for key, figure in figures.items() if len(figure["alt"]) < SHORTEST_ALT}
     files = {key: [Path(file.removeprefix("file://")) for file in figure["files"]] for key, figure in figures.items()}
     assert not {key: paths for key, paths in files.items() if not all(path.is_file() for path in paths)}
-    assert not [key for key, paths in files.items() if not {".svg", ".png", ".csv"} <= {path.suffix for path in paths}]
+    assert not [
+        key
+        for key, paths in files.items()
+        if not {".svg", ".png", ".csv"} <= {end for path in paths for end in path.suffixes}
+    ]
 
 
 def test_no_page_is_wider_than_a_phone_a_tablet_or_a_desk(visits):
@@ -73,7 +111,20 @@ def test_axe_finds_nothing_serious_on_any_page(visits):
 def test_each_page_is_light_and_so_is_the_book(visits, book):
     most = {name: MOST_BYTES_EXPLORER if name == EXPLORER else MOST_BYTES for name in visits}
     assert not {name: visit.bytes_loaded() for name, visit in visits.items() if visit.bytes_loaded() > most[name]}
-    assert sum(path.stat().st_size for path in book.rglob("*") if path.is_file()) < 32_000_000
+    assert sum(path.stat().st_size for path in book.rglob("*") if path.is_file()) < MOST_BYTES_BOOK
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_question_of_the_first_page_is_answered_after_a_click_in_less_than_half_a_minute(page, book, question):
+    if book.name == "virtual" and "MODIS" in question:
+        pytest.skip("the sweep that comes with the virtual book leaves out no map: exercise 2 of book/teaching.md does")
+    page.goto(f"file://{book}/book/intro.html")
+    page.locator("article").get_by_role("link", name=question, exact=True).last.click()
+    page.wait_for_load_state("load")
+    target = page.url.partition("#")[2]
+    words = page.evaluate(_WORDS_TO_ANSWER, [QUESTIONS[question], target])
+    assert words is not None, "the answer is not on the page"
+    assert words / WORDS_A_MINUTE * 60 < PATIENCE_SECONDS, f"{words} words"
 
 
 def test_search_from_disk_shows_prose_first_and_an_excerpt(page, book):
@@ -101,6 +152,19 @@ def test_a_printed_page_keeps_what_it_says_and_cuts_nothing(page, book, name):
         "found => found.filter(e => e.offsetParent && e.getBoundingClientRect().right > innerWidth + 1).length"
     )
     assert cut == 0
+
+
+def test_without_scripts_equations_are_drawn(browser, book):
+    context = browser.new_context(java_script_enabled=False, offline=True, viewport={"width": 390, "height": 900})
+    shown = context.new_page()
+    shown.goto(f"file://{book}/book/methods.html")
+    equations = shown.locator("div.math > math")
+    assert equations.count() >= 9
+    # A fraction is as high as two lines, and the last equation, a fraction of roots, is wider than a word.
+    boxes = {equation.get_attribute("alttext"): equation.bounding_box() for equation in equations.all()}
+    assert all(box["height"] > 30 for tex, box in boxes.items() if tex.count(r"\frac"))
+    assert all(box["width"] > 60 for box in boxes.values())
+    context.close()
 
 
 def test_without_scripts_the_banner_can_be_read(browser, book):

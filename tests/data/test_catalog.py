@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import threading
 from collections.abc import Iterator
@@ -170,6 +171,19 @@ def test_a_mirror_folder_is_copied_into_the_cache(product: Path, tmp_path: Path,
     paths = catalog.fetch("small")
     assert paths == {"small.bin": product / "small.bin"}
     assert paths["small.bin"].read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("by_address", [False, True])
+def test_no_path_of_this_machine_is_told_on_a_page(
+    product: Path, server, monkeypatch, capsys, caplog, by_address
+) -> None:
+    """A notebook shows what is logged or printed; only a terminal sees the bar of a download."""
+    address, folder, _ = server
+    (folder / "small.bin").write_bytes(CONTENT)
+    monkeypatch.setenv("QTP_DATA_MIRROR", address if by_address else str(folder))
+    with caplog.at_level(logging.INFO):
+        catalog.fetch("small")
+    assert (product / "small.bin").is_file() and not caplog.records and capsys.readouterr() == ("", "")
 
 
 def test_a_mirror_address_is_downloaded_into_the_cache(product: Path, server, monkeypatch) -> None:

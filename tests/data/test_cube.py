@@ -94,10 +94,11 @@ def test_land_cover_classes_share_the_area_of_the_plateau() -> None:
 def test_the_summary_is_weighted_by_area() -> None:
     made = small_cube()
     made["soc"][:] = np.array([[0.0] * 4, [0, 0, 1, 2], [3, 4, 5, np.nan]])
+    made["soc"].attrs["units"] = "kg m-2"
     row = cube.summary(made[["soc", "in_region", "cell_area"]]).set_index("covariate").loc["soc"]
     area = made["cell_area"].values[[1, 2], [3, 1]]
     assert row["mean"] == pytest.approx((3 * area[0] + 12 * area[1]) / (2 * area[0] + 3 * area[1]))
-    assert (row["lowest"], row["highest"]) == (1, 5)
+    assert (row["lowest"], row["highest"], row["unit"]) == (1, 5, "kg C m-2")
     assert row["valid_area_Mkm2"] == pytest.approx((2 * area[0] + 3 * area[1]) / 1e6)
 
 

@@ -175,7 +175,7 @@ def catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     def write(file: Path, **changes: object) -> None:
         text = dict.fromkeys(("title", "variable", "licence", "reference", "notes"), "made up")
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
-        named = {"name": file.name, "bytes": 1, "sha256": digest, "url": "https://127.0.0.1:9/x"}
+        named = {"name": file.name, "bytes": file.stat().st_size, "sha256": digest, "url": "https://127.0.0.1:9/x"}
         entry = text | {"citation": ["A2000"], "reader": "data.readers.read_soc", "files": [named]} | changes
         (tmp_path / "catalog.yml").write_text(yaml.safe_dump({"mine": entry}), encoding="utf-8")
 

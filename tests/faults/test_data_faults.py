@@ -49,7 +49,7 @@ def test_no_mirror_and_no_network_says_what_was_tried_and_what_to_do(product: Pa
         catalog.fetch("small")
     message = str(caught.value)
     assert f"{product}/small.bin: no such file" in message
-    assert "https://127.0.0.1:9/small.bin: no connection" in message
+    assert "https://127.0.0.1:9/small.bin: no answer from 127.0.0.1" in message
     assert "set QTP_DATA_MIRROR" in message
     assert hashlib.sha256(CONTENT).hexdigest() in message
 
@@ -58,7 +58,7 @@ def test_a_wrong_file_in_the_mirror_is_refused_and_leaves_the_cache_empty(produc
     (product / "small.bin").write_bytes(CONTENT[:5])
     with pytest.raises(DataError, match="wrong checksum"):
         catalog.fetch("small")
-    assert list((tmp_path / "cache").iterdir()) == []
+    assert not [path for path in (tmp_path / "cache").iterdir() if path.suffix != ".lock"]
 
 
 def test_an_unknown_product_is_refused_with_the_known_ones(product: Path) -> None:

@@ -93,6 +93,7 @@ def test_without_scripts_there_is_a_picture_with_a_text(page):
 def test_a_run_without_single_years_says_so():
     page = explorer(panels(), BOUNDARY)
     assert "This run has no single years" in page and told(page)["series"] == told(page)["years"] == []
+    assert "Enter tells" not in page and "Plus,\nminus and 0 zoom" in page
 
 
 def test_the_page_asks_nothing_of_other_files(page):

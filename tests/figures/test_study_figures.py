@@ -80,9 +80,12 @@ def test_nothing_is_cut_off_at_the_edge_of_the_study_area():
 
 
 def test_predictor_maps_carry_their_units_and_a_legend_of_land_cover():
-    figure = covariates(small_cube(), BOUNDARY, ["precipitation", "temperature", "lai", "land_cover"])
+    cube = small_cube()
+    cube["soc"] = cube["lai"].assign_attrs(units="kg m-2")  # as CF has it: of carbon by its name
+    figure = covariates(cube, BOUNDARY, ["precipitation", "temperature", "lai", "soc", "land_cover"])
     bars = [child for axes in panels(figure).values() for child in axes.child_axes]
-    assert [bar.get_ylabel() for bar in bars] == ["[mm yr⁻¹]", "[°C]", "[dimensionless]"]
+    assert [bar.get_ylabel() for bar in bars] == ["[mm yr⁻¹]", "[°C]", "[dimensionless]", "[kg C m⁻²]"]
+    assert "kg C m⁻²" in figure.alt
     assert {"grassland", "barren"} <= legend_texts(figure)
 
 
@@ -99,7 +102,7 @@ def test_flow_names_every_step_of_the_chain_and_counts_the_predictors():
 
 def test_flow_names_the_predictors_of_the_run_own_ones_too():
     texts = [text.get_text() for text in fig2_flow(["temperature"], ["temperature", "clay_share"]).axes[0].texts]
-    assert "temperature" in texts and "clay share" in texts and "The same maps and" in texts
+    assert "temperature" in texts and "The same maps" in texts and "and clay share" in texts
     assert "1 predictors (Eq. 1)" in texts and "2 predictors (Eq. 2)" in texts
 
 

@@ -64,7 +64,7 @@ def worlds() -> pd.DataFrame:
 def test_distance_curves_write_w_beside_each_scheme_but_not_beside_the_map() -> None:
     (axes,) = distance_curves({"NPP": distances()}).axes
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert labels == ["prediction to sample: the map", "random folds, W 88 km"]
+    assert labels == ["from the map's cells", "random folds, W 88 km"]
 
 
 def test_distance_curves_need_the_maps_own_distances() -> None:

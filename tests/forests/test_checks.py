@@ -123,6 +123,12 @@ def test_a_place_is_usable_where_both_forests_are(judged, cells):
     assert table.iloc[-1]["usable_share"] == pytest.approx(np.average(both, weights=cells["cell_area"]))
 
 
+def test_each_error_has_the_unit_of_its_forest(judged):
+    table, _ = judged
+    units = table.groupby("model")["unit"].first()
+    assert units["NPP"] == "gC_m2_yr" and units["ln Rs"] == "ln_gC_m2_yr"
+
+
 def test_the_use_map_names_a_class_without_a_site_before_a_distance(judged, cells, cube):
     _, spaces = judged
     far = {name: np.where(cells["longitude"] > 85, 1e6, 0.0) for name in spaces}
@@ -135,6 +141,7 @@ def test_intervals_are_checked_out_of_bag_and_under_matched_folds(settings, fore
     rows, _ = checks.check_intervals(settings.model_copy(update={"validation_trees": 30}), forests["npp"])
     assert list(rows.columns[:2]) == ["model", "check"] and rows["check"].tolist() == ["out of bag", checks.MATCHED]
     assert (rows["level"] == 0.8).all() and rows["coverage"].between(0.3, 1).all()
+    assert (rows["unit"] == "gC_m2_yr").all()
 
 
 def test_the_map_of_intervals_takes_the_margin_of_the_matched_folds(settings, forests, cube):

@@ -52,7 +52,7 @@ def test_the_family_has_the_baseline_first_and_the_papers_forest_for_npp_only():
 
 def test_a_climate_that_no_model_sees_leaves_the_climate_models_out():
     hidden = families.members(SETTINGS.model_copy(update={"left_out": "temperature"}), "npp", 30)
-    assert set(NPP) - set(hidden) == {"climate model, scaled", "climate model and forest"}
+    assert set(NPP) - set(hidden) == {"scaled climate model", "climate model and forest"}
 
 
 def test_every_member_but_the_baseline_finds_a_law_that_is_there(scores):
@@ -104,7 +104,7 @@ def test_the_baseline_is_the_mean_of_the_plateaus_records_where_there_are_some()
 def test_a_scaled_model_is_the_model_times_the_ratio_of_the_means():
     climate = {name: SITES[name].to_xarray() for name in ("precipitation", "temperature")}
     law = miami_npp(**climate).to_numpy()
-    found = NPP["climate model, scaled"](0).fit(SITES, SITES["value"]).predict(SITES)
+    found = NPP["scaled climate model"](0).fit(SITES, SITES["value"]).predict(SITES)
     assert found == pytest.approx(law * SITES["value"].mean() / law.mean())
 
 
@@ -121,7 +121,7 @@ def test_a_flux_without_a_logarithm_is_refused():
 
 
 def test_boosting_never_takes_flux_away_for_more_rain_or_warmth():
-    model = NPP["boosting, monotone"](0).fit(SITES, SITES["value"])
+    model = NPP["monotone boosting"](0).fit(SITES, SITES["value"])
     for name in families.RISING:
         steps = pd.concat([SITES.iloc[[7]]] * 50).assign(
             **{name: np.linspace(SITES[name].min(), SITES[name].max(), 50)}
@@ -129,7 +129,7 @@ def test_boosting_never_takes_flux_away_for_more_rain_or_warmth():
         assert (np.diff(model.predict(steps)) >= -1e-9).all()
 
 
-@pytest.mark.parametrize("member", ["ridge regression", "boosting, monotone", families.OURS])
+@pytest.mark.parametrize("member", ["ridge regression", "monotone boosting", families.OURS])
 def test_no_fitted_member_goes_on_beyond_the_records(member):
     model = NPP[member](0).fit(SITES, SITES["value"])
     wettest = pd.concat([SITES.iloc[[7]]] * 2).assign(precipitation=[SITES["precipitation"].max(), 5000.0])

@@ -47,7 +47,7 @@ def test_the_fast_way_keeps_the_distance_matched_folds_and_every_seed(settings, 
 def test_the_overview_has_a_row_for_each_scheme_and_a_column_for_each_metric(scored):
     _, scores = scored["npp"]
     shown = fitting.overview(scores, metrics=("r", "rmse"))
-    assert list(shown) == ["r", "rmse"]
+    assert list(shown) == ["r", "rmse_gC_m2_yr"]
     assert len(shown) == len(scores.drop_duplicates(["scheme", "part"]))
 
 
@@ -74,7 +74,10 @@ def test_shares_are_of_the_plateaus_area_not_of_its_cells(cube):
     south = cube["in_region"] & (cube["latitude"] < 29)
     weight = cube["cell_area"].where(cube["in_region"], 0).sum("longitude")
     expected = float(weight[-1] / weight.sum())
-    assert fitting.area_share(south, cube) == pytest.approx(expected) and expected > 0.1
+    assert fitting.area_share(south, cube["in_region"], cube["cell_area"]) == pytest.approx(expected) and expected > 0.1
+    predicted = cube["in_region"] & (cube["latitude"] < 30)
+    of_two_rows = float(weight[-1] / weight[-2:].sum())
+    assert fitting.area_share(south, predicted, cube["cell_area"]) == pytest.approx(of_two_rows)
 
 
 ROWS = pd.DataFrame({"ln_npp": np.log([80.0, 140.0]), "ln_rs": np.log([80.0, 140.0]), "out_of_bag": np.log(100.0)})

@@ -12,13 +12,15 @@ from helpers.errors import RunError
 from helpers.runs.finishing import finish
 from helpers.runs.site import assemble
 
-PAGE = """<html><head>
+PAGE = """<html><head><title>Rain</title><meta property="og:title" content="Rain" />
+<meta property="og:image" content="https://a.example/rain.png" /><meta name="description" content="It rains." />
+<link rel="icon" href="../_static/logo.svg"/>
   <script defer src="../_static/scripts/fontawesome.js?digest=1"></script>
-<script src="kept.js"></script></head><body>
+<script src="kept.js"></script><script src="../searchindex.js"></script></head><body>
 <details><summary><span class="toctree-toggle"></span></summary></details>
 <details><summary aria-label="Toggle hidden content"><p>Show code</p></summary></details>
 <article class="bd-article"><h1>Rain<a class="headerlink" href="#x">#</a></h1>
-<p>NPP &lt; Rs</p><script>no()</script></article>
+<p>NPP &lt; Rs</p><script>no()</script>how far<i class="fab fa-github"></i></article>
 <div class="extra_footer">run</div></body></html>"""
 
 
@@ -28,9 +30,18 @@ def book_in(folder: Path, *names: str) -> Path:
         page = folder / f"{name}.html"
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text(PAGE, encoding="utf-8")
-    for name in ("scripts/fontawesome.js", "a.css", "a.css.map", "f.ttf", "f.woff2", "old.ttf"):
+    icons = ("scripts/fontawesome.js", "fa-solid-900.woff2", "fa-brands-400.woff2", "fa-regular-400.woff2")
+    for name in (*icons, "a.css", "a.css.map", "f.ttf", "f.woff2", "old.ttf", "locales/de/words.po"):
         (folder / "_static" / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / "_static" / name).write_text("x", encoding="utf-8")
+    index = {
+        "terms": {"rain": 0},
+        "objects": {"helpers": [["rain"]]},
+        "indexentries": {"rain() (function)": [[0, "x"]]},
+    }
+    (folder / "searchindex.js").write_text(f"Search.setIndex({json.dumps(index)})", encoding="utf-8")
+    leads = '<meta http-equiv="Refresh" content="0; url=book/rain.html" />'
+    (folder / "index.html").write_text(leads, encoding="utf-8")
     return folder
 
 
@@ -47,6 +58,21 @@ def test_a_page_loads_no_scripts_of_icons_and_keeps_the_others(finished):
     assert "kept.js" in page
 
 
+def test_only_the_page_of_the_search_loads_the_index_of_all_words(finished):
+    assert "searchindex.js" not in (finished / "book" / "rain.html").read_text()
+    assert "searchindex.js" in (finished / "search.html").read_text()
+
+
+def test_a_word_of_code_is_marked_up_once(tmp_path):
+    page = book_in(tmp_path, "a", "book/rain") / "a.html"
+    marked = '<em class="sig-param"><span class="n"><span class="pre">x</span></span></em>'
+    page.write_text(f'{PAGE}<code><span class="pre">--config</span></code>{marked}', encoding="utf-8")
+    finish(tmp_path, project_root())
+    assert page.read_text().endswith(
+        '<code><span class="pre">--config</span></code><em class="sig-param"><span class="n">x</span></em>'
+    )
+
+
 def test_what_opens_and_closes_is_named_by_what_it_shows(finished):
     page = (finished / "book" / "rain.html").read_text()
     assert '<summary aria-label="Show or hide the pages below">' in page
@@ -55,25 +81,47 @@ def test_what_opens_and_closes_is_named_by_what_it_shows(finished):
 
 def test_only_files_that_pages_load_are_left(finished):
     left = {path.relative_to(finished / "_static").as_posix() for path in (finished / "_static").rglob("*.*")}
-    assert left == {"a.css", "f.woff2", "old.ttf", "search_texts.js", "search_from_disk.js"}
+    used = {"fa-solid-900.woff2", "fa-brands-400.woff2"}
+    assert left == {"a.css", "f.woff2", "old.ttf", "search_texts.js", "search_from_disk.js", *used}
 
 
 def test_the_search_has_the_words_of_each_article_and_no_code(finished):
     texts = (finished / "_static" / "search_texts.js").read_text()
     words = json.loads(texts.removeprefix("const SEARCH_TEXTS = ").rstrip(";\n"))
-    assert words["book/rain"] == "Rain NPP &lt; Rs"
+    assert words == {"book/rain": "Rain NPP &lt; Rs how far"}
     search = (finished / "search.html").read_text()
     assert search.index("search_texts.js") < search.index("search_from_disk.js") < search.index("</head>")
+
+
+def test_the_index_of_the_search_has_words_and_objects_and_no_name_twice(finished):
+    index = (finished / "searchindex.js").read_text()
+    assert index.startswith("Search.setIndex({") and index.endswith(',"indexentries":{}})')
+    assert '"terms":{"rain":0}' in index and '"objects":{"helpers":[["rain"]]}' in index
 
 
 def test_a_page_of_a_site_leads_to_the_same_page_of_the_other_book(tmp_path):
     books = {"open": book_in(tmp_path / "a", "book/rain", "book/own"), "virtual": book_in(tmp_path / "b", "book/rain")}
     index = assemble(books, tmp_path / "site")
-    assert 'url=open/index.html"' in index.read_text()
+    assert 'url=open/book/rain.html"' in index.read_text()
     rain = (tmp_path / "site" / "open" / "book" / "rain.html").read_text()
     assert '<strong>open</strong> · <a href="../../virtual/book/rain.html">virtual</a>' in rain
     own = (tmp_path / "site" / "open" / "book" / "own.html").read_text()
     assert '<a href="../../virtual/index.html">virtual</a>' in own
+
+
+def test_the_books_own_address_says_what_its_first_page_is(finished):
+    lead = (finished / "index.html").read_text()
+    assert "<title>Rain</title>" in lead and 'content="It rains."' in lead and "rain.png" in lead
+    assert 'href="_static/logo.svg"' in lead and "url=book/rain.html" in lead
+
+
+def test_what_pages_say_of_their_address_holds_in_the_folder_of_their_book(tmp_path):
+    books = {name: book_in(tmp_path / name, "book/rain") for name in ("open", "virtual")}
+    assemble(books, tmp_path / "site", "https://a.example")
+    for name in books:
+        page = (tmp_path / "site" / name / "book" / "rain.html").read_text()
+        assert f'content="https://a.example/{name}/rain.png"' in page
+    assert "https://a.example/open/rain.png" in (tmp_path / "site" / "404.html").read_text()
 
 
 def test_a_site_without_one_of_its_books_is_not_made(tmp_path):

@@ -24,7 +24,7 @@ from helpers.figures.style import BookFigure, blank, described, styled
 from helpers.runs import folder as run_folder
 from helpers.runs import steps
 from helpers.runs.files import written_whole
-from helpers.runs.shown import with_palette
+from helpers.runs.pictures import with_palette
 
 
 @pytest.fixture
@@ -149,12 +149,27 @@ def test_a_saved_figure_is_shown_with_its_texts_its_data_and_a_variant_for_phone
     assert set(record["files"]) == {"png", "svg", "csv"} and set(record["narrow"]) == {"png"}
     files = [*record["files"].values(), *record["narrow"].values()]
     assert all((book_run.folder / name).stat().st_size for name in files)
-    assert (book_run.folder / "figures" / "nep_map.csv").read_text() == "nep\n1.23457\n"
+    assert (book_run.folder / "figures" / "nep_map.csv").read_text() == "nep\n1.235\n"
     with Image.open(book_run.folder / "figures" / "nep_map.png") as picture:
         assert record["width"] == pytest.approx(picture.width * 96 / 160, abs=1)
         assert record["height"] == pytest.approx(picture.height * 96 / 160, abs=1)
     with Image.open(book_run.folder / "figures" / "nep_map_narrow.png") as picture:
         assert picture.width * 96 / 160 < 380
+
+
+def test_large_data_of_a_figure_are_zipped_and_read_back(begin, monkeypatch):
+    cells = []
+    monkeypatch.setattr("IPython.display.display", cells.append)
+    figure = curve()
+    figure.data = pd.DataFrame({"cell": range(9000), "nep": np.linspace(-200, 150, 9000)})
+    book_run = begin(config="virtual")
+    book_run.save_figure("nep_map", figure, "Look west.")
+    file = cells[0].record["files"]["csv"]
+    assert file == "figures/nep_map.csv.zip" and (book_run.folder / file).stat().st_size < 60_000
+    pd.testing.assert_frame_equal(pd.read_csv(book_run.folder / file), figure.data, rtol=6e-4)
+    first = (book_run.folder / file).read_bytes()
+    book_run.save_figure("nep_map", figure, "Look west.")
+    assert (book_run.folder / file).read_bytes() == first
 
 
 def test_a_figure_without_words_for_blind_readers_is_refused(begin):

@@ -3,8 +3,10 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from helpers.balance import paper
 
@@ -93,7 +95,21 @@ def test_readme_without_markers_is_refused():
         readme_result.with_result("# Title\n", "new")
 
 
-def test_the_committed_readme_holds_a_generated_block_with_its_picture():
+def test_the_committed_readme_shows_small_pictures():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for picture in (readme_result.PICTURE, readme_result.EXPLORER):
+        assert f"]({picture.as_posix()})" in text and (ROOT / picture).stat().st_size < 200_000
+
+
+def test_a_picture_of_the_readme_is_made_small(tmp_path):
+    noise = np.random.default_rng(1).integers(0, 255, (700, 1800, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "large.png")
+    readme_result.save_small(tmp_path / "large.png", tmp_path / "small.png")
+    with Image.open(tmp_path / "small.png") as small:
+        assert small.size == (900, 350) and small.mode == "P"
+
+
+def test_the_committed_readme_holds_a_generated_block():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     inside = text.partition(readme_result.BEGIN)[2].partition(readme_result.END)[0]
-    assert inside.strip().startswith("**With these data the ") and (ROOT / readme_result.PICTURE).is_file()
+    assert inside.strip().startswith("**With these data the ")

@@ -108,6 +108,11 @@ def test_one_cell_too_many_that_is_no_row_name_is_told_by_its_row(tmp_path, rows
         (b"PAR1rest", "this is a Parquet file"),
         (f'{HEAD}\nnpp,"k1,92,33,200\n', "close every quote"),
         (f"{HEAD},value\n{ROW},7\n", "column value stands twice"),
+        (
+            f'{HEAD}\nnpp,"k1,92,33,200\nnpp,k2",92,33,200\n',
+            "row 2 (the header is row 1): a cell goes on after the end",
+        ),
+        (f"{HEAD}\n{ROW}\nnpp,k\0,92,33,200\n", r"mine.csv: line 3: '\x00', which is no text"),
         ("\n\n ,,\n", "the file is empty"),
     ],
 )

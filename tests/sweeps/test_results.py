@@ -122,6 +122,15 @@ def test_the_share_of_sinks_counts_what_is_above_zero():
     assert sweep_results.share_of_sinks(swept(lambda domain, line, trees: 5.0 if line == "paper" else 0.0)) == 0.5
 
 
+def test_the_best_tenth_is_by_the_score_and_takes_all_that_are_equal():
+    """Of 20 cells the two best, 19 and 18, are sinks; where four share the second place, five count."""
+    table = pd.DataFrame({NEP: [-1.0] * 18 + [1.0, 1.0], "score": range(20)})
+    assert sweep_results.sinks_of_the_best(table, "score") == 1 and sweep_results.share_of_sinks(table) == 0.1
+    assert sweep_results.sinks_of_the_best(table.assign(score=-table["score"]), "score") == 0
+    table.loc[15:18, "score"] = 18
+    assert sweep_results.sinks_of_the_best(table, "score") == pytest.approx(2 / 5)
+
+
 def test_crossed_choices_have_a_row_a_value_and_others_one_for_all_changes():
     table = swept(additive, further=[{"cell": "a", "left_out": "lai"}, {"cell": "b", "left_out": "soc"}])
     chosen = sweep_results.choice_table(table)
@@ -141,6 +150,15 @@ def test_effects_that_add_up_leave_nothing_to_pairs():
     shares = sweep_results.variance_shares(swept(additive)).set_index("term")["share"]
     assert shares["rs_rh_line"] == pytest.approx(1600 / 2500) and shares["training_domain"] == pytest.approx(900 / 2500)
     assert shares.filter(like=" x ").abs().max() < 1e-9
+
+
+def test_the_rest_of_the_variance_says_how_many_choices_it_is_of():
+    """Eight cells tell pairs apart; with one of them missing the rest holds pairs, too."""
+    whole, failed = (
+        sweep_results.variance_shares(swept(additive).query(query)).set_index("parameters")["term"]
+        for query in ("crossed", "cell != 'surroundings-records-50'")
+    )
+    assert whole[0] == "three or more together" and failed[0] == "two or more together"
 
 
 def test_what_two_choices_do_only_together_is_their_pairs():

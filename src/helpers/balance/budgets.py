@@ -188,7 +188,7 @@ def _compared(area: NDArray, *pairs: NDArray) -> list[dict[str, NDArray]]:
     found = []
     for estimate, truth in zip(pairs[::2], pairs[1::2], strict=True):
         both = (estimate, np.where(np.isnan(estimate), np.nan, truth))
-        flat = [mean_over_years(field) for field in both]
+        flat = [mean_over_years(field).astype("float64", copy=False) for field in both]
         sums = np.stack([_sums(field, area) for field in flat])
         centre = np.divide(sums[:, 1], sums[:, 0], out=np.zeros(2), where=sums[:, 0] > 0)
         squares = [_sums((field - middle) ** 2, area)[1] for field, middle in zip(flat, centre, strict=True)]

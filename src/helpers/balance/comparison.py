@@ -37,8 +37,9 @@ def product_table(
 
     A product is scored where it has a value; ``n`` tells at how many sites. As in the paper, one column holds the mean
     of the products' scores, and another by how many percent RMSE, MAPE and the size of PBIAS of the forest are lower
-    than that mean. The paper also gives a percentage for r. It is left empty here: where products hardly correlate with
-    the sites, any forest is better by thousands of percent.
+    than the mean of the products'. Biases of both signs cancel in a mean, so that of PBIAS is taken of their sizes. The
+    paper also gives a percentage for r. It is left empty here: where products hardly correlate with the sites, any
+    forest is better by thousands of percent.
 
     Observations and values at the sites have one index and one unit, which RMSE has too: ``"gC_m2_yr"`` or
     ``"ln_gC_m2_yr"``. Our forest stands under the first name as the paper would report it, under further names by trees
@@ -54,12 +55,11 @@ def product_table(
     for metric, key in _METRICS.items():
         row: dict[str, object] = {"metric": metric, "unit": {"RMSE": unit, "r": "1"}.get(metric, "percent")}
         row |= {name: scores[name][key] for name in products}
-        row["mean_of_products"] = mean = (
-            float(np.mean([scores[name][key] for name in products])) if products else np.nan
-        )
+        theirs = [scores[name][key] for name in products]
+        row["mean_of_products"] = float(np.mean(theirs)) if products else np.nan
         row |= {name: scores[name][key] for name in forest}
-        ours = scores[first][key]
-        better = float("nan") if metric == "r" else -percent_difference(abs(ours), abs(mean))
+        size = float(np.mean(np.abs(theirs))) if products else np.nan
+        better = float("nan") if metric == "r" else -percent_difference(abs(scores[first][key]), size)
         rows.append(row | {"difference_percent": better})
     return pd.DataFrame(rows)
 

@@ -31,7 +31,8 @@ def step_by_step(
 
     A row is a step: ``step``, ``n_npp`` and ``n_rs`` (training rows), ``area_Mkm2``, the means ``npp_gC_m2_yr``,
     ``rs_gC_m2_yr``, ``rh_gC_m2_yr`` and ``nep_gC_m2_yr``, ``nep_total_TgC_yr``, and ``nep_change_TgC_yr`` from the step
-    before, missing in the first. The first is the paper's chain, the last our estimate.
+    before, missing in the first. The first is the paper's chain on the records as published, the second the chain of
+    notebooks 02 to 05, the last our estimate.
     """
 
     def grown(tables: Mapping[str, pd.DataFrame], name: str, logarithm: bool) -> RandomForest:
@@ -55,8 +56,8 @@ def step_by_step(
     line, share = carbon.PAPER_LINE, carbon.fit_share(pairs, "share of Rs")
     plain = as_in_the_paper(ours)
     steps = {
-        "the paper's chain": (*as_in_the_paper(published), line, all_predicted),
-        "site checks": (*as_in_the_paper(checked), line, all_predicted),
+        "the paper's chain, records as published": (*as_in_the_paper(published), line, all_predicted),
+        "the paper's chain, after the site checks": (*as_in_the_paper(checked), line, all_predicted),
         "training sites by held-back error": (*plain, line, all_predicted),
         "Duan's factor for ln Rs": (ours, plain[1], rs, line, all_predicted),
         "forest of ln NPP, with Duan's factor": (ours, npp, rs, line, all_predicted),

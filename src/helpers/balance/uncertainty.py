@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from helpers.balance.draws import ALL, ESTIMATE, QUANTITIES, SOURCES
-from helpers.balance.verdict import headline
+from helpers.balance.verdict import WHOLE, rounded
 from helpers.config import project_root
 from helpers.errors import DataError
 from mapforest.metrics import interval_score
@@ -97,24 +97,30 @@ def variance_sources(drawn: pd.DataFrame) -> pd.DataFrame:
     return table.rename_axis("source").reset_index()
 
 
-def sink_by_form(drawn: pd.DataFrame, families: pd.DataFrame) -> pd.DataFrame:
+def sink_by_form(drawn: pd.DataFrame, families: pd.DataFrame, level: float) -> pd.DataFrame:
     """Return how the draws with each model of NPP, and with each of Rs, answer whether the region is a sink.
 
     The families are the table of :func:`helpers.forests.families.scored` with ``flux`` (NPP or Rs). The columns are
     ``flux``, ``member``, ``weight`` and ``r2_explained`` (of the region's held-back sites), ``n_draws``,
-    ``sink_share`` (of these draws, NaN without one), ``nep_mean_gC_m2_yr``, and ``sink_share_without``, that of all
-    draws but these: what the answer would be if the model were not believed.
+    ``sink_share`` (of these draws, NaN without one), ``nep_mean_gC_m2_yr``, and of all draws but these, which is what
+    the answer would be if the model were not believed: ``sink_share_without``, and the ends of the interval that should
+    hold the total with the probability ``level``, ``low_without_TgC_yr`` and ``high_without_TgC_yr``. The last column,
+    ``moved_TgC_yr``, is how far the end that moves more is from that of all draws.
     """
     chosen = drawn[(drawn["varied"] == ALL) & (drawn["scenario"] == "main") & (drawn["part"] == "region")]
     judged = families[(families["where"] == "region") & (families["weight"] > 0)]
+    total, levels = chosen["nep_gC_m2_yr"] * chosen["area_Mkm2"], [(1 - level) / 2, (1 + level) / 2]
     rows = []
     for row in judged.itertuples():
         own = chosen[f"{row.flux.lower()}_form"] == row.member
         nep, rest = chosen.loc[own, "nep_gC_m2_yr"], chosen.loc[~own, "nep_gC_m2_yr"]
         found = (len(nep), (nep > 0).mean(), nep.mean(), (rest > 0).mean())
-        rows.append((row.flux, row.member, row.weight, row.r2_explained, *found))
-    columns = ["flux", "member", "weight", "r2_explained", "n_draws"]
-    return pd.DataFrame(rows, columns=[*columns, "sink_share", "nep_mean_gC_m2_yr", "sink_share_without"])
+        ends = total[~own].quantile(levels)
+        moved = np.abs(ends - total.quantile(levels)).max()
+        rows.append((row.flux, row.member, row.weight, row.r2_explained, *found, *ends, moved))
+    columns = ["flux", "member", "weight", "r2_explained", "n_draws", "sink_share", "nep_mean_gC_m2_yr"]
+    columns += ["sink_share_without", "low_without_TgC_yr", "high_without_TgC_yr", "moved_TgC_yr"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def total_draws(drawn: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
@@ -131,11 +137,16 @@ def total_over(cells: pd.DataFrame, field: xr.DataArray) -> float:
 
 
 def stated_total(budget: pd.DataFrame, part: str) -> str:
-    """Return NEP of a part of the region in words: total and interval [Tg C yr-1], ``none`` without a cell."""
-    if not ((budget["scenario"] == "main") & (budget["part"] == part)).any():
+    """Return NEP of a part of the region in words: total and interval [Tg C yr-1], ``none`` without a cell.
+
+    The digits are those that the part that is known worst can have, so that numbers beside each other agree.
+    """
+    nep = budget[(budget["scenario"] == "main") & (budget["quantity"] == "NEP")].set_index("part")
+    if part not in nep.index:
         return "none"
-    told = headline(budget, part=part)
-    return f"{told['nep_total']:+.0f} ({told['nep_total_low']:+.0f} to {told['nep_total_high']:+.0f})"
+    spread = max((nep["sd_gC_m2_yr"] * nep["valid_area_Mkm2"]).max(), WHOLE)
+    total = nep.loc[part, ["total_TgC_yr", "total_low_TgC_yr", "total_high_TgC_yr"]]
+    return "{:+.0f} ({:+.0f} to {:+.0f})".format(*(rounded(value, spread) for value in total))
 
 
 def worlds_with_truth() -> pd.DataFrame:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 #: A standard deviation whose numbers are rounded to whole ones.
-_WHOLE = 10.0
+WHOLE = 10.0
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,8 @@ def headline(budget: pd.DataFrame, scenario: str = "main", part: str = "region")
     sd, area = chosen.loc["NEP", "sd_gC_m2_yr"], chosen.loc["NEP", "valid_area_Mkm2"]
     told = {}
     for names, unit, spread in (
-        (("mean", "low", "high"), "gC_m2_yr", max(sd, _WHOLE)),
-        (("total", "total_low", "total_high"), "TgC_yr", max(sd * area, _WHOLE)),
+        (("mean", "low", "high"), "gC_m2_yr", max(sd, WHOLE)),
+        (("total", "total_low", "total_high"), "TgC_yr", max(sd * area, WHOLE)),
     ):
         exact = {flux: [chosen.loc[flux, f"{name}_{unit}"] for name in names] for flux in ("NPP", "Rh", "NEP")}
         estimates = closed(*(values[0] for values in exact.values()), spread)

@@ -1,7 +1,7 @@
 """The catalogue of the ``open`` configuration: what each product is, where it comes from, and its files.
 
-The catalogue is ``data/catalog.yml``. Files are fetched with pooch into one cache folder and are used only when their
-SHA-256 agrees. Two environment variables steer this:
+The catalogue is ``data/catalog.yml``. Files are fetched into one cache folder and are used only when their SHA-256
+agrees. Two environment variables steer this:
 
 ``QTP_DATA_DIR``
     the cache folder; without it, the operating system's cache folder for ``qtp-carbon-book``.
@@ -16,31 +16,28 @@ import importlib
 import os
 import shutil
 import sys
-import warnings
 from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
-import requests
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+import platformdirs
+from filelock import FileLock
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from helpers.config import project_root
-from helpers.errors import DataError
-
-with warnings.catch_warnings():  # pooch asks tqdm for a notebook's widget; the plain progress bar serves everywhere
-    warnings.filterwarnings("ignore", message="IProgress not found")
-    import pooch
+from helpers.config import STRICT, project_root
+from helpers.data.products.session import Refused, download, mismatch, redacted, session
+from helpers.errors import ConfigError, DataError
+from helpers.strict_yaml import parsed, yaml_text
 
 
 class File(BaseModel):
     """One downloadable file of a product."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = STRICT
 
     name: str = Field(pattern=r"^\w[\w.-]*$", description="file name without folders, also in mirror and cache")
     bytes: int = Field(gt=0, description="size")
@@ -51,13 +48,15 @@ class File(BaseModel):
 class Entry(BaseModel):
     """One product: what it is, whom to cite, who reads it, and its files."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = STRICT
 
-    key: str = Field(description="name of the entry, filled in from the mapping")
+    key: str = Field(pattern=r"^\w+$", description="name of the entry, filled in from the mapping")
     title: str
     variable: str = Field(description="what the pipeline takes from it, with its unit")
     licence: str
-    citation: list[str] = Field(min_length=1, description="keys in references.bib")
+    citation: list[Annotated[str, Field(pattern=r"^[\w:.+-]+$")]] = Field(
+        min_length=1, description="keys in references.bib"
+    )
     reference: str = Field(description="the same, for people")
     reader: str = Field(
         "",
@@ -111,12 +110,9 @@ def load_catalog() -> dict[str, Entry]:
     """
     path = catalogue_path()
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"catalogue {path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise DataError(f"catalogue {path} is not in UTF-8: save it with this encoding") from None
-    return dict(_parsed(text, path))
+        return dict(_parsed(yaml_text(path), path))
+    except ConfigError as error:
+        raise DataError(f"catalogue {error}") from None
 
 
 def reader(key: str) -> Callable:
@@ -146,8 +142,9 @@ def fetch(key: str) -> dict[str, Path]:
     """Return the path of each file of a product by its name, fetching those that are not in the cache yet.
 
     A cached file with the right checksum is never fetched again. Otherwise the mirror is tried, then the public
-    address. A file appears in the cache only when it is whole and its checksum agrees. The function raises a DataError
-    if there is no such product, or if a file cannot be obtained.
+    address, as :func:`helpers.data.products.session.download` does it: no more bytes come than the catalogue tells,
+    and a line that only trickles is given up. A file appears in the cache only when it is whole and its checksum
+    agrees. The function raises a DataError if there is no such product, or if a file cannot be obtained.
     """
     product = entry_of(key)
     kept = [project_root() / path for path in product.in_repository]
@@ -182,7 +179,7 @@ def catalogue_table() -> pd.DataFrame:
 def cache_folder() -> Path:
     """Return the folder that fetched files are kept in (``QTP_DATA_DIR``, else the operating system's cache)."""
     named = os.environ.get("QTP_DATA_DIR")
-    return Path(named).expanduser() if named else Path(pooch.os_cache("qtp-carbon-book"))
+    return Path(named).expanduser() if named else Path(platformdirs.user_cache_dir("qtp-carbon-book"))
 
 
 def entry_of(key: str) -> Entry:
@@ -196,10 +193,7 @@ def entry_of(key: str) -> Entry:
 @lru_cache(maxsize=1)
 def _parsed(text: str, path: Path) -> dict[str, Entry]:
     """Return the entries of a catalogue; the same text is read once."""
-    try:
-        raw = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise DataError(f"catalogue {path} is not readable as YAML: {error}") from None
+    raw = parsed(text, str(path))
     if not isinstance(raw, dict) or not all(isinstance(value, dict) for value in raw.values()):
         raise DataError(f"catalogue {path}: expected one mapping per product, 'key: {{title: …}}'")
     entries = {key: _entry(key, value, path) for key, value in raw.items()}
@@ -228,18 +222,21 @@ def _is_address(place: str) -> bool:
 
 def _is_good(path: Path, sha256: str) -> bool:
     """Tell whether a file exists and has this checksum."""
-    return path.is_file() and pooch.file_hash(str(path), alg="sha256") == sha256
+    return path.is_file() and not mismatch(path, None, f"sha256:{sha256}")
 
 
 def _fetch_file(file: File) -> Path:
     """Return the path of one file in the cache, putting it there first if need be."""
+    target = cache_folder() / file.name
+    if _is_good(target, file.sha256):
+        return target
     places = [f"{_mirror().rstrip('/')}/{file.name}"] if _mirror() else []
     attempts = []
     for place in [*places, file.url]:
-        problem = _put_into_cache(file, place)
+        problem = _put_into_cache(file, place, target)
         if not problem:
-            return cache_folder() / file.name
-        attempts.append(f"  - {place}: {problem}\n")
+            return target
+        attempts.append(f"  - {redacted(place) if _is_address(place) else place}: {problem}\n")
     raise DataError(
         f"cannot get {file.name} ({file.bytes / 1e6:.1f} MB). Tried:\n" + "".join(attempts) + "What to do: "
         "set QTP_DATA_MIRROR to a folder or address that holds it, or download it by hand from\n"
@@ -248,35 +245,38 @@ def _fetch_file(file: File) -> Path:
     )
 
 
-def _put_into_cache(file: File, place: str) -> str:
-    """Get a file from a folder or an address unless the cache has it; return what went wrong, or an empty string."""
-    address = _is_address(place)
-    # pooch copies or downloads beside the target, and moves the file there when its checksum agrees.
-    store = pooch.create(
-        path=cache_folder(),
-        base_url="",
-        registry={file.name: f"sha256:{file.sha256}"},
-        urls={file.name: place},
-        retry_if_failed=int(address),
-    )
+def _put_into_cache(file: File, place: str, target: Path) -> str:
+    """Get a file from a folder or an address, never more of it than it has; return what went wrong, or nothing."""
     try:
-        store.fetch(file.name, downloader=pooch.HTTPDownloader(progressbar=True) if address else _copy)
-    except requests.HTTPError as error:
-        return f"the server answered {error.response.status_code}"
-    except requests.RequestException as error:
-        return f"no connection ({type(error).__name__})"
-    except FileNotFoundError:
-        return "no such file"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(target.with_name(f".{target.name}.lock")):
+            if _is_good(target, file.sha256):  # another process was faster
+                return ""
+            target.unlink(missing_ok=True)
+            if _is_address(place):
+                download(session(), place, target, size=file.bytes, checksum=f"sha256:{file.sha256}")
+                return ""
+            return _copy(file, Path(place).expanduser(), target)
+    except Refused as error:
+        return error.what
     except OSError as error:
-        return f"cannot be written to {cache_folder()} ({error.strerror or error})"
-    except ValueError:
-        return "wrong checksum: the file there is not the one that the catalogue names"
+        return f"cannot be written to {target.parent} ({error.strerror or error})"
+
+
+def _copy(file: File, source: Path, target: Path) -> str:
+    """Copy a file of a mirror folder whole, or not at all; return what is wrong with it."""
+    if not source.is_file():
+        return "no such file"
+    try:
+        problem = mismatch(source, file.bytes, f"sha256:{file.sha256}")
+    except OSError as error:
+        return f"cannot be read ({error.strerror or error})"
+    if problem:
+        return f"wrong checksum or size: the file there is not the one that the catalogue names ({problem})"
+    partial = target.with_name(f".{target.name}.part")  # the next call replaces what a killed one leaves
+    shutil.copyfile(source, partial)
+    partial.replace(target)
     return ""
-
-
-def _copy(source: str, target: str, _: pooch.Pooch) -> None:
-    """Copy a file as pooch wants a download done."""
-    shutil.copyfile(Path(source).expanduser(), target)
 
 
 def main(arguments: list[str] | None = None) -> int:

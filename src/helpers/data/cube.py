@@ -15,7 +15,7 @@ from helpers.data.layers import open_layer
 from helpers.data.products import opened
 from helpers.data.region import in_box
 from helpers.data.scan import mean_maps
-from helpers.data.variables import VARIABLES
+from helpers.data.variables import VARIABLES, known_of, units_in_print
 from helpers.errors import DataError
 from mapforest.cells import commonest
 
@@ -33,25 +33,37 @@ def covariates(cube: xr.Dataset) -> list[str]:
 
 
 def check_bounds(cube: xr.Dataset) -> None:
-    """Refuse a cube with a covariate outside its plausible range, which tells of a mistake in units.
+    """Refuse a cube, or products, with a map that cannot be, which tells of a mistake in units or of another map.
 
-    The range is that in :data:`helpers.data.variables.VARIABLES`, or the layer's own ``valid_min`` and ``valid_max``.
-    The DataError names the variable, the range found and expected, and the first cell that is outside.
+    A value lies outside its plausible range (of :data:`helpers.data.variables.VARIABLES`, or the layer's own
+    ``valid_min`` and ``valid_max``), not one is as high as some must be, there is none at all, or a land-cover class is
+    no whole number. A product, such as ``rh_mimics``, has the range of its flux. The DataError names the variable, what
+    was found and expected, and the first cell that is outside. What is only doubtful is told by
+    :func:`helpers.data.plausible.doubts`.
     """
     for name in covariates(cube):
-        field, known = cube[name], VARIABLES.get(name)
-        low = field.attrs.get("valid_min", known.low if known else -np.inf)
-        high = field.attrs.get("valid_max", known.high if known else np.inf)
+        field, known = cube[name], known_of(name)
+        low, high = field.attrs.get("valid_min", known.low), field.attrs.get("valid_max", known.high)
         # One pass over the chunks: a yearly layer of 1 km has too many values to hold at once.
-        least, most = (float(found) for found in dask.compute(field.min(), field.max()))
+        part = (field % 1 > 0).any() if name == "land_cover" else False
+        least, most, broken = (float(found) for found in dask.compute(field.min(), field.max(), part))
+        unit = field.attrs.get("units", known.units)
+        if np.isnan(most):
+            raise DataError(f"{name}: no value on the grid; does the map cover the region?")
         if least < low or most > high:
             outside = (field < low) | (field > high)
             where = ", ".join(f"{dim} {_readable(field[dim].values[at])}" for dim, at in _first(outside).items())
             raise DataError(
                 f"{name}: {int(outside.sum())} of {field.size} values lie outside {low:g} to "
-                f"{high:g} {field.attrs.get('units', '')} (found {least:g} to {most:g}); "
-                f"the first at {where}. Check units?"
+                f"{high:g} {unit} (found {least:g} to {most:g}); the first at {where}. Check units?"
             )
+        if most < known.reaches:
+            raise DataError(
+                f"{name}: its highest value on the grid is {most:g} {unit}; expected {known.reaches:g} or more "
+                "somewhere. Check units, and whether the file is damaged?"
+            )
+        if broken:
+            raise DataError(f"{name}: some classes are no whole numbers; expected IGBP classes 1 to 17. Another map?")
 
 
 def _first(marked: xr.DataArray) -> dict[str, int]:
@@ -253,7 +265,8 @@ def summary(cube: xr.Dataset) -> pd.DataFrame:
             flat = field.mean("time") if "time" in field.dims else field
             mean = float(flat.astype("float64").weighted(cube["cell_area"]).mean())
             area = float(cube["cell_area"].where(flat.notnull()).sum()) / 1e6
-            rows.append((name, cube[name].attrs["units"], mean, float(flat.min()), float(flat.max()), area))
+            units = units_in_print(str(name), cube[name].attrs["units"])
+            rows.append((name, units, mean, float(flat.min()), float(flat.max()), area))
     return pd.DataFrame(rows, columns=["covariate", "unit", "mean", "lowest", "highest", "valid_area_Mkm2"])
 
 

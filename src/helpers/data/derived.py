@@ -9,16 +9,18 @@ from helpers.errors import DataError
 #: Largest leaf area index that fAPAR can tell: beyond it the canopy absorbs nearly all light and fAPAR is flat.
 LAI_CAP = 7.0
 
+#: Degrees of latitude from which on summer is warmer than winter.
+_SEASONS = 25.0
 _DAYS = xr.DataArray([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], coords={"month": np.arange(1, 13)}, dims="month")
 
 
 def lai_from_fapar(fapar: xr.DataArray) -> xr.DataArray:
     r"""Derive leaf area index [1] from fAPAR, the fraction of light that the canopy absorbs.
 
-    Beer-Lambert law (Monsi & Saeki 1953; used so by Fisher, Tu & Baldocchi 2008): :math:`LAI = -\ln(1 - f) / k` with
-    k = 0.5, the extinction of leaves without a preferred angle. It steepens without bound as f nears 1, so it is capped
-    at ``LAI_CAP``. From a yearly maximum of f follows the leaf area of the season's peak. The function raises a
-    DataError if f is not between 0 and 1.
+    Beer-Lambert law (Monsi & Saeki 1953; used so by Fisher, Tu & Baldocchi 2008):
+    :math:`\mathrm{LAI} = -\ln(1 - f) / k` with k = 0.5, the extinction of leaves without a preferred angle. It steepens
+    without bound as f nears 1, so it is capped at ``LAI_CAP``. From a yearly maximum of f follows the leaf area of the
+    season's peak. The function raises a DataError if f is not between 0 and 1.
 
     Examples
     --------
@@ -34,11 +36,11 @@ def lai_from_fapar(fapar: xr.DataArray) -> xr.DataArray:
 def npp_from_psnnet(psnnet: xr.DataArray) -> xr.DataArray:
     r"""Derive a stand-in for MOD17A3 yearly NPP [g C m-2 yr-1] from monthly net photosynthesis [g C m-2 d-1].
 
-    :math:`NPP = 0.8 \sum (GPP - R_m)`, not below 0: growth respiration is a quarter of NPP in MOD17 (Running & Zhao
-    2015). Net photosynthesis leaves out the maintenance respiration of wood, so the result is too high in forest. A
-    month without a value makes the year missing. On the paper's plateau a cell misses all twelve months (14 % of the
-    area, nearly all barren ground, which MOD17 does not model) or none; no value there is not the same as no growth.
-    The function raises a DataError if the months are not twelve.
+    :math:`\mathrm{NPP} = 0.8 \sum (\mathrm{GPP} - R_m)`, not below 0: growth respiration is a quarter of NPP in MOD17
+    (Running & Zhao 2015). Net photosynthesis leaves out the maintenance respiration of wood, so the result is too high
+    in forest. A month without a value makes the year missing. On the paper's plateau a cell misses all twelve months
+    (14 % of the area, nearly all barren ground, which MOD17 does not model) or none; no value there is not the same as
+    no growth. The function raises a DataError if the months are not twelve.
     """
     _require_months(psnnet, "net photosynthesis")
     npp = 0.8 * (psnnet * _DAYS).sum("month", skipna=False)
@@ -68,7 +70,8 @@ def raich_rs(precipitation: xr.DataArray, temperature: xr.DataArray) -> xr.DataA
     """Return yearly soil respiration of a global climate model [g C m-2 yr-1].
 
     It follows from precipitation [mm month-1] and mean air temperature T [degC] of each month. The model is monthly and
-    not linear, so the function raises a DataError if the months are not twelve. Raich, Potter & Bhagawati (2002):
+    not linear, so the function raises a DataError if the months are not twelve, or summer is colder than winter. Raich,
+    Potter & Bhagawati (2002):
     :math:`R_s = F e^{QT} P/(K + P)` g C m-2 d-1 with F = 1.250, Q = 0.05452, K = 4.259 and P in cm month-1, summed over
     the days of the year.
 
@@ -81,6 +84,7 @@ def raich_rs(precipitation: xr.DataArray, temperature: xr.DataArray) -> xr.DataA
     """
     _require_months(precipitation, "precipitation")
     _require_months(temperature, "temperature")
+    _require_seasons(temperature)
     yearly = (_raich(precipitation, temperature) * _DAYS).sum("month", skipna=False).astype("float32")
     long_name = "soil respiration as carbon, climate model of Raich et al. 2002"
     return described(yearly, "rs", long_name=long_name, source=f"Raich 2002, {_sources(precipitation, temperature)}")
@@ -114,6 +118,20 @@ def _sources(*fields: xr.DataArray) -> str:
 def _require_months(field: xr.DataArray, name: str) -> None:
     if field.sizes.get("month") != 12:
         raise DataError(f"{name}: expected 12 months, got dimensions {dict(field.sizes)}")
+
+
+def _require_seasons(temperature: xr.DataArray) -> None:
+    """Refuse monthly temperatures whose summer is colder than their winter: the months are in another order."""
+    if "latitude" not in temperature.coords:
+        return
+    latitude, means = temperature["latitude"], temperature.mean([dim for dim in temperature.dims if dim != "month"])
+    june, december = (float(means.sel(month=list(three)).mean()) for three in ((6, 7, 8), (12, 1, 2)))
+    summer, winter = (june, december) if latitude.min() > _SEASONS else (december, june)
+    if abs(latitude).min() > _SEASONS and latitude.min() * latitude.max() > 0 and summer < winter - 1:
+        raise DataError(
+            f"temperature: summer has {summer:.1f} degC and winter {winter:.1f} at latitudes "
+            f"{float(latitude.min()):g} to {float(latitude.max()):g}; expected months in order, the first one January"
+        )
 
 
 def _require_fraction(field: xr.DataArray, name: str) -> None:

@@ -10,7 +10,6 @@ import numpy as np
 import rioxarray
 import xarray as xr
 from rasterio.enums import Resampling
-from rasterio.errors import RasterioIOError
 
 from helpers.config import Layer, from_root
 from helpers.data import catalog, derived
@@ -61,8 +60,7 @@ def _own(name: str, layer: Layer, grid: xr.Dataset) -> xr.DataArray:
     known = VARIABLES.get(name, Variable(layer.unit, name.replace("_", " ")))
     if layer.unit != known.units:
         raise DataError(f"{what}: its unit is {layer.unit!r}, expected {known.units!r}: convert its values")
-    with ExitStack() as stack:
-        field = _plain(_opened(path, layer, what, stack), what).load().rename(what)
+    field = _loaded(path, layer, what).rename(what)
     field = field.where(np.isfinite(field))
     field = resample_nearest(field, grid) if field.rio.crs == "EPSG:4326" else _reprojected(field, grid)
     if field.isnull().all():
@@ -75,6 +73,18 @@ def _own(name: str, layer: Layer, grid: xr.Dataset) -> xr.DataArray:
         return described(field.drop_vars("band", errors="ignore"), name, **attributes)
     attributes |= {"units": layer.unit, "long_name": known.long_name}
     return field.rename(name).drop_attrs().assign_attrs(attributes)
+
+
+def _loaded(path: Path, layer: Layer, what: str) -> xr.DataArray:
+    """Return a map in memory; that its file is cut off or damaged may be found only when its values are read."""
+    try:
+        with ExitStack() as stack:
+            return _plain(_opened(path, layer, what, stack), what).load()
+    except DataError:
+        raise
+    except Exception as error:  # each library has its own, and damaged bytes end in any of them
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise DataError(f"{what}: its values cannot be read ({said}); the file is damaged: write it again") from None
 
 
 def _opened(path: Path, layer: Layer, what: str, stack: ExitStack) -> xr.DataArray:
@@ -91,7 +101,7 @@ def _opened(path: Path, layer: Layer, what: str, stack: ExitStack) -> xr.DataArr
     }
     try:
         found = stack.enter_context(opened[kind]())
-    except (OSError, ValueError, KeyError, RasterioIOError) as error:
+    except Exception as error:  # as for the values
         raise DataError(f"{what}: cannot be read as {kind} ({error})") from None
     if isinstance(found, xr.DataArray):
         return found

@@ -88,7 +88,6 @@
   const say = (text) => { at("-spoken").textContent = text; };
   const spoken = (here) => `${place(here)}: ${values(here).map((pair) => pair.join(" ")).join("; ")}.`;
   const sayYears = () => {
-    if (!series) return say("This run has no single years: its maps are means over many years.");
     const parts = yearly(chosen).map((line, i) => {
       const some = line.filter((x) => !Number.isNaN(x));
       return some.length ? `${TOLD.series[i].name} from ${number(Math.min(...some), 0)} to ${number(Math.max(...some), 0)}`
@@ -139,7 +138,7 @@
       const within = (x, count) => Math.min(Math.max(x, 0), count - 1);
       choose([within(from[0] + far * move[0], rows), within(from[1] + far * move[1], columns)]);
       follow();
-    } else if (event.key === "Enter" && chosen) sayYears();
+    } else if (event.key === "Enter" && chosen && series) sayYears();
     else if (event.key in zooms) zoom(zooms[event.key]);
     else return;
     event.preventDefault();

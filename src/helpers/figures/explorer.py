@@ -266,8 +266,9 @@ def _page(
     here, library = Path(__file__).with_suffix(""), Path(bokeh.__file__).parent / "server/static/js/bokeh.min.js"
     shown = "".join(_place(i, panel, places[f"map-{i}"]) for i, panel in enumerate(panels))
     named = html.escape("; ".join(f"{panel.title} {panel.words}".strip() for panel in panels), quote=True)
-    below = "<p>This run has no single years: its maps are means over many.</p>"
+    below, enter = "<p>This run has no single years: its maps are means over many.</p>", ""
     if "series" in places:
+        enter = "Enter tells the yearly values. "
         below = f'<figure><figcaption id="explorer-years"></figcaption>{places["series"]}</figure>'
     data = json.dumps(told, ensure_ascii=False).replace("</", "<\\/")
     template = here.with_suffix(".html").read_text(encoding="utf-8")
@@ -277,6 +278,7 @@ def _page(
         "PICTURE": base64.b64encode(picture).decode(),
         "MAPS": shown,
         "YEARS": below,
+        "ENTER": enter,
         "LIBRARY": library.read_text(encoding="utf-8"),
         "TOLD": data,
         "CODE": here.with_suffix(".js").read_text(encoding="utf-8"),

@@ -10,6 +10,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from helpers.data.variables import units_in_print
 from helpers.figures import style, words
 from helpers.figures.panels import every_kth_cell, flat
 from helpers.names import class_name, predictor_name, pretty_units, with_units
@@ -37,12 +38,12 @@ def sites_versus_map(samples: pd.DataFrame, cube: xr.Dataset, names: Sequence[st
     for axes, name in zip(grid, names, strict=True):
         share = _distributions(axes, samples[name].to_numpy(float), flat(cube[name]).values.ravel(), area)
         axes.set_title(f"{100 * share:.0f} % of the region beyond the sites")
-        at_sites, units = samples[name].dropna(), cube[name].attrs["units"]
+        at_sites, units = samples[name].dropna(), units_in_print(name, cube[name].attrs["units"])
         reach = (
             f"sites from {words.number(at_sites.min())} to {words.number(at_sites.max())} {pretty_units(units)}".strip()
         )
         told.append(f"{predictor_name(name)}: {reach}, {words.percent(share)} of the region's area beyond them")
-        axes.set_xlabel(with_units(predictor_name(name), cube[name].attrs["units"]))
+        axes.set_xlabel(with_units(predictor_name(name), units))
         if axes.get_subplotspec().is_first_col():
             axes.set_ylabel("share at or below")
     figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=style.columns(3))

@@ -16,6 +16,7 @@ from matplotlib.patches import FancyBboxPatch, Patch
 from shapely.geometry.base import BaseGeometry
 
 from helpers.data.grid import bounds
+from helpers.data.variables import units_in_print
 from helpers.figures import panels, style, words
 from helpers.names import class_name, predictor_name, with_units
 
@@ -149,6 +150,7 @@ def covariates(cube: xr.Dataset, boundary: BaseGeometry, names: Sequence[str]) -
     across = style.columns(2)
     rows = -(-len(names) // across)
     shown = {name: panels.within(cube[name], boundary) for name in names}
+    units = {name: units_in_print(name, cube[name].attrs["units"]) for name in names}
     entries = _class_entries(shown["land_cover"]) if "land_cover" in shown else []
     entries += panels.no_data_entry(list(shown.values()))
     height = panels.map_height(boundary, 1.18 * across)
@@ -160,12 +162,10 @@ def covariates(cube: xr.Dataset, boundary: BaseGeometry, names: Sequence[str]) -
         axes = panels.draw_map(figure, place, field, boundary, scale, letter, predictor_name(name))
         if name != "land_cover":
             bar = axes.inset_axes([1.025, 0.04, 0.03, 0.92])
-            panels.colour_bar(axes, scale, panels.unit_label(cube[name].attrs["units"]), cax=bar)
+            panels.colour_bar(axes, scale, panels.unit_label(units[name]), cax=bar)
     if entries:
         figure.legend(handles=entries, loc="outside lower center", ncols=2 * across)
-    told = {
-        name: f"{words.spread(shown[name], cube[name].attrs['units'])}; {words.where(shown[name])}" for name in names
-    }
+    told = {name: f"{words.spread(shown[name], units[name])}; {words.where(shown[name])}" for name in names}
     if "land_cover" in told:
         told["land_cover"] = f"the largest classes are {_largest_classes(shown['land_cover'])}"
     alt = "Maps of the region, one for each covariate. " + " ".join(
@@ -192,10 +192,11 @@ def _own_texts(npp: Sequence[str], rs: Sequence[str]) -> dict[str, tuple[str, st
     """Return heading and lines of the boxes that depend on the predictors of the two forests."""
     shared = set(npp) <= set(rs)
     more = [name for name in rs if not shared or name not in npp]
-    lists = [textwrap.fill(", ".join(map(predictor_name, names)), 26) for names in (npp, more)]
+    lists = [", ".join(map(predictor_name, names)) for names in (npp, more)]
+    also = "and " * (shared and bool(more))
     return {
-        "spatial": ("Maps", lists[0]),
-        "soil": (("The same maps and" if more else "The same maps") if shared else "Maps", lists[1]),
+        "spatial": ("Maps", textwrap.fill(lists[0], 26)),
+        "soil": ("The same maps" if shared else "Maps", textwrap.fill(also + lists[1], 26)),
         "npp_forest": ("Random forest of NPP", f"{len(npp)} predictors (Eq. 1)"),
         "rs_forest": ("Random forest of ln Rs", f"{len(rs)} predictors (Eq. 2)"),
     }

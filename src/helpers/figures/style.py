@@ -111,7 +111,8 @@ class BookFigure(Figure):
         """Save the figure. Its panels find their places once, however often and in whatever format it is saved."""
         if isinstance(self.get_layout_engine(), ConstrainedLayoutEngine):
             self.draw_without_rendering()
-            self.set_layout_engine("none")
+            with mpl.rc_context({"figure.autolayout": False, "figure.constrained_layout.use": False}):
+                self.set_layout_engine(None)  # with "none" it would be drawn twice each time
         super().savefig(*args, **kwargs)
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:

@@ -155,7 +155,7 @@ def score_against_budget(done: pd.DataFrame, scores: Mapping[str, str], outcome:
     _sides(panels[-1], "y")
     told = []
     for column, label in scores.items():
-        best = done.nlargest(max(1, len(done) // 10), column)
+        best = done.nlargest(max(1, len(done) // 10), column, keep="all")
         told.append(
             f"{label}: from {words.number(done[column].min())} to {words.number(done[column].max())}; of the best "
             f"tenth of the cells {words.percent((best[outcome] > 0).mean())} are sinks"

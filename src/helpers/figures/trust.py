@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 from shapely.geometry.base import BaseGeometry
 
 from helpers.figures import panels, style, words
-from helpers.names import FLUX_UNITS, TOTAL_UNITS, pretty_units, source_to_sink, with_units
+from helpers.names import FLUX_UNITS, TOTAL_UNITS, distance_name, pretty_units, source_to_sink, with_units
 
 _PREDICTION = "prediction to sample"
 _USE = {"may be used": style.OTHERS, "too unlike the sites": style.SECOND, "land cover without a site": style.BAD}
@@ -41,14 +41,15 @@ def distance_curves(tables: Mapping[str, pd.DataFrame]) -> style.BookFigure:
             raise ValueError(f"distance_curves: no distances of kind {_PREDICTION!r}; there are: {', '.join(kinds)}")
         colours = style.series_colours(kind for kind in kinds if kind != _PREDICTION)
         for kind, chosen in kinds.items():
-            label, look = f"{kind}, W {chosen['wasserstein_km'].iloc[0]:.0f} km", {"color": colours.get(kind)}
+            name, look = distance_name(kind), {"color": colours.get(kind)}
+            label = f"{name}, W {chosen['wasserstein_km'].iloc[0]:.0f} km"
             if kind == _PREDICTION:
-                label, look = f"{kind}: the map", {"color": style.INK, "linewidth": 3}
+                label, look = name, {"color": style.INK, "linewidth": 3}
             style.cumulative(axes, np.maximum(chosen["distance_km"].to_numpy(float), 1.0), label=label, **look)
         axes.set(xscale="log", xlabel="distance to the nearest training row [km]")
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), fontsize=style.SMALL)
         middle = table.groupby("kind", sort=False)["distance_km"].median()
-        told.append(f"{model}, median distances: {words.rows(middle.index, middle, 'km')}")
+        told.append(f"{model}, median distances: {words.rows(middle.index.map(distance_name), middle, 'km')}")
         axes.set_ylabel("share at or below" if axes is row[0] or style.on_phone() else "")
     alt = (
         "Curves of the share of distances at or below a value, from held-back records to the nearest training record, "

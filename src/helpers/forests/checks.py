@@ -17,6 +17,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from helpers.config import Settings
+from helpers.data.variables import units_in_print
 from helpers.errors import DataError
 from helpers.forests.fitting import Target, fold_numbers, target, validation_forests
 from helpers.names import scheme_name
@@ -142,7 +143,7 @@ def local_effects(forest: Grown, cube: xr.Dataset) -> pd.DataFrame:
     """
     continuous = [name for name in forest.model.predictors if name not in forest.model.categorical]
     found = effects.accumulated_local_effects(forest.model, forest.table, continuous)
-    return found.assign(units=[cube[name].attrs["units"] for name in found["predictor"]])
+    return found.assign(units=[units_in_print(name, cube[name].attrs["units"]) for name in found["predictor"]])
 
 
 def applicability_by_scheme(
@@ -152,9 +153,9 @@ def applicability_by_scheme(
 
     The cells have the predictors and ``cell_area``; the scores of both forests are those of
     :func:`helpers.forests.fitting.validate`. The columns are ``model``, ``scheme``, ``threshold`` of the dissimilarity
-    index, ``rmse``, ``median_density`` (training records within the threshold, over the cells inside), and shares of
-    the cells' area: ``inside_share``, ``class_without_site_share`` and ``usable_share``. The last row is where both may
-    be used. The spaces, by forest, have the threshold of the distance-matched folds.
+    index, ``rmse`` and its ``unit``, ``median_density`` (training records within the threshold, over the cells inside),
+    and shares of the cells' area: ``inside_share``, ``class_without_site_share`` and ``usable_share``. The last row is
+    where both may be used. The spaces, by forest, have the threshold of the distance-matched folds.
     """
     error = scores[scores["metric"] == "rmse"].set_index(["model", "scheme"])["value"]
     share = partial(np.average, weights=cells["cell_area"])
@@ -172,6 +173,7 @@ def applicability_by_scheme(
                     "scheme": scheme,
                     "threshold": space.threshold,
                     "rmse": error[forest.label, scheme],
+                    "unit": forest.predicts.unit,
                     "inside_share": share(inside),
                     "median_density": density[inside].median(),
                     "class_without_site_share": share(unseen),
@@ -206,9 +208,9 @@ def use_map(
 def check_intervals(settings: Settings, forest: Grown) -> tuple[pd.DataFrame, QuantileForest]:
     """Grow a quantile forest and count how often its intervals hold a held-back record.
 
-    The intervals promise ``interval_level``; the forest has ``validation_trees`` trees. The table has ``model``, then
-    the columns of :func:`mapforest.intervals.coverage_row`: out of bag, and under distance-matched folds. The forest is
-    that of the whole table.
+    The intervals promise ``interval_level``; the forest has ``validation_trees`` trees. The table has ``model``, the
+    columns of :func:`mapforest.intervals.coverage_row`, and the ``unit`` of the widths: out of bag, and under
+    distance-matched folds. The forest is that of the whole table.
     """
     table, target, level, ends = forest.table, forest.target, settings.interval_level, interval_ends(settings)
     whole = training.from_settings(settings, forest.name, settings.validation_trees, settings.seed)
@@ -224,7 +226,7 @@ def check_intervals(settings: Settings, forest: Grown) -> tuple[pd.DataFrame, Qu
         intervals.coverage_row("out of bag", observed[known], *out_of_bag[known].T, site[known], level),
         intervals.coverage_row(MATCHED, observed, *crossed.T, fold, level),
     ]
-    return pd.DataFrame([{"model": forest.label} | row for row in checks]), grown
+    return pd.DataFrame([{"model": forest.label, **row, "unit": forest.predicts.unit} for row in checks]), grown
 
 
 def interval_ends(settings: Settings) -> tuple[float, float]:

@@ -37,7 +37,7 @@ from mapforest.validation import ModelFactory, cross_predict
 RISING = ("precipitation", "temperature", "lai", "npp_modis")
 
 BASELINE = "mean of the records"
-PAPER = "the paper's forest"
+PAPER = "forest of NPP itself"
 OURS = "forest of logarithms"
 #: Resamples of the interval of a difference.
 _RESAMPLES = 1000
@@ -160,10 +160,10 @@ def members(settings: Settings, name: str, n_trees: int) -> dict[str, ModelFacto
     if name == "npp":
         family[PAPER] = forest
     family[OURS] = lambda seed: OnLogs(forest(seed), seed=seed)
-    family["boosting, monotone"] = lambda seed: OnLogs(boosting(seed), seed=seed)
+    family["monotone boosting"] = lambda seed: OnLogs(boosting(seed), seed=seed)
     family["ridge regression"] = lambda seed: OnLogs(ridge(seed), seed=seed)
     if {"precipitation", "temperature"} <= set(seen):  # a predictor that is left out is hidden from all
-        family["climate model, scaled"] = lambda _: Scaled(published)
+        family["scaled climate model"] = lambda _: Scaled(published)
         family["climate model and forest"] = lambda seed: OnLogs(forest(seed), published, seed)
     return family
 

@@ -111,9 +111,14 @@ def validate(settings: Settings, name: str, table: pd.DataFrame, cube: xr.Datase
 
 
 def overview(scores: pd.DataFrame, metrics: tuple[str, ...] = ("r2_explained", "r", "rmse", "pbias")) -> pd.DataFrame:
-    """Return the scores of :func:`validate` for a reader: a row a model and scheme, a column a metric."""
+    """Return the scores of a forest by :func:`validate` for a reader: a row per scheme, a column per metric.
+
+    RMSE has the forest's unit at the end of its name.
+    """
     shown = scores[scores["metric"].isin(metrics)]
-    return shown.pivot_table("value", ["model", "scheme", "part"], "metric", sort=False).rename_axis(columns=None)
+    (unit,) = set(scores["unit"])
+    rows = shown.pivot_table("value", ["model", "scheme", "part"], "metric", sort=False).rename_axis(columns=None)
+    return rows.rename(columns={"rmse": f"rmse_{unit}"})
 
 
 def fold_numbers(predictions: pd.DataFrame, scheme: str, seed: int) -> NDArray[np.int64]:
@@ -194,9 +199,9 @@ def influential_records(
     return result.sort_values("change_gC_m2_yr", key=np.abs, ascending=False, ignore_index=True)
 
 
-def area_share(cells: xr.DataArray, cube: xr.Dataset) -> float:
-    """Return the share of the region's area, from 0 to 1, that some of its cells (a map of bool) cover."""
-    return float(cube["cell_area"].where(cells).sum() / cube["cell_area"].where(cube["in_region"]).sum())
+def area_share(cells: xr.DataArray, of: xr.DataArray, cell_area: xr.DataArray) -> float:
+    """Return the share of the area of the cells ``of``, from 0 to 1, that some of them cover; both are maps of bool."""
+    return float(cell_area.where(cells & of).sum() / cell_area.where(of).sum())
 
 
 def as_flux(settings: Settings, name: str, predicted: xr.DataArray, table: pd.DataFrame) -> xr.DataArray:

@@ -27,9 +27,10 @@ from helpers.runs.files import runs_folder, stamp_of, written_whole
 from helpers.runs.finishing import finish
 from helpers.runs.intact import damage, read_executed
 from helpers.runs.provenance import read_record
-from helpers.runs.provenance_page import markdown_table, provenance_page
+from helpers.runs.provenance_page import markdown_table, plain, provenance_page
 from helpers.runs.rendering import LOCK, render, write_reference
 from helpers.runs.steps import WORLDS_WITH_TRUTH, deciding_parameters
+from helpers.runs.symbols_page import symbols_page
 
 SIMULATED_BANNER = (
     "<strong>Simulated:</strong> this build shows the virtual plateau. Its terrain and land cover are real, "
@@ -111,6 +112,7 @@ def stage(settings: Settings, folder: Path) -> Path:
     generated.mkdir()
     (generated / "catalogue.md").write_text(_catalogue_page(), encoding="utf-8")
     (generated / "paper_products.md").write_text(_paper_products(), encoding="utf-8")
+    (generated / "symbols.md").write_text(symbols_page(), encoding="utf-8")
     (generated / "provenance.md").write_text(provenance_page(provenance), encoding="utf-8")
     for name, path in INCLUDED_FILES.items():
         shutil.copyfile(root / path, generated / f"{name}.txt")
@@ -317,7 +319,11 @@ def _pinned_files() -> dict[str, str]:
 def _catalogue_page() -> str:
     """Return the table of products, with licences, as Markdown; those with a connector have a page of their own."""
     rows = [
-        (f"**{row['title']}**<br>`{row['key']}`", row["variable"], row["licence"], _citations(row["citation"]))
+        (
+            f"**{plain(row['title'])}**<br>`{row['key']}`",
+            *(plain(row[name]) for name in ("variable", "licence")),
+            _citations(row["citation"]),
+        )
         for row in catalog.catalogue_table().reset_index().to_dict("records")
         if not row["connector"]
     ]
@@ -335,14 +341,15 @@ def _paper_products() -> str:
         if entry.connector:
             rows = [(word, _linked(str(getattr(entry, name)))) for name, word in facts.items()]
             rows += [("cite", f"{_citations(', '.join(entry.citation))}: {_linked(entry.reference)}")]
-            parts.append(f"### {entry.title}\n\n" + markdown_table((f"`{entry.key}`", ""), rows))
+            parts.append(f"### {plain(entry.title)}\n\n" + markdown_table((f"`{entry.key}`", ""), rows))
     return "\n".join(parts) or "There is none.\n"
 
 
 def _linked(text: str) -> str:
-    """Return text in which addresses and DOIs are links."""
-    text = re.sub(r"https://[^\s;,]+", lambda found: f"<{found[0]}>", text)
-    return re.sub(r"doi:(10\.[^\s;,]+)", r"[doi:\1](https://doi.org/\1)", text)
+    """Return text of the catalogue as Markdown, in which addresses and DOIs are links and nothing else is."""
+    parts = re.split(r"(https://[\w./:?=&%#~+@()-]+|doi:10\.[\w./:()-]+)", text)
+    links = (f"<{one}>" if one.startswith("https") else f"[{one}](https://doi.org/{one[4:]})" for one in parts[1::2])
+    return "".join(word for pair in zip(map(plain, parts[::2]), [*links, ""], strict=True) for word in pair)
 
 
 def _citations(keys: str) -> str:

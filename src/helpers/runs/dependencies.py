@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from helpers.errors import RunError
+from helpers.runs.failures import refuse_no_notebook
 
 PACKAGES = ("helpers", "mapforest")
 DATA_SUFFIXES = frozenset({".csv", ".geojson", ".nc", ".parquet", ".yaml", ".yml"})
@@ -89,6 +90,7 @@ def _text(path: Path) -> str:
 
 def notebook_code(notebook: Path, without: Collection[str] = ()) -> str:
     """Return the Python of a notebook's code cells that have none of some tags, without IPython's commands."""
+    refuse_no_notebook(notebook)
     cells = json.loads(_text(notebook))["cells"]
     code = [cell for cell in cells if cell["cell_type"] == "code"]
     kept = [cell for cell in code if set(without).isdisjoint(cell["metadata"].get("tags", []))]

@@ -13,14 +13,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from helpers.config import Settings, load_config
 from helpers.errors import ConfigError, RunError
 from helpers.runs import locks
+from helpers.runs.failures import meaning, of_disk, refuse_no_notebook
 from helpers.runs.files import child_environment, runs_folder, shown, socket_folder, sweep_results, written_whole
 from helpers.runs.steps import EXECUTION_PARAMETERS, STEPS, deciding_parameters, foreign_tags
 from helpers.runs.warm import spare_kernel
+from helpers.strict_yaml import parsed
 
 
 def execute(
@@ -43,6 +43,7 @@ def execute(
     source = Path(notebook).resolve()
     if not source.is_file():
         raise RunError(f"no notebook {notebook}: expected the path of one in notebooks/")
+    refuse_no_notebook(source)
     settings = load_config(config, overrides)
     template = _template(source, {*without, *foreign_tags(settings)}, settings)
     folder = runs_folder() / settings.run
@@ -195,11 +196,13 @@ def _why(notebook: str, error: Exception, failed: Path, log: Path) -> str:
     if isinstance(error, PapermillExecutionError):
         cell = "\n".join(f"    {line}" for line in error.source.strip().splitlines()[:8])
         where = f"cell {error.cell_index} (In [{error.exec_count}])"
-        what = f"{notebook} failed in {where}:\n{cell}\n{error.ename}: {error.evalue}"
+        name, message = error.ename, error.evalue
+        what = f"{notebook} failed in {where}:\n{cell}\n{name}: {message}"
     else:
-        what = f"{notebook} failed: {type(error).__name__}: {error}"
-        if type(error).__name__ == "DeadKernelError":
-            what += " (out of memory? a lower resolution, fewer block_cells or fewer threads need less)"
+        name, message = type(error).__name__, str(error)
+        what = f"{notebook} failed: {name}: {message}"
+    if meant := meaning(name, message, failed.parent):
+        what += f" ({meant})"
     copy = f"\nexecuted copy: {shown(failed)}" if failed.is_file() else ""
     return f"{what}{copy}\nlog: {shown(log)}"
 
@@ -222,7 +225,7 @@ def settings_parser(module: str, does: str) -> argparse.ArgumentParser:
 
 def overrides_of(given: argparse.Namespace) -> dict[str, Any]:
     """Return the parameters that a command line replaces, as YAML reads their values."""
-    return {key: yaml.safe_load(value) for key, value in given.parameters}
+    return {key: parsed(value, f"-p {key}") for key, value in given.parameters}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -237,6 +240,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         executed = execute(given.notebook, given.config, overrides_of(given))
     except (ConfigError, RunError) as error:
         print(f"\n{error}", file=sys.stderr, flush=True)
+        return 1
+    except OSError as error:
+        print(f"\n{of_disk(error, runs_folder())}", file=sys.stderr, flush=True)
         return 1
     print(f"{name}: done in {time.monotonic() - began:.0f} s -> {shown(executed)}", flush=True)
     return 0

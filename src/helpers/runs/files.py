@@ -9,8 +9,10 @@ import re
 import shutil
 import tempfile
 import time
+import zipfile
 from collections.abc import Iterator
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 
 import psutil
@@ -185,3 +187,18 @@ def shown(path: Path) -> str:
     """Return a path as a reader finds it: from the checkout where it lies in it."""
     root = project_root()
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
+
+def zipped(name: str, content: bytes) -> bytes:
+    """Return a ZIP archive of one file, the same bytes each time.
+
+    Examples
+    --------
+    >>> zipped("a.csv", b"x\\n" * 1000) == zipped("a.csv", b"x\\n" * 1000)
+    True
+    """
+    stream = BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        # Its entry has a date of its own, not that of now.
+        archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+    return stream.getvalue()

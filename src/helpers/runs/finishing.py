@@ -10,10 +10,6 @@ import re
 import shutil
 from pathlib import Path
 
-#: Parts of MathJax that pages written in TeX load; the rest is two thirds of its size.
-MATHJAX_PARTS = ("a11y", "input/tex", "output/chtml", "sre", "tex-chtml.js", "ui")
-#: Languages in which MathJax can read an equation aloud: the pages' own, and what all languages share.
-SPOKEN = ("base", "en", "nemeth")
 #: Each is taken out of a page: scripts of icons that a font draws already, and of thebe, which is off.
 _TAKEN_OUT = (
     re.compile(r'\s*<script defer src="[^"]*/?fontawesome\.js[^"]*"></script>'),
@@ -25,6 +21,26 @@ _TAKEN_OUT = (
     re.compile(r'(?<=<summary) aria-label="Toggle hidden content"'),
     re.compile(r'(?<=search-button-field search-button__button pst-js-only") title="Search" aria-label="Search"'),
 )
+#: Files of the theme that no page loads: maps of sources, and translations, which are in the pages already.
+_UNUSED = frozenset({".map", ".mo", ".po"})
+#: Fonts of icons that few pages show, if any, and the classes of such icons.
+_ICONS = {
+    f"fa-{family}-400.woff2": re.compile(rf'class="[^"]*\b(?:fa-{family}|{short})\b')
+    for family, short in {"brands": "fab", "regular": "far"}.items()
+}
+#: Scripts that search: 0.4 MB, which only the page of the search uses.
+_SEARCHING = re.compile(r'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>')
+#: A word of code within an element that marks it up: the element alone does.
+_WITHIN_MARKED = re.compile(r'(<span class="[^"]+">)<span class="pre">([^<]*)</span>(?=</span>)')
+#: The address that a page leads to at once, what a page tells of itself, and such a page with it.
+_LEADS = re.compile(r'http-equiv="Refresh" content="0; url=([^"]+)"', re.I)
+_SHARED = re.compile(r'<meta (?:property="og:|name="description"|name="twitter:)[^>]*>|<link rel="icon"[^>]*>')
+_LEAD = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8">
+{told}
+<meta http-equiv="Refresh" content="0; url={address}"></head>
+<body><a href="{address}">The first page</a></body></html>
+"""
 _SUMMARY_OF_SECTIONS = re.compile(r'<summary>(?=<span class="toctree-toggle")')
 _ARTICLE = re.compile(r'<article class="bd-article"[^>]*>(.*?)</article>', re.S)
 _UNREAD = re.compile(r'<(script|style|nav)\b.*?</\1>|<a class="headerlink".*?</a>|<[^>]+>', re.S)
@@ -41,11 +57,15 @@ def finish(pages: Path, source: Path) -> None:
         if "_static" in path.relative_to(pages).parts:
             continue
         written = path.read_text(encoding="utf-8")
-        path.write_text(_finished(written), encoding="utf-8")
-        texts[path.relative_to(pages).with_suffix("").as_posix()] = _text(written)
+        searches = path == pages / "search.html"
+        path.write_text(_finished(written if searches else _SEARCHING.sub("", written)), encoding="utf-8")
+        if path.parent != pages:  # those are lists of words and names: the search finds what they lead to
+            texts[path.relative_to(pages).with_suffix("").as_posix()] = _text(written)
     shutil.copyfile(source / "book" / "_search" / "search_from_disk.js", pages / "_static" / "search_from_disk.js")
+    _introduce(pages)
     _write_search_texts(pages, {name: text for name, text in texts.items() if text})
-    _drop_unused(pages / "_static")
+    _drop_index_of_names(pages / "searchindex.js")
+    _drop_unused(pages)
     for executed in (pages / "_sources" / "notebooks").glob("*.ipynb"):
         shutil.copyfile(source / "notebooks" / executed.name, executed)
 
@@ -54,7 +74,20 @@ def _finished(page: str) -> str:
     """Return a page without what is not used, its buttons named."""
     for pattern in _TAKEN_OUT:
         page = pattern.sub("", page)
+    page = _WITHIN_MARKED.sub(r"\1\2", page)
     return _SUMMARY_OF_SECTIONS.sub('<summary aria-label="Show or hide the pages below">', page)
+
+
+def _introduce(pages: Path) -> None:
+    """Give the page that leads to the first one what that one tells those who share or bookmark the book's address."""
+    lead = pages / "index.html"
+    target = _LEADS.search(lead.read_text(encoding="utf-8"))
+    if target:
+        first = (pages / target[1]).read_text(encoding="utf-8")
+        tags = [re.search(r"<title>.*?</title>", first, re.S), *_SHARED.finditer(first)]
+        told = "\n".join(tag[0].replace('href="../', 'href="') for tag in tags if tag)
+        text = _LEAD.format(told=told, address=target[1])
+        lead.write_text(text, encoding="utf-8")
 
 
 def _text(page: str) -> str:
@@ -72,13 +105,19 @@ def _write_search_texts(pages: Path, texts: dict[str, str]) -> None:
     search.write_text(search.read_text(encoding="utf-8").replace("</head>", scripts + "</head>", 1), encoding="utf-8")
 
 
-def _drop_unused(static: Path) -> None:
-    """Remove static files that no page loads: maps of sources, scripts of icons, parts of MathJax, older fonts."""
-    mathjax = static / "mathjax"
-    kept = [mathjax / part for part in MATHJAX_PARTS]
-    for path in [path for path in static.rglob("*") if path.is_file()]:
-        unused_math = path.is_relative_to(mathjax) and not any(path.is_relative_to(part) for part in kept)
-        unused_math |= path.parent.name == "mathmaps" and path.stem not in SPOKEN
-        unused_icon = path.name == "fontawesome.js" or (path.suffix == ".ttf" and path.with_suffix(".woff2").is_file())
-        if path.suffix == ".map" or unused_math or unused_icon:
+def _drop_index_of_names(path: Path) -> None:
+    """Leave in the index of the search what it finds: names of functions are in it twice, as objects and as entries."""
+    head, index = path.read_text(encoding="utf-8").split("(", 1)
+    found = json.loads(index.rstrip(";\n").removesuffix(")")) | {"indexentries": {}}
+    text = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+    path.write_text(f"{head}({text})", encoding="utf-8")
+
+
+def _drop_unused(pages: Path) -> None:
+    """Remove static files that no page loads: maps of sources, scripts and fonts of icons, the theme's translations."""
+    words = "".join(page.read_text(encoding="utf-8") for page in pages.rglob("*.html"))
+    for path in [path for path in (pages / "_static").rglob("*") if path.is_file()]:
+        unused_font = path.suffix == ".ttf" and path.with_suffix(".woff2").is_file()
+        unused_font |= path.name in _ICONS and not _ICONS[path.name].search(words)
+        if path.suffix in _UNUSED or path.name == "fontawesome.js" or unused_font:
             path.unlink()

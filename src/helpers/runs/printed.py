@@ -26,9 +26,7 @@ def print_book(book: Path, target: Path) -> Path:
 
     RunError is raised if the book is not built, no Chromium is there, or it prints nothing.
     """
-    browser = next(filter(None, map(shutil.which, _BROWSERS)), None)
-    if browser is None:
-        raise RunError("no Chromium to print with: install the package chromium, or print pages from your own browser")
+    browser = _browser()
     if not (book / "index.html").is_file():
         raise RunError(f"no book in {book}: `make book` builds one")
     # It stands beside the other pages, so that pictures and styles are found.
@@ -36,7 +34,18 @@ def print_book(book: Path, target: Path) -> Path:
         whole.write(_one_page(book))
         whole.flush()
         with written_whole(target) as partial:
-            _print(browser, Path(whole.name), partial)
+            options = ["--no-pdf-header-footer", "--generate-pdf-document-outline", f"--print-to-pdf={partial}"]
+            _ask(browser, Path(whole.name), partial, options)
+    return target
+
+
+def take_picture(page: Path, target: Path, width: int, height: int) -> Path:
+    """Take a picture of the top of a page in a window of this size, in pixels, as PNG; return its path.
+
+    RunError is raised if no Chromium is there, or it takes none.
+    """
+    options = ["--hide-scrollbars", f"--window-size={width},{height}", f"--screenshot={target}"]
+    _ask(_browser(), page, target, options)
     return target
 
 
@@ -50,11 +59,19 @@ def _one_page(book: Path) -> str:
     return _ARTICLE.sub(lambda _: break_before + "\n".join(articles), texts[names[0]], count=1)
 
 
-def _print(browser: str, page: Path, target: Path) -> None:
+def _browser() -> str:
+    """Return the command of a Chromium."""
+    browser = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    if browser is None:
+        raise RunError("no Chromium to print with: install the package chromium, or print pages from your own browser")
+    return browser
+
+
+def _ask(browser: str, page: Path, target: Path, options: list[str]) -> None:
+    """Let a browser without a window write a file of a page."""
     with tempfile.TemporaryDirectory() as profile:
         command = [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}"]
-        command += ["--no-pdf-header-footer", "--generate-pdf-document-outline", "--virtual-time-budget=60000"]
-        command += [f"--print-to-pdf={target}", f"file://{page}"]
+        command += ["--virtual-time-budget=60000", *options, f"file://{page}"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     if done.returncode or not target.is_file() or not target.stat().st_size:
         raise RunError(f"Chromium printed nothing: {done.stderr.strip()[-500:]}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -58,7 +60,18 @@ def _notebook(name: str, record: Mapping[str, Any]) -> str:
 
 
 def _coded(pairs: Iterable[tuple[str, object]]) -> list[tuple[str, str]]:
-    return [(f"`{name}`", f"`{value}`") for name, value in pairs]
+    return [(f"`{name}`", "`" + str(value).replace("`", "'") + "`") for name, value in pairs]
+
+
+def plain(text: str) -> str:
+    """Return text that Markdown and HTML show as it is: it comes from a file, and nothing in it may be executed.
+
+    Examples
+    --------
+    >>> plain("<b> & {{ x }}")
+    '&lt;b&gt; &amp; &#123;&#123; x &#125;&#125;'
+    """
+    return re.sub(r"[`{}\[\]$*\\]", lambda found: f"&#{ord(found[0])};", html.escape(text, quote=False))
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

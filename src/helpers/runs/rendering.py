@@ -29,7 +29,7 @@ _CALL = (
     "builder.build_sphinx = functools.partial(builder.build_sphinx, jobs={jobs}, force_all=True); main()"
 )
 LOCK = ".lock"  #: In a folder of pages: who reads or builds there does it alone.
-INCLUDED = ("catalogue", "paper_products")  #: Generated pages that others include.
+INCLUDED = ("catalogue", "paper_products", "symbols")  #: Generated pages that others include.
 #: What pages of the reference are older than: a page that was not read before is read, others are as they were.
 _LONG_AGO = 946_684_800
 

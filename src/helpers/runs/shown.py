@@ -12,27 +12,18 @@ import html
 import json
 import shutil
 from collections.abc import Mapping
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers.errors import RunError
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from matplotlib.transforms import Bbox
+    import pandas as pd
 
     from helpers.tables import Lettered
 
 #: The record in an output of a notebook.
 MIME = "application/vnd.carbon-book.shown+json"
-#: Dots per inch of a picture, and how many of them are one pixel of the page.
-FIGURE_DPI = 160
-_PER_PIXEL = FIGURE_DPI / 96
-#: Colours of a PNG that stay as they are, of 256.
-_KEPT = 208
-#: Marks of one artist beyond which an SVG holds it as a picture: a path for each cell of a map takes megabytes.
-_MANY_MARKS = 1000
 
 
 class Shown:
@@ -58,85 +49,6 @@ def label_of(kind: str, name: str) -> str:
     return f"{kind[:3]}-{name}".replace("_", "-").lower()
 
 
-def drawn(figure: Figure, *formats: str, stamp: str = "") -> dict[str, bytes]:
-    """Return a figure as ``png``, ``svg`` or both, the same bytes each time, with a word below all that is drawn."""
-    import matplotlib as mpl
-    from matplotlib.collections import Collection
-
-    for marks in figure.findobj(Collection):
-        if (
-            len(marks.get_paths()) > _MANY_MARKS
-            or len(marks.get_offsets()) > _MANY_MARKS
-            or marks.get_array() is not None
-        ):
-            marks.set_rasterized(True)
-    whole = _ends(figure, stamp)
-    pictures, options = {}, {"dpi": FIGURE_DPI, "bbox_inches": whole, "facecolor": "white"}
-    with mpl.rc_context({"svg.hashsalt": "carbon-book"}):
-        for kind in formats:
-            stream = BytesIO()
-            # What is about to be written anew with a palette needs no effort to be small.
-            more = {"png": {"pil_kwargs": {"compress_level": 1}}, "svg": {"metadata": {"Date": None}}}[kind]
-            figure.savefig(stream, format=kind, **more, **options)
-            pictures[kind] = stream.getvalue()
-    if "png" in pictures:
-        pictures["png"] = with_palette(pictures["png"])
-    return pictures
-
-
-def _ends(figure: Figure, stamp: str) -> Bbox:
-    """Return where all ends that a figure draws, in inches, after writing a word below it.
-
-    Maps keep their proportions, so a title or a legend may reach beyond the figure's own edge.
-    """
-    from matplotlib.transforms import Bbox
-
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
-    for legend in figure.legends:  # else it stands at the edge of what is saved, wherever that is
-        legend.set_bbox_to_anchor((0, 0, 1, 1), transform=figure.transFigure)
-    ends, (wide, high) = figure.get_tightbbox(), figure.get_size_inches()
-    if stamp:
-        place = {"x": ends.x1 / wide, "y": (ends.y0 - 0.05) / high}
-        figure.text(**place, s=stamp, ha="right", va="top", fontsize=8.3, color="0.35")
-    below = 0.25 if stamp else 0.05
-    return Bbox.from_extents(ends.x0 - 0.05, ends.y0 - below, ends.x1 + 0.05, ends.y1 + 0.05)
-
-
-def with_palette(png: bytes) -> bytes:
-    """Return a PNG with 256 colours: a third of its bytes.
-
-    The most frequent colours, those of cells and bars, stay as they are to the last digit. The others are mostly of the
-    edges of letters and lines: they take the nearest of the colours.
-    """
-    import numpy as np
-    import pandas as pd
-    from PIL import Image
-    from scipy.spatial import KDTree
-
-    dots = np.asarray(Image.open(BytesIO(png)).convert("RGB"))
-    packed = dots.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
-    codes, colours = pd.factorize(packed.ravel())
-    colours = np.stack([colours >> 16, colours >> 8 & 255, colours & 255], axis=1).astype(np.uint8)
-    order = np.argsort(-np.bincount(codes), kind="stable")
-    palette = colours[order[:_KEPT]]
-    if len(colours) > _KEPT:
-        rare = Image.fromarray(colours[order[_KEPT:]][None]).quantize(256 - _KEPT, dither=Image.Dither.NONE)
-        palette = np.concatenate([palette, np.array(rare.getpalette(), np.uint8).reshape(-1, 3)])
-    nearest = KDTree(palette.astype(float)).query(colours.astype(float))[1].astype(np.uint8)
-    picture = Image.fromarray(nearest[codes].reshape(packed.shape), mode="P")
-    picture.putpalette(palette.tobytes())
-    stream = BytesIO()
-    picture.save(stream, format="png")
-    return stream.getvalue()
-
-
-def pixels(png: bytes) -> tuple[int, int]:
-    """Return the width and the height at which a page shows a PNG image, from its header."""
-    sides = (int.from_bytes(png[start : start + 4], "big") for start in (16, 20))
-    return tuple(round(side / _PER_PIXEL) for side in sides)
-
-
 def shown_figure(record: Mapping[str, Any], png: bytes) -> Shown:
     """Return a figure with its record: ``caption``, ``alt``, ``width`` and ``height`` among others."""
     picture = base64.b64encode(png).decode("ascii")
@@ -146,6 +58,26 @@ def shown_figure(record: Mapping[str, Any], png: bytes) -> Shown:
         f'alt="{words["alt"]}"><figcaption>{words["caption"]}</figcaption></figure>'
     )
     return Shown(record, page)
+
+
+def short_csv(data: pd.DataFrame) -> str:
+    """Return the data of a figure as CSV: four digits, which is more than a figure shows, and places to the last one.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> print(short_csv(pd.DataFrame({"latitude": [31.03125], "nep": [-123.4567], "n": [12345]})), end="")
+    latitude,nep,n
+    31.03125,-123.5,12345
+    """
+    import numpy as np
+
+    numbers = data.select_dtypes("floating").drop(columns=["latitude", "longitude"], errors="ignore")
+    size = numbers.abs().where(np.isfinite(numbers) & (numbers != 0), 1.0)
+    scale = 10.0 ** (3 - np.floor(np.log10(size)))
+    data = data.copy()
+    data[list(numbers)] = ((numbers * scale).round() / scale).where(np.isfinite(numbers), numbers)
+    return data.to_csv(index=False, float_format="%.10g", lineterminator="\n")
 
 
 def shown_table(record: Mapping[str, Any], table: Lettered) -> Shown:

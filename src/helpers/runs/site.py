@@ -14,21 +14,19 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from helpers.config import project_root, read_yaml
 from helpers.errors import RunError
 from helpers.runs.files import written_whole
 
-_LEAD = (
-    '<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>The book</title>'
-    '<meta http-equiv="refresh" content="0; url={address}"><a href="{address}">The book</a></html>\n'
-)
 _FOOTER = re.compile(r'(?=<div class="extra_footer">)')
 
 
-def assemble(books: Mapping[str, Path], target: Path) -> Path:
+def assemble(books: Mapping[str, Path], target: Path, address: str = "") -> Path:
     """Copy built books, by their names, into a folder of their own name each; return the site's first page.
 
-    Each page says which book it is of, and leads to the same page of the others, or to their first one. RunError is
-    raised if a book is not there.
+    Each page says which book it is of, and leads to the same page of the others, or to their first one. Where pages
+    name the address at which the books are published, it becomes that of their folder. RunError is raised if a book is
+    not there.
     """
     for name, book in books.items():
         if not (book / "index.html").is_file():
@@ -38,9 +36,13 @@ def assemble(books: Mapping[str, Path], target: Path) -> Path:
             shutil.copytree(book, partial / name)
             for page in (partial / name).rglob("*.html"):
                 _add_switch(page, page.relative_to(partial / name), name, books)
+                if address:
+                    _move(page, address.rstrip("/") + "/", name)
         first = next(iter(books))
-        shutil.copyfile(books[first] / "404.html", partial / "404.html")
-        (partial / "index.html").write_text(_LEAD.format(address=f"{first}/index.html"), encoding="utf-8")
+        shutil.copyfile(partial / first / "404.html", partial / "404.html")
+        lead = (partial / first / "index.html").read_text(encoding="utf-8")
+        lead = re.sub(r'(\burl=|href=")(?!https?:)', rf"\g<1>{first}/", lead)
+        (partial / "index.html").write_text(lead, encoding="utf-8")
     return target / "index.html"
 
 
@@ -55,12 +57,19 @@ def _add_switch(page: Path, place: Path, own: str, books: Mapping[str, Path]) ->
     page.write_text(_FOOTER.sub(switch, page.read_text(encoding="utf-8"), count=1), encoding="utf-8")
 
 
+def _move(page: Path, address: str, name: str) -> None:
+    """Let what a page says of its own address hold in the folder of its book."""
+    text = page.read_text(encoding="utf-8")
+    page.write_text(text.replace(f'"{address}', f'"{address}{name}/'), encoding="utf-8")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``python -m helpers.runs.site``; return the exit code."""
     target, *named = sys.argv[1:] if arguments is None else arguments
     books = {name: Path(folder) for name, _, folder in (pair.partition("=") for pair in named)}
     try:
-        print(f"site: {', '.join(books)} -> {assemble(books, Path(target))}")
+        address = read_yaml(project_root() / "_config.yml")["html"]["baseurl"]
+        print(f"site: {', '.join(books)} -> {assemble(books, Path(target), address)}")
     except RunError as error:
         print(error, file=sys.stderr)
         return 1

@@ -17,7 +17,9 @@ import pandas as pd
 from helpers.data import catalog
 from helpers.data.region import Places
 from helpers.errors import DataError
+from helpers.sites.csv_file import read_database
 from helpers.sites.schema import CARBON_UNIT
+from helpers.strict_yaml import short
 
 #: Carbon in woody dry matter: the ratio that SRDB's field list names for biomass.
 CARBON_SHARE_WOOD = 0.5
@@ -264,28 +266,22 @@ def _of_region_or_surroundings(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _read_columns(path: str | Path, numbers: Sequence[str], texts: Sequence[str], what: str) -> pd.DataFrame:
-    """Read named columns of a CSV file in latin-1, numbers as float and text stripped."""
-    path = Path(path)
-    try:
-        table = pd.read_csv(path, encoding="latin-1", dtype=str, keep_default_na=False, na_values=["", "NA"])
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file; expected {what}. Fetch it first, or set the mirror folder") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise DataError(f"{path}: not readable as CSV ({error}); expected {what}. Fetch it again") from None
+    """Read named columns of a database, numbers as float and text stripped; ``NA`` is empty."""
+    table = read_database(Path(path), what).replace("NA", "")
     missing = [name for name in (*numbers, *texts) if name not in table.columns]
     if missing:
         raise DataError(f"{path}: no column {', '.join(missing)}; expected {what}. Is it another file or version?")
-    out = {name: _as_number(table[name], path) for name in numbers}
-    return pd.DataFrame(out | {name: table[name].fillna("").str.strip() for name in texts})
+    out = {name: _as_number(table[name], Path(path)) for name in numbers}
+    return pd.DataFrame(out | {name: table[name] for name in texts}).reset_index(drop=True)
 
 
 def _as_number(column: pd.Series, path: Path) -> pd.Series:
     """Return a column of text as floats; name the first row that is not a number."""
     number = pd.to_numeric(column, errors="coerce").astype(float)
-    wrong = column[number.isna() & column.notna()]
+    wrong = column[number.isna() & (column != "")]
     if len(wrong):
         raise DataError(
-            f"{path}: column {column.name}, row {wrong.index[0] + 2} (the header is row 1): expected a number, "
-            f"found {wrong.iloc[0]!r}; {len(wrong)} such rows. Fetch the file again"
+            f"{path}: column {column.name}, row {wrong.index[0]} (the header is row 1): expected a number, "
+            f"found {short(wrong.iloc[0])}; {len(wrong)} such rows. Fetch the file again"
         )
     return number

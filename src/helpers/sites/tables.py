@@ -9,7 +9,10 @@ and are refused.
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +30,7 @@ from helpers.sites.quality import Box, find_duplicates, swapped
 from helpers.sites.schema import BOUNDS, CARBON_UNIT, LOWEST, SCHEMA
 from helpers.sites.units import HONEST_FACTOR, TYPICAL, fitting_units
 from helpers.sites.words import UNMANIPULATED, WITHOUT_FLAG, in_our_words, is_unclear, without_missing
+from helpers.strict_yaml import short
 
 #: Columns that a table of your own may leave out.
 _OPTIONAL = (
@@ -35,6 +39,9 @@ _OPTIONAL = (
 )
 #: Names that columns had when the region was the plateau alone.
 _EARLIER_NAMES = {"on_plateau": "in_region", "in_china": "in_surroundings"}
+#: Likeness of two names, of at most 1, from which one may be a slip of the other: ``Treatment``, ``treatmnt``,
+#: ``sites``. Names of two things, as ``temperature`` and ``own_temperature``, are less alike.
+_NEARLY = 0.87
 #: Texts that may be added.
 _TEXTS = ("country", "record", "note")
 #: Numbers that may be added, and the range of what is possible.
@@ -100,8 +107,7 @@ def read_table(path: str | Path, places: Places) -> OwnTable:
     path = Path(path)
     by_sheet = path.suffix.lower() in spreadsheet.SUFFIXES
     raw, told = spreadsheet.read_text(path) if by_sheet else (read_text(path, SCHEMA.columns), [])
-    raw = raw.rename(columns=_EARLIER_NAMES)
-    text = _known_columns(path, raw)
+    text = _known_columns(path, raw := _by_our_names(path, raw))
     table, problems = _typed(text)
     problems += _implausible(text, table, places.grid) + _too_small(text, table) + _scattered(text, table)
     if problems:
@@ -113,6 +119,24 @@ def read_table(path: str | Path, places: Places) -> OwnTable:
         table[name] = np.where(decides | (text[name] == ""), inside, table[name])
     records = SCHEMA.validate(table.reset_index(drop=True))
     return OwnTable(path, records, tuple(f"{path}: {note}" for note in notes))
+
+
+def _by_our_names(path: Path, raw: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with columns of earlier names under those of today; refuse a name that is nearly ours."""
+    for earlier, name in _EARLIER_NAMES.items():
+        if earlier in raw and name in raw:
+            raise DataError(f"{path}: columns {earlier} and {name} say the same; keep one of them")
+    # A note decides nothing: one that is not read is told, and does no harm.
+    ours, near = [name for name in (*_known(), *_EARLIER_NAMES) if name != "note"], []
+    for given in (str(name) for name in raw if name not in (*ours, "note")):
+        like = difflib.get_close_matches(re.sub(r"\W+", "_", given.lower()), ours, n=1, cutoff=_NEARLY)
+        near += [f"{short(given)} is nearly {like[0]}"] if like else []
+    if near:
+        raise DataError(
+            f"{path}: column {'; '.join(near)}: it would not be read. Give it that name if it is that column, else "
+            "one that is less like it"
+        )
+    return raw.rename(columns=_EARLIER_NAMES)
 
 
 def _known_columns(path: Path, raw: pd.DataFrame) -> pd.DataFrame:
@@ -161,6 +185,7 @@ def _implausible(text: pd.DataFrame, table: pd.DataFrame, grid: Box) -> list[str
     exchanged = swapped(table, grid)
     known, bound = table["variable"].isin(BOUNDS), table["variable"].map(BOUNDS).astype(float)
     limits = ", ".join(f"{name} {bound:g}" for name, bound in BOUNDS.items())
+    today = date.today().year  # no one has measured in the future
     checks = (
         ("variable", ~known, "one of " + ", ".join(BOUNDS)),
         ("site", text["site"] == "", "a name"),
@@ -169,7 +194,8 @@ def _implausible(text: pd.DataFrame, table: pd.DataFrame, grid: Box) -> list[str
         ("longitude", exchanged, "degrees east: are latitude and longitude exchanged?"),
         ("longitude", _outside(table["longitude"], -180, 180), "-180 to 180 degrees east"),
         ("latitude", ~exchanged & _outside(table["latitude"], -90, 90), "-90 to 90 degrees north"),
-        ("year", _outside(table["year"], 1900, 2100), "a year from 1900 to 2100, or empty"),
+        ("year", _outside(table["year"], 1900, today), f"a year from 1900 to {today}, or empty"),
+        ("year", ~_outside(table["year"], 1900, today) & (table["year"] % 1 > 0), "a whole year, or empty"),
         ("value", text["value"] == "", "g C m-2 yr-1, not empty"),
         (
             "value",

@@ -9,6 +9,7 @@ notebook's results, which is executed once: a stage. :mod:`helpers.sweeps.stages
 import hashlib
 import itertools
 import json
+import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,17 +17,30 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
-from helpers.config import Settings, load_config, nearest_name, own_files, project_root, read_yaml, resolve
+from helpers.config import (
+    STRICT,
+    Settings,
+    load_config,
+    nearest_name,
+    own_files,
+    problem,
+    project_root,
+    refuse_bad_name,
+    resolve,
+)
 from helpers.errors import ConfigError
 from helpers.runs import dependencies
 from helpers.runs.files import digest, runs_folder
 from helpers.runs.steps import EXECUTION_PARAMETERS, chain_of, deciding_parameters, foreign_tags
+from helpers.strict_yaml import read_yaml, short
 
 #: The last notebook of a cell.
 FINAL = "04_rh_and_nep"
 LONGEST_NAME = 100
+#: Combinations that a sweep may have, those that a cap leaves out included: each is checked before the first one runs.
+MOST_COMBINATIONS = 20_000
 NOT_IN_SWEEPS = frozenset({"figure", "glue"})  # tags of cells that only draw, or only hand numbers to pages
 #: The notebooks of a cell, in their order.
 NOTEBOOKS = tuple(chain_of(FINAL))
@@ -36,7 +50,7 @@ _AXES = deciding_parameters(FINAL)
 class Sweep(BaseModel):
     """What a file of ``config/sweeps/`` says."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = STRICT
 
     name: str = Field(description="the file's name without .yml")
     config: str = Field(description="configuration that every cell starts from")
@@ -50,6 +64,12 @@ class Sweep(BaseModel):
     )
     seeds: list[int] = Field(default_factory=list, description="an axis of seeds")
     cap: int | None = Field(None, ge=1, description="at most this many combinations of the axes, drawn by digest")
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_name(cls, value: str) -> str:
+        refuse_bad_name(value)
+        return value
 
     @field_validator("axes", "cells", "exclusions", "base")
     @classmethod
@@ -104,8 +124,8 @@ def sweep_folder(name: str) -> Path:
 def read_sweep(path: str | Path) -> Sweep:
     """Read a sweep from a YAML file, given by path or by its name in ``config/sweeps/``, and check all that it names.
 
-    ConfigError is raised if there is no such file, it is no mapping, or a key, a parameter or a value is not valid. All
-    problems are named at once.
+    ConfigError is raised if there is no such file, it is no mapping, its ``name`` is not the file's, a key, a parameter
+    or a value is not valid, or there are more than :data:`MOST_COMBINATIONS`. All problems are named at once.
     """
     path = _located(path)
     values = read_yaml(path)
@@ -117,11 +137,16 @@ def read_sweep(path: str | Path) -> Sweep:
     try:
         sweep = Sweep(**{"name": path.stem} | values)
     except ValidationError as error:
-        problems = [f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors()]
+        problems = [problem(item) for item in error.errors()]
         raise ConfigError(f"{path}: " + "; ".join(problems)) from None
+    if sweep.name != path.stem:  # the results of another sweep would be replaced
+        raise ConfigError(
+            f"{path}: name is {short(sweep.name)}, but the file is another one: write 'name: {path.stem}', or leave "
+            "it out"
+        )
     problems = _problems(sweep)
     if problems:
-        raise ConfigError("\n".join(f"{path}: {problem}" for problem in problems))
+        raise ConfigError("\n".join(f"{path}: {one}" for one in problems))
     return sweep
 
 
@@ -136,9 +161,10 @@ def plan(sweep: Sweep) -> Plan:
     own = base.model_dump()
     combined = _named(own, _combinations(_all_axes(sweep)))
     explicit = _named(own, itertools.chain.from_iterable(_expanded(entry) for entry in sweep.cells))
+    _refuse_one_name_for_two(combined, explicit)
     for rule in sweep.exclusions:
         if not any(_matches(rule, own | values) for values in {**combined, **explicit}.values()):
-            raise ConfigError(f"{sweep.name}: the exclusion {rule} excludes no cell; is a value misspelt?")
+            raise ConfigError(f"{sweep.name}: the exclusion {short(rule)} excludes no cell; is a value misspelt?")
     combined, explicit = (
         {name: values for name, values in cells.items() if not any(_matches(r, own | values) for r in sweep.exclusions)}
         for cells in (combined, explicit)
@@ -212,6 +238,14 @@ def _located(path: str | Path) -> Path:
 def _problems(sweep: Sweep) -> list[str]:
     """Return all that is wrong with the parameters that a sweep names."""
     problems = []
+    crosses = [_all_axes(sweep), *({key: _listed(value) for key, value in entry.items()} for entry in sweep.cells)]
+    number = sum(math.prod(map(len, cross.values())) for cross in crosses if cross)
+    if number > MOST_COMBINATIONS:
+        return [f"{number:,} combinations; expected at most {MOST_COMBINATIONS:,}: fewer axes, or fewer values"]
+    for key, values in (item for cross in crosses for item in cross.items()):
+        twice = _twice(values)
+        if twice:
+            problems.append(f"{key} has {short(twice[0])} twice: keep one of them")
     if "seed" in sweep.axes and sweep.seeds:
         problems.append("seeds and an axis 'seed' say the same: keep one of them")
     entries = [("base", sweep.base, {*_AXES, *EXECUTION_PARAMETERS} - {"config", "run"})]
@@ -235,7 +269,7 @@ def _problems(sweep: Sweep) -> list[str]:
         return [f"base: {error}"]
     for where, entry, _ in entries[1:]:
         for key, values in entry.items():
-            for value in values if isinstance(values, list) else [values]:
+            for value in _listed(values):
                 problems += _value_problems(f"{where}: {key}", base, {key: value})
     combined = itertools.chain(_combinations(_all_axes(sweep)), *(_expanded(entry) for entry in sweep.cells))
     if not problems:
@@ -247,7 +281,7 @@ def _value_problems(where: str, base: Mapping[str, Any], values: Mapping[str, An
     try:
         resolve({**base, **values}, where)
     except ConfigError as error:
-        return [f"{error} in {dict(values)}"]
+        return [f"{error} in {short(dict(values))}"]
     return []
 
 
@@ -269,13 +303,39 @@ def _combinations(axes: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]
 
 
 def _expanded(entry: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    return _combinations({key: value if isinstance(value, list) else [value] for key, value in entry.items()})
+    return _combinations({key: _listed(value) for key, value in entry.items()})
+
+
+def _listed(value: Any) -> list[Any]:
+    """Return a value as a list: a list stands for each of its values."""
+    return value if isinstance(value, list) else [value]
+
+
+def _twice(values: list[Any]) -> list[Any]:
+    """Return the values that stand in a list before, 5 and 5.0 being one."""
+    seen: set[Any] = set()
+    keys = [json.dumps(value, sort_keys=True) if isinstance(value, (list, dict)) else value for value in values]
+    return [value for key, value in zip(keys, values, strict=True) if key in seen or seen.add(key)]
 
 
 def _named(base: Mapping[str, Any], cells: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """Return what differs from the base by the cell's name; the same parameters count once."""
-    differing = ({key: value for key, value in values.items() if base[key] != value} for values in cells)
-    return {cell_name(values): values for values in differing}
+    named: dict[str, dict[str, Any]] = {}
+    for values in cells:
+        differing = {key: value for key, value in values.items() if base[key] != value}
+        _refuse_one_name_for_two(named, {cell_name(differing): differing})
+        named[cell_name(differing)] = differing
+    return named
+
+
+def _refuse_one_name_for_two(cells: Mapping[str, Mapping[str, Any]], others: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse cells with other values and one name: a name leaves out some characters, and one cell would be lost."""
+    for name, values in others.items():
+        if name in cells and cells[name] != values:
+            raise ConfigError(
+                f"two cells would be called {name}: {short(dict(cells[name]))} and {short(dict(values))}; "
+                "give their files names that differ in letters or digits"
+            )
 
 
 def _matches(rule: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:

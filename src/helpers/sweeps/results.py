@@ -100,6 +100,14 @@ def share_of_sinks(done: pd.DataFrame) -> float:
     return float((done[NEP] > 0).mean())
 
 
+def sinks_of_the_best(done: pd.DataFrame, score: str) -> float:
+    """Return the share of sinks among the best tenth of the cells by a score, those equal to its last included.
+
+    Cells of one forest have one score, so the tenth may be a larger part.
+    """
+    return share_of_sinks(done.nlargest(max(1, len(done) // 10), score, keep="all"))
+
+
 def choice_table(done: pd.DataFrame) -> pd.DataFrame:
     """Return which choices each cell makes, true or false, for the lower part of a specification curve.
 
@@ -143,9 +151,10 @@ def variance_shares(done: pd.DataFrame) -> pd.DataFrame:
     are the first- and second-order indices of Sobol. They tell what matters among the values that the sweep tried, each
     value weighing alike, and not how likely a value is.
 
-    The columns are ``term`` (a parameter, ``a x b``, or ``larger groups``), ``parameters`` (their number, 0 for the
-    rest) and ``share`` of the sum of squares; greatest first. There is no row where fewer than two choices are crossed,
-    NEP does not vary, or the cells that are done cannot tell the choices apart.
+    The columns are ``term`` (a parameter, ``a x b``, or ``three or more together``; where the cells that are done tell
+    no pairs apart, ``two or more together``), ``parameters`` (their number, 0 for the rest) and ``share`` of the sum of
+    squares; greatest first. There is no row where fewer than two choices are crossed, NEP does not vary, or the cells
+    that are done cannot tell the choices apart.
     """
     crossed = done[done["crossed"]]
     keys = choices(crossed)
@@ -163,7 +172,8 @@ def variance_shares(done: pd.DataFrame) -> pd.DataFrame:
         # statsmodels calls a pair C(choice_0, Sum):C(choice_1, Sum).
         names = [keys[int(part.split("_")[1].split(",")[0])] for part in term.split(":")]
         rows.append({"term": " x ".join(names), "parameters": len(names), "share": float(value) / total})
-    rows.append({"term": "larger groups", "parameters": 0, "share": float(squares["Residual"]) / total})
+    rest = "three" if any(row["parameters"] == 2 for row in rows) else "two"
+    rows.append({"term": f"{rest} or more together", "parameters": 0, "share": float(squares["Residual"]) / total})
     return pd.DataFrame(rows).sort_values("share", ascending=False, ignore_index=True)
 
 

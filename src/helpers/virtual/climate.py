@@ -127,7 +127,7 @@ def clear_sky(latitude: ArrayLike, elevation: ArrayLike) -> Array:
 def leaf_area(cover: ArrayLike, weather: Climate, longitude: ArrayLike, latitude: ArrayLike, seed: int) -> Array:
     r"""Return the annual mean leaf area index [m2 m-2], shape (years, places); NaN on water.
 
-    .. math:: L = L_{max}(\mathrm{class}) \, (1 - e^{-P / 500}) \, / \, (1 + e^{-(T + 2) / 5}),
+    .. math:: L = L_\mathrm{max}(\text{class}) \, (1 - e^{-P / 500}) \, / \, (1 + e^{-(T + 2) / 5}),
 
     times noise and half (in the logarithm) of the hidden fertility that also drives NPP, at most 8. Greatest LAI by
     class: Asner, Scurlock and Hicke (2003).

@@ -80,13 +80,14 @@ def fluxes(longitude: ArrayLike, latitude: ArrayLike, years: ArrayLike, seed: in
     r"""Return the true carbon fluxes at coordinates.
 
     .. math::
-        NPP &= \mathrm{visible\ NPP} \, f_{N} \, \frac{1 - 0.4\, g}{1 - 0.4 / 2} \, f_{fine} \, f_{legacy} \\
-        R_s &= \mathrm{law\ of\ Rs}(NPP) \cdot f_{thaw} \\
-        R_h &= (0.58\, R_s + 0) \cdot f_{scatter}
+        \mathrm{NPP} &= \text{visible NPP} \cdot f_\mathrm{N} \, \frac{1 - 0.4\, g}{1 - 0.4 / 2} \,
+        f_\mathrm{fine} \, f_\mathrm{legacy} \\
+        R_s &= \text{law of Rs}(\mathrm{NPP}) \cdot f_\mathrm{thaw} \\
+        R_h &= (0.58\, R_s + 0) \cdot f_\mathrm{scatter}
 
     Each f is a correlated lognormal factor of mean 1; the grazing pressure g lies between 0 and 1 and acts on
-    grassland, shrubland and savanna; :math:`f_{thaw}` acts where the ground freezes. The line from Rs to Rh is the
-    middle of the range 0.54-0.63 that the global record of Rh:Rs spans (Bond-Lamberty et al. 2018).
+    grassland, shrubland and savanna; :math:`f_\mathrm{thaw}` acts where the ground freezes. The line from Rs to Rh is
+    the middle of the range 0.54-0.63 that the global record of Rh:Rs spans (Bond-Lamberty et al. 2018).
     """
     where = (longitude, latitude)
     known = state(*where, years, seed)
@@ -136,7 +137,7 @@ def visible_rs(known: State, npp: Array) -> Array:
     r"""Return soil respiration without the hidden thaw factor [g C m-2 yr-1].
 
     .. math:: R_s = 365.25 \cdot 1.250\, e^{Q T} I_0(Q A) \, \frac{p}{4.259 + p}
-        \left(\frac{C}{6.5}\right)^{0.25} \left(\frac{NPP}{NPP_{Miami}}\right)^{0.3}
+        \left(\frac{C}{6.5}\right)^{0.25} \left(\frac{\mathrm{NPP}}{\mathrm{NPP}_\mathrm{Miami}}\right)^{0.3}
 
     Raich, Potter and Bhagawati (2002) by temperature T and monthly precipitation p [cm], with Q = 0.05452 K-1. The
     Bessel function :math:`I_0(QA)` is the mean of the exponential over a sinusoidal year of amplitude A. Soil carbon C
@@ -193,7 +194,7 @@ class Native:
 
 
 def product(name: str, longitude: ArrayLike, latitude: ArrayLike, years: ArrayLike, seed: int) -> Array:
-    """Return a simulated product of :data:`PRODUCTS` on a grid, by its nearest native cell [g C m-2 yr-1].
+    r"""Return a simulated product of :data:`PRODUCTS` on a grid, by its nearest native cell [g C m-2 yr-1].
 
     Axes are those of :func:`native_product`; the product has the shape (n_years, ny, nx).
     """
@@ -201,10 +202,11 @@ def product(name: str, longitude: ArrayLike, latitude: ArrayLike, years: ArrayLi
 
 
 def native_product(name: str, longitude: ArrayLike, latitude: ArrayLike, years: ArrayLike, seed: int) -> Native:
-    """Return a simulated product of :data:`PRODUCTS` on the native cells that a grid needs [g C m-2 yr-1].
+    r"""Return a simulated product of :data:`PRODUCTS` on the native cells that a grid needs [g C m-2 yr-1].
 
     A native cell holds the mean of 2 by 2 points of what the maps explain (:func:`visible_npp`, :func:`visible_rs`),
-    times :math:`1 - u` with the loss :math:`u = u_{dense} + (u_{sparse} - u_{dense}) e^{-LAI}` at each point, times the
+    times :math:`1 - u` with the loss
+    :math:`u = u_\mathrm{dense} + (u_\mathrm{sparse} - u_\mathrm{dense}) e^{-\mathrm{LAI}}` at each point, times the
     product's correlated error. Cells of water only are missing. Where ``gaps`` is set, cells that are mostly barren and
     have less than 100 mm yr-1 are missing, as MOD17 leaves barren land out. `longitude` and `latitude` are the axes of
     the grid, shapes (nx,) and (ny,).

@@ -17,7 +17,7 @@ import shutil
 import time
 import warnings
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +26,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import requests
 from requests.adapters import HTTPAdapter, Retry
+from requests.models import DecodeError, ProtocolError, ReadTimeoutError  # urllib3's, as requests catches them
 from tqdm import tqdm
 
 from helpers.errors import DataError
@@ -35,7 +36,8 @@ TRIES, PAUSE = 5, 0.5
 _BUSY = (429, 500, 502, 503, 504)
 _TIMEOUT = (10, 60)  # seconds to connect, and between two pieces
 _LONGEST = 60  # seconds of a pause, whatever the archive says
-_PIECE = 1 << 14  # bytes; the piece that a cut falls into is lost
+_PIECE = 1 << 14  # bytes at most
+_PATIENCE, _SLOWEST = 60, 1000  # seconds after which a line must have brought so many bytes in each of them
 _PROGRESS = 1 << 20  # bytes that came before a cut, for which the line counts as working
 #: Where a password or a key may come from, and the loggers that would write addresses and answers as they are.
 _SECRETS = ("EARTHDATA_TOKEN", "EARTHDATA_PASSWORD", "PC_SDK_SUBSCRIPTION_KEY")
@@ -45,11 +47,14 @@ _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 class Refused(DataError):
-    """An archive that does not give what it was asked for; ``status``: its answer, None if there was none."""
+    """An archive that does not give what it was asked for.
 
-    def __init__(self, message: str, status: int | None = None) -> None:
+    ``status`` is its answer, None if there was none; ``what`` is wrong, without the file, the address and what to do.
+    """
+
+    def __init__(self, message: str, status: int | None = None, what: str = "") -> None:
         super().__init__(message)
-        self.status = status
+        self.status, self.what = status, what
 
 
 def needed(module: str) -> ModuleType:
@@ -134,8 +139,9 @@ def download(
     """Fetch a file, resuming what an earlier call began, and return its path once it is whole.
 
     The folder of ``target`` is made; it has the product's name. ``size`` and ``checksum`` (``md5:…``, ``sha256:…`` or
-    ``cksum:…``) are what the archive told: more bytes are never taken, and others refused. ``headers`` may hold a
-    token, which another host does not get; ``hint`` says what to do where the archive refuses.
+    ``cksum:…``) are what the archive told: more bytes are never taken, and others refused; a line that brings next to
+    nothing is given up. ``headers`` may hold a token, which another host does not get; ``hint`` says what to do where
+    the archive refuses.
 
     The function raises a DataError if the file cannot be had, or is not what was told. It names the product, the file,
     what happened and what to do. What came so far is kept where it can be continued.
@@ -326,8 +332,9 @@ class _Download:
                 self._on_disk(self.tag.write_text, tag, encoding="utf-8")
         file = self._on_disk(self.part.open, "ab" if have else "wb", buffering=0)
         bar = tqdm(total=self.expected, initial=have, unit="B", unit_scale=True, desc=self.target.name, disable=None)
+        began, first = time.monotonic(), have
         with file, bar:
-            for piece in answer.iter_content(_PIECE):
+            for piece in _pieces(answer):
                 if not have and _PAGE.match(piece) and self.target.suffix not in (".html", ".htm"):
                     self._forget()
                     raise self._error(_LOGIN_PAGE, self._ways(), answer.status_code)
@@ -337,6 +344,11 @@ class _Download:
                     raise self._error(f"more than the {self.expected} bytes that it told come", _later(self._by_hand()))
                 self._on_disk(_write_all, file, piece)
                 bar.update(len(piece))
+                seconds = time.monotonic() - began
+                if seconds > _PATIENCE and have - first < _SLOWEST * seconds:
+                    raise self._error(
+                        f"{have - first} bytes came in {seconds:.0f} seconds, too slow a line", _later(self._by_hand())
+                    )
         if not have and self.size != 0:
             self._forget()
             raise self._error(_EMPTY, self._ways(), answer.status_code)
@@ -363,7 +375,7 @@ class _Download:
 
     def _error(self, what: str, todo: str, status: int | None = None) -> Refused:
         product = f"{self.target.parent.name}, {self.target.name}"
-        return Refused(f"{product}: {redacted(self.url)}: {what}. What to do: {todo}", status)
+        return Refused(f"{product}: {redacted(self.url)}: {what}. What to do: {todo}", status, what)
 
 
 _LOGIN_PAGE = "a web page came in place of the file, as where a login is wanted"
@@ -430,6 +442,19 @@ def _told_md5(answer: requests.Response) -> str:
     except binascii.Error:
         return ""
     return f"md5:{told.hex()}" if len(told) == 16 else ""
+
+
+def _pieces(answer: requests.Response) -> Iterator[bytes]:
+    """Yield what comes as soon as it comes: a trickle is seen long before it fills a piece."""
+    try:
+        while piece := answer.raw.read1(_PIECE, decode_content=True):
+            yield piece
+    except ProtocolError as error:
+        raise requests.exceptions.ChunkedEncodingError(error) from None
+    except ReadTimeoutError as error:
+        raise requests.ConnectionError(error) from None
+    except DecodeError as error:
+        raise requests.exceptions.ContentDecodingError(error) from None
 
 
 def _write_all(file, piece: bytes) -> None:

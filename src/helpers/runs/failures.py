@@ -1,0 +1,61 @@
+"""What a failure of the machine means for a run, and what to do: a full disk, too little memory, no such folder."""
+
+import errno
+import json
+import re
+import shutil
+from pathlib import Path
+
+from helpers.errors import RunError
+
+_ANOTHER = "set QTP_RUNS_DIR to a folder that you may write to, on a disk with room"
+_LESS = "a lower resolution, fewer block_cells or fewer threads need less"
+
+
+def meaning(name: str, message: str, folder: Path) -> str:
+    """Return what an error of a notebook means, by its class and its message, and what to do; empty: it says so itself.
+
+    The folder is that of the run: the disk that it lies on is looked at.
+    """
+    number = re.match(r"\[Errno (\d+)\]", message)
+    if number and int(number[1]) in (errno.ENOSPC, errno.EDQUOT):
+        return _full(folder)
+    if number and int(number[1]) in (errno.EROFS, errno.EACCES):
+        return f"it cannot be written there: {_ANOTHER}"
+    # Where not even a message could be made, there is none.
+    if name in ("MemoryError", "_ArrayMemoryError", "DeadKernelError") or not message.strip():
+        return f"out of memory? {_LESS}"
+    return ""
+
+
+def of_disk(error: OSError, folder: Path) -> str:
+    """Return the message of a run that could not use its folder."""
+    path = error.filename or folder
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{path}: {_full(folder)}"
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        return f"{path} is a file, and a folder of the run must be there: {_ANOTHER}"
+    return f"{path}: {error.strerror or error}: {_ANOTHER}"
+
+
+def refuse_no_notebook(path: Path) -> None:
+    """Raise a RunError that names the file if it is no notebook, or the beginning of one."""
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        problem = "" if all(isinstance(cell["source"], (str, list)) for cell in cells) else "its cells have no source"
+    except OSError as error:
+        problem = error.strerror or str(error)
+    except (ValueError, TypeError, KeyError) as error:
+        problem = f"{type(error).__name__}: {error}"
+    if problem:
+        raise RunError(
+            f"{path} is not a whole notebook ({problem}): restore it with `git checkout`, or save it again in "
+            "JupyterLab"
+        )
+
+
+def _full(folder: Path) -> str:
+    """Say that a disk is full, and how much is left of it."""
+    there = next(one for one in (folder, *folder.parents) if one.is_dir())
+    free, total = (getattr(shutil.disk_usage(there), name) / 1e6 for name in ("free", "total"))
+    return f"the disk of {folder} is full ({free:,.0f} of {total:,.0f} MB are free): make room, or {_ANOTHER}"

@@ -1,0 +1,207 @@
+"""A figure as the pictures that the book shows and offers: PNG and SVG, the same bytes each time, and light.
+
+A page loads the smaller one of the two. matplotlib writes six decimals and the style of each mark into an SVG, and
+pictures of all colours: a third of the bytes holds all that a screen can show.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from functools import cache
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.figure import Figure
+    from matplotlib.transforms import Bbox
+    from numpy.typing import NDArray
+
+#: Dots per inch of a picture, and how many of them are one pixel of the page.
+FIGURE_DPI = 160
+_PER_PIXEL = FIGURE_DPI / 96
+#: Colours of a PNG that stay as they are, of 256.
+_KEPT = 208
+#: Marks or corners of one artist beyond which an SVG holds it as a picture: a path for each cell takes megabytes.
+_MANY_MARKS = 1000
+#: What is about to be written anew with a palette needs no effort to be small; who made an SVG, and when, is no news.
+_MORE = {
+    "png": {"pil_kwargs": {"compress_level": 1}},
+    "svg": {"metadata": dict.fromkeys(("Creator", "Date", "Format", "Type"))},
+}
+#: Parts of an SVG as matplotlib writes it: what shows nothing, a letter's place, geometry, and marks of one style. The
+#: style of a group reaches its marks but for an opacity, which would be that of the whole. Lines of one style that are
+#: opaque may be one path.
+_UNSEEN = re.compile(r"<!--.*?-->|(?<=>)\s+(?=<)", re.S)
+_LETTER = re.compile(r'(<use xlink:href="[^"]*") transform="translate\(([^ )]*) ([^ )]*)\)"')
+_GEOMETRY = re.compile(r'(?<= )([dxy])="([^"]*)"')
+_LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}")
+_STEP = re.compile(r"\s*([A-Za-z])\s*")
+_STRAIGHT, _SUBPATH = re.compile(r"[MLz\s\d.-]+"), re.compile(r"\s*M([^Mz]*)(z?)\s*")
+_NEEDLESS = re.compile(r" (?=-)|(?<=\.\d) (?=\.)|(?<=\.\d\d) (?=\.)")
+_CLIPPED = re.compile(r'(<g clip-path="[^"]*">)(<use [^>]*/>)</g>(?:\1<use [^>]*/></g>)+')
+_LINES = re.compile(
+    r'<path d="([^"]*)" ((?:clip-path="[^"]*" )?style="fill: none;(?![^"]*opacity)[^"]*")/>(?:<path d="[^"]*" \2/>)+'
+)
+_MARKS = re.compile(r'<use [^>]* (style="(?![^"]*(?<!-)opacity)[^"]*")/>(?:<use [^>]* \1/>)+')
+_PICTURE = re.compile(r"(?<=data:image/png;base64,)[^\"]*")
+
+
+def drawn(figure: Figure, *formats: str, stamp: str = "") -> dict[str, bytes]:
+    """Return a figure as ``png``, ``svg`` or both, the same bytes each time, with a word below all that is drawn."""
+    import matplotlib as mpl
+    from matplotlib.collections import Collection
+    from matplotlib.patches import PathPatch, Polygon
+
+    for marks in figure.findobj(Collection):
+        if max(len(marks.get_paths()), len(marks.get_offsets())) > _MANY_MARKS or marks.get_array() is not None:
+            marks.set_rasterized(True)
+    for area in figure.findobj(lambda artist: isinstance(artist, PathPatch | Polygon)):
+        area.set_rasterized(len(area.get_path()) > _MANY_MARKS)  # that of many cells has their corners
+    whole = _ends(figure, stamp)
+    pictures, options = {}, {"dpi": FIGURE_DPI, "bbox_inches": whole, "facecolor": "white"}
+    with mpl.rc_context({"svg.hashsalt": "carbon-book"}):
+        for kind in formats:
+            stream = BytesIO()
+            figure.savefig(stream, format=kind, **_MORE[kind], **options)
+            pictures[kind] = stream.getvalue()
+    for kind, lighten in {"png": with_palette, "svg": light_svg}.items():
+        if kind in pictures:
+            pictures[kind] = lighten(pictures[kind])
+    return pictures
+
+
+def _ends(figure: Figure, stamp: str) -> Bbox:
+    """Return where all ends that a figure draws, in inches, after writing a word below it.
+
+    Maps keep their proportions, so a title or a legend may reach beyond the figure's own edge.
+    """
+    import matplotlib as mpl
+    from matplotlib.transforms import Bbox
+
+    figure.draw_without_rendering()
+    # All stays where it is now. A layout that is switched off by name would still draw once more for each picture.
+    with mpl.rc_context({"figure.autolayout": False, "figure.constrained_layout.use": False}):
+        figure.set_layout_engine(None)
+    for legend in figure.legends:  # else it stands at the edge of what is saved, wherever that is
+        legend.set_bbox_to_anchor((0, 0, 1, 1), transform=figure.transFigure)
+    ends, (wide, high) = figure.get_tightbbox(), figure.get_size_inches()
+    if stamp:
+        place = {"x": ends.x1 / wide, "y": (ends.y0 - 0.05) / high}
+        figure.text(**place, s=stamp, ha="right", va="top", fontsize=8.3, color="0.35")
+    below = 0.25 if stamp else 0.05
+    return Bbox.from_extents(ends.x0 - 0.05, ends.y0 - below, ends.x1 + 0.05, ends.y1 + 0.05)
+
+
+def with_palette(png: bytes) -> bytes:
+    """Return a PNG with 256 colours: a third of its bytes.
+
+    The most frequent colours, those of cells and bars, stay as they are to the last digit. The others are mostly of the
+    edges of letters and lines: they take the nearest of the colours.
+    """
+    import numpy as np
+    import pandas as pd
+    from PIL import Image
+    from scipy.spatial import KDTree
+
+    dots = np.asarray(Image.open(BytesIO(png)).convert("RGB"))
+    packed = dots.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
+    codes, colours = pd.factorize(packed.ravel())
+    colours = np.stack([colours >> 16, colours >> 8 & 255, colours & 255], axis=1).astype(np.uint8)
+    order = np.argsort(-np.bincount(codes), kind="stable")
+    palette = colours[order[:_KEPT]]
+    if len(colours) > _KEPT:
+        rare = Image.fromarray(colours[order[_KEPT:]][None]).quantize(256 - _KEPT, dither=Image.Dither.NONE)
+        palette = np.concatenate([palette, np.array(rare.getpalette(), np.uint8).reshape(-1, 3)])
+    nearest = KDTree(palette.astype(float)).query(colours.astype(float))[1].astype(np.uint8)
+    return _indexed(nearest[codes].reshape(packed.shape), palette)
+
+
+def light_svg(svg: bytes) -> bytes:
+    """Return an SVG of matplotlib that shows the same to a hundredth of a point, in half of its bytes or less.
+
+    Coordinates of paths, marks and letters keep two decimals. Lines of one style are one path, each of their points
+    told from the one before; marks of one style stand in a group that has it. A picture within the SVG gets a palette
+    of its 256 most frequent colours: mostly, it has no more. Spaces and comments between elements go.
+    """
+    text = _UNSEEN.sub("", svg.decode("utf-8"))
+    text = _LETTER.sub(r'\1 x="\2" y="\3"', text).replace(' y="0"/>', "/>").replace('"#DejaVuSans', '"#D')
+    text = text.replace('id="DejaVuSans', 'id="D')
+    text = _GEOMETRY.sub(_rounded, text)
+    text = _CLIPPED.sub(lambda run: f"{run[1]}{run[0].replace(run[1], '').replace('</g>', '')}</g>", text)
+    text = _LINES.sub(_one_path, text)
+    text = _MARKS.sub(lambda run: f"<g {run[1]}>{run[0].replace(f' {run[1]}', '')}</g>", text)
+    return _PICTURE.sub(_with_own_palette, text).encode("utf-8")
+
+
+def _one_path(lines: re.Match[str]) -> str:
+    """Return paths of one style as one."""
+    steps = "".join(re.findall(r' d="([^"]*)"', lines[0]))
+    return f'<path d="{steps}" {lines[2]}/>'
+
+
+def _rounded(attribute: re.Match[str]) -> str:
+    """Return an attribute whose numbers have two decimals at most, without spaces that separate nothing."""
+    if attribute[1] == "d" and _STRAIGHT.fullmatch(attribute[2]):
+        return f'd="{_SUBPATH.sub(_by_steps, attribute[2])}"'
+    short = _LONG_NUMBER.sub(lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), attribute[2])
+    short = _STEP.sub(lambda step: step[1], short)
+    return f'{attribute[1]}="{short}"'
+
+
+def _by_steps(lines: re.Match[str]) -> str:
+    """Return straight lines with each point told from the one before: it is near, so its numbers are short.
+
+    Steps between points that are rounded lead to the same points: nothing adds up.
+    """
+    sides = [round(float(number) * 100) for number in lines[1].replace("L", " ").split()]
+    steps = [after - before for before, after in zip(sides[:-2], sides[2:], strict=True)]
+    start, moves = (_NEEDLESS.sub("", " ".join(map(_hundredths, part))) for part in (sides[:2], steps))
+    return f"M{start}" + f"l{moves}" * bool(moves) + lines[2]
+
+
+@cache
+def _hundredths(number: int) -> str:
+    """Return a number of hundredths in as few characters as SVG takes.
+
+    Examples
+    --------
+    >>> _hundredths(-5), _hundredths(1250), _hundredths(0)
+    ('-.05', '12.5', '0')
+    """
+    digits = f"{abs(number) / 100:.2f}".rstrip("0").rstrip(".")
+    return "-" * (number < 0) + (digits.removeprefix("0") or "0")
+
+
+def _with_own_palette(picture: re.Match[str]) -> str:
+    """Return a PNG in base64 with a palette, or as it is where that is no shorter."""
+    import numpy as np
+    import pandas as pd
+    from PIL import Image
+    from scipy.spatial import KDTree
+
+    dots = np.asarray(Image.open(BytesIO(base64.b64decode(picture[0]))).convert("RGBA"))
+    codes, colours = pd.factorize(np.ascontiguousarray(dots).view(np.uint32).ravel())
+    colours = colours.view(np.uint8).reshape(-1, 4)
+    palette = colours[np.argsort(-np.bincount(codes), kind="stable")[:256]]
+    nearest = KDTree(palette.astype(float)).query(colours.astype(float))[1].astype(np.uint8)
+    indexed = _indexed(nearest[codes].reshape(dots.shape[:2]), palette[:, :3], palette[:, 3].tobytes())
+    return min(base64.b64encode(indexed).decode("ascii"), picture[0].strip(), key=len)
+
+
+def _indexed(codes: NDArray[np.uint8], palette: NDArray[np.uint8], opacity: bytes | None = None) -> bytes:
+    """Return a PNG of rows of numbers of colours, of the colours, and of the opacity of each, if they differ."""
+    from PIL import Image
+
+    picture = Image.fromarray(codes, mode="P")
+    picture.putpalette(palette.tobytes())
+    stream = BytesIO()
+    picture.save(stream, format="png", **({"transparency": opacity} if opacity else {}))
+    return stream.getvalue()
+
+
+def pixels(png: bytes) -> tuple[int, int]:
+    """Return the width and the height at which a page shows a PNG image, from its header."""
+    sides = (int.from_bytes(png[start : start + 4], "big") for start in (16, 20))
+    return tuple(round(side / _PER_PIXEL) for side in sides)

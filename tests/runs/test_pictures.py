@@ -1,0 +1,180 @@
+"""Pictures of a figure are light and show the same: in its SVG coordinates are short, and no dot changes colour."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable
+from io import BytesIO
+
+import matplotlib
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+from PIL import Image
+
+from helpers.figures.style import blank
+from helpers.runs.pictures import drawn, light_svg
+
+
+def written(figure: Figure) -> bytes:
+    """Return the SVG as matplotlib writes it."""
+    stream = BytesIO()
+    figure.savefig(stream, format="svg", dpi=160, metadata={"Date": None})
+    return stream.getvalue()
+
+
+def with_marks(**style: object) -> Figure:
+    """Return a figure with 400 marks of one style, a curve, letters and formulas."""
+    figure = blank(2.0)
+    axes = figure.add_subplot(xlabel="longitude [$10^{3}$ km]", title="Rs and NPP")
+    steps = np.linspace(0, 1, 400)
+    axes.plot(steps, np.sin(40 * steps), "o", **style)
+    axes.plot(steps, np.cos(40 * steps))
+    return figure
+
+
+def embedded(svg: bytes) -> list[Image.Image]:
+    """Return the pictures within an SVG."""
+    found = re.findall(rb'data:image/png;base64,\s*([^"]*)"', svg)
+    return [Image.open(BytesIO(base64.b64decode(picture))) for picture in found]
+
+
+def points(svg: bytes) -> list[tuple[float, float]]:
+    """Return the points of all paths of an SVG, in its order, as its grammar has it: ``l`` tells steps."""
+    found = []
+    for path in re.findall(r' d="([^"]*)"', svg.decode()):
+        place, command, numbers = (0.0, 0.0), "", []
+        for word in re.findall(r"[A-Za-z]|-?(?:\d+\.?\d*|\.\d+)", path):
+            if word.isalpha():
+                assert word in "MLlCQz" and not numbers
+                command = word
+                continue
+            numbers.append(float(word))
+            if len(numbers) == 2:
+                place = tuple(np.add(numbers, place if command == "l" else 0))
+                found.append(place)
+                numbers = []
+    return found
+
+
+def test_paths_keep_their_points_to_a_hundredth():
+    whole = written(with_marks())
+    light = light_svg(whole)
+    before, after = points(whole), points(light)
+    assert len(before) == len(after) > 400
+    assert np.abs(np.subtract(before, after)).max() <= 0.005 + 1e-9
+    assert not re.search(rb' [dxy]="[^"]*\.\d{3}', light)
+
+
+def test_marks_stand_where_they_stood():
+    figure = with_marks()
+    marks = re.findall(r'<use xlink:href="#m\w+" x="([^"]*)" y="([^"]*)"', written(figure).decode())
+    after = re.findall(r'<use xlink:href="#m\w+" x="([^"]*)" y="([^"]*)"', light_svg(written(figure)).decode())
+    assert len(marks) == len(after) > 400
+    assert np.abs(np.array(marks, float) - np.array(after, float)).max() <= 0.005 + 1e-9
+
+
+def test_lines_of_one_style_are_one_path_and_keep_their_points():
+    figure = blank(2.0)
+    figure.add_subplot().vlines(range(50), 0, np.linspace(1, 2, 50), colors=["#8c510a"] * 25 + ["#01665e"] * 25)
+    whole = written(figure)
+    light = light_svg(whole)
+    assert [svg.count(b"stroke: #8c510a") for svg in (whole, light)] == [25, 1]
+    assert np.abs(np.subtract(points(whole), points(light))).max() <= 0.005 + 1e-9
+
+
+def test_lines_that_show_through_stay_apart():
+    """One path is not darker where it crosses itself."""
+    figure = blank(2.0)
+    figure.add_subplot().vlines(range(50), 0, 1, color="#8c510a", alpha=0.4)
+    whole = written(figure)
+    assert light_svg(whole).count(b"opacity: 0.4") == whole.count(b"opacity: 0.4") == 50
+
+
+def test_an_svg_is_less_than_two_thirds_of_what_matplotlib_writes():
+    whole = written(with_marks())
+    assert len(light_svg(whole)) < 0.66 * len(whole)
+
+
+def test_scales_and_turns_are_not_rounded():
+    whole = written(with_marks())
+    kept = [set(re.findall(rb"(?:scale|rotate|matrix)\([^)]*\)", svg)) for svg in (whole, light_svg(whole))]
+    assert kept[0] == kept[1] != set()
+
+
+def test_marks_of_one_style_stand_in_a_group_that_has_it():
+    whole = written(with_marks(color="#d55e00"))
+    light = light_svg(whole)
+    style = b'style="fill: #d55e00; stroke: #d55e00"'
+    assert whole.count(style) == 400 and light.count(style) < 5
+    group = re.search(rb"<g " + re.escape(style) + rb">(?:<use [^>]*/>){400}</g>", light)
+    assert group and b"style" not in group[0].partition(b">")[2]
+
+
+def test_marks_with_an_opacity_of_their_own_keep_it():
+    """In a group it would be that of all marks at once: where two of them lie on each other would not be darker."""
+    mark = '<use xlink:href="#m1" x="1" y="2" style="fill: #d55e00; opacity: 0.5"/>'
+    svg = f"<svg>{3 * mark}</svg>".encode()
+    assert light_svg(svg) == svg
+    part = mark.replace("opacity", "fill-opacity")
+    assert light_svg(f"<svg>{3 * part}</svg>".encode()).count(b"opacity") == 1
+
+
+@pytest.mark.parametrize("colours", [2, 60, 250])
+def test_a_picture_within_keeps_each_dot(colours):
+    figure = blank(2.0)
+    axes = figure.add_subplot()
+    field = np.random.default_rng(1).integers(0, colours, (70, 70)) / colours
+    axes.pcolormesh(np.ma.masked_less(field, 0.02), cmap="viridis", rasterized=True)
+    whole = written(figure)
+    light = light_svg(whole)
+    (before,), (after,) = embedded(whole), embedded(light)
+    assert np.array_equal(np.asarray(before.convert("RGBA")), np.asarray(after.convert("RGBA")))
+    assert len(light) < len(whole)
+
+
+@given(st.lists(st.tuples(st.floats(-2000, 2000), st.floats(-2000, 2000)), min_size=1, max_size=9), st.booleans())
+def test_each_point_of_a_line_is_the_nearest_of_two_decimals(line, closed):
+    path = "L".join(f" {x:.6f} {y:.6f} \n" for x, y in line) + "z" * closed
+    light = light_svg(f'<svg><path d="M{path}"/></svg>'.encode())
+    after = np.array(points(light))
+    assert np.abs(after - np.array(line)).max() <= 0.005 + 1e-6
+    assert np.allclose(after, after.round(2), rtol=0, atol=1e-9) and light.endswith(b'z"/></svg>') == closed
+
+
+def test_an_area_of_many_corners_is_a_picture_in_which_frequent_colours_stay():
+    """Its hatching, smoothed, has more colours than a palette."""
+    figure = blank(2.0)
+    axes = figure.add_subplot()
+    turns = np.linspace(0, 2 * np.pi, 3000)
+    axes.pcolormesh(np.arange(4900.0).reshape(70, 70) % 64, cmap="viridis")
+    axes.fill(35 + 30 * np.cos(turns), 35 + 30 * np.sin(turns), facecolor="none", edgecolor="#00000080", hatch="///")
+    svg = drawn(figure, "svg")["svg"]
+    (picture,) = embedded(svg)
+    assert picture.mode == "P" and len(svg) < 60_000
+    dots = np.asarray(picture.convert("RGBA")).reshape(-1, 4)
+    field = [tuple((255 * np.array(matplotlib.colormaps["viridis"](place))).round()) for place in (0.0, 1.0)]
+    assert all((dots == colour).all(axis=1).any() for colour in field)
+
+
+def test_all_stays_where_the_layout_put_it_and_legends_are_whole(figure_with_legend: Callable[[], Figure]):
+    first, second = (drawn(figure_with_legend(), "png", "svg") for _ in range(2))
+    assert first == second
+    box = re.search(rb'viewBox="0 0 ([\d.]+) ([\d.]+)"', first["svg"])
+    with Image.open(BytesIO(first["png"])) as picture:
+        assert picture.size == pytest.approx([float(side) * 160 / 72 for side in box.groups()], abs=1.5)
+
+
+@pytest.fixture
+def figure_with_legend() -> Callable[[], Figure]:
+    """A figure whose legend reaches below its own edge."""
+
+    def make() -> Figure:
+        figure = with_marks()
+        figure.legend([f"entry {number}" for number in range(9)], loc="outside lower center")
+        return figure
+
+    return make
