@@ -117,9 +117,11 @@ def test_notes_on_files_of_your_own_are_shown_right_after_the_world_is_opened():
     cells = code(ROOT / "notebooks" / "01_data_preparation.ipynb")
     (opened,) = [i for i, source in enumerate(cells) if "open_world(settings)" in source]
     shown: list[str] = []
-    for notes in ((), ("a.csv: a note",)):
-        exec(cells[opened + 1], {"here": SimpleNamespace(notes=notes), "print": shown.append})
-    assert shown == ["- a.csv: a note"]
+    for notes, doubts in (((), ()), (("a.csv: a note",), ("soc: a doubt",))):
+        doubtful = SimpleNamespace(doubts=lambda *_, found=doubts: found)
+        given = {"here": SimpleNamespace(notes=notes), "plausible": doubtful, "climatology": None, "products": None}
+        exec(cells[opened + 1], given | {"print": shown.append})
+    assert shown == ["- a.csv: a note", "- soc: a doubt"]
 
 
 def markdown(path: Path) -> str:
