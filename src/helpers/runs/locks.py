@@ -9,6 +9,7 @@ second waits.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import platform
 import sys
@@ -20,6 +21,7 @@ from typing import Any
 
 from helpers.config import Settings
 from helpers.errors import RunError
+from helpers.runs.failures import of_disk
 from helpers.runs.files import runs_folder
 from helpers.runs.steps import EXECUTION_PARAMETERS, deciding_parameters
 from mapforest.errors import BlockError
@@ -198,7 +200,10 @@ def _taken(lock: Lock, work: str, **facts: Any) -> bool:
     try:
         return lock.take(work, **facts)
     except BlockError as error:
-        raise RunError(str(error)) from error
+        # Said of the folder, not of the lock, where the folder is what cannot be used.
+        cause, unusable = error.__cause__, (errno.EEXIST, errno.ENOTDIR, errno.ENOSPC, errno.EDQUOT)
+        known = isinstance(cause, OSError) and cause.errno in unusable
+        raise RunError(of_disk(cause, runs_folder()) if known else str(error)) from error
 
 
 def _is_free(lock: Lock) -> bool:

@@ -8,6 +8,7 @@ import json
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -138,13 +139,13 @@ def aligned(
     if store.finished:
         return store.open()[product.key]
     every = blocks.split(shape[-2:], chunks[-2:])
-    left = store.left(every)
     asked = (None,) if product.static else tuple(own_years)
     box = Box(*bounds(grid))
     whole = () if product.in_blocks else tuple(product.open(files, box, year).load() for year in asked)
     work = _Work(product, tuple(files), asked, how, variable, whole)
     part = partial(_part, grid)
-    with blocks.cluster() as client, warnings.catch_warnings():
+    with blocks.cluster() as client, closing(store), warnings.catch_warnings():
+        left = store.left(every)
         # rasterio opens an array before it tells its place, and says so once.
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
         if client is None:
@@ -153,7 +154,7 @@ def aligned(
             done = blocks.on_cluster(client, _Work.on, work, part, left)
         for block, values in blocks.with_progress(done, f"{product.key}, aligned", len(left)):
             store.write(block, values[0] if product.static else values)
-    return store.finish()[product.key]
+        return store.finish()[product.key]
 
 
 def _part(grid: xr.Dataset, block: blocks.Block) -> xr.Dataset:
