@@ -10,12 +10,12 @@ Distances are great-circle distances in km on a sphere of 6371 km.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import verde
 from numpy.typing import ArrayLike, NDArray
 from pyproj import Transformer
 from scipy.cluster import hierarchy
@@ -25,6 +25,10 @@ from scipy.stats import ks_2samp, wasserstein_distance
 from sklearn.cluster import KMeans
 
 from mapforest.errors import FoldError
+
+with warnings.catch_warnings():  # its progress bar misses widgets, which a page cannot show; no bar of it is used here
+    warnings.filterwarnings("ignore", message="IProgress not found")
+    import verde
 
 EARTH_RADIUS_KM = 6371.0
 #: Decimals of a degree that tell two sites apart: 0.01 degrees is about 1 km.

@@ -19,7 +19,7 @@ from helpers.runs import locks
 from helpers.runs.failures import meaning, of_disk, refuse_no_notebook
 from helpers.runs.files import child_environment, runs_folder, shown, socket_folder, sweep_results, written_whole
 from helpers.runs.steps import EXECUTION_PARAMETERS, STEPS, deciding_parameters, foreign_tags
-from helpers.runs.warm import papermill_quietly, spare_kernel
+from helpers.runs.warm import spare_kernel
 from helpers.strict_yaml import parsed
 
 
@@ -92,7 +92,8 @@ def _run_by_papermill(
     template: Any, output: Path, parameters: Mapping[str, Any], source: Path, engine: str | None
 ) -> None:
     """Execute a notebook node with this interpreter as its kernel, in the notebook's own folder."""
-    papermill = papermill_quietly()
+    import papermill
+
     look = "{desc}: cell {n} of {total} [{elapsed}]"
     with contextlib.ExitStack() as stack:
         if engine:  # it is for notebooks of seconds: to save them after each cell takes longer than the cells

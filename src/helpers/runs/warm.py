@@ -18,7 +18,6 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from types import ModuleType
 from typing import Any
 
 from helpers.runs.parent import end_with_caller, end_with_parent
@@ -94,17 +93,6 @@ def _become_kernel(here: Connection, other_end: Connection, caller: int) -> None
     kernelapp.launch_new_instance()
 
 
-def papermill_quietly() -> ModuleType:
-    """Return papermill. Its bar misses widgets when it is imported, which a terminal and a book cannot show."""
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="IProgress not found")
-        import papermill
-
-    return papermill
-
-
 def _import_all() -> None:
     """Import what papermill, its kernels and the notebooks import."""
     import ast
@@ -116,8 +104,7 @@ def _import_all() -> None:
     from helpers.runs.steps import STEPS
 
     kernel = ("ipykernel.kernelapp", "ipykernel.ipkernel", "matplotlib_inline.backend_inline")
-    papermill_quietly()
-    for module in (*kernel, "distributed", *COMMANDS):  # Dask asks for distributed where it is installed
+    for module in ("papermill", *kernel, "distributed", *COMMANDS):  # Dask asks for distributed where it is installed
         importlib.import_module(module)
     package_versions()
     for name in STEPS:
