@@ -20,7 +20,7 @@ from page_checks import (
 #: What readers ask first, by the link of the first page that they click, with what they then read.
 QUESTIONS = {
     "What is the balance, and how sure is it?": r"^NEP.* to ",
-    "Where should the map not be trusted?": r"^Figure .*unlike|^Figure .*outside",
+    "Where should the map not be trusted?": r"^Figure .*may be used",
     "Which product gives the leaf area?": r"^leaf area index.*fAPAR",
     "How do I add my own sites?": r"extra_observations",
     "What changes if MODIS NPP is left out?": r"^left out.*MODIS NPP",
