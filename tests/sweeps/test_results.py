@@ -139,6 +139,13 @@ def test_crossed_choices_have_a_row_a_value_and_others_one_for_all_changes():
     assert (chosen["rs_rh_line"].sum(axis=1) == 1).all()
 
 
+def test_what_a_map_that_is_left_out_does_is_told_in_words():
+    table = swept(additive, further=[{"cell": "a", "left_out": "lai", NEP: -11.4}])
+    assert sweep_results.when_left_out(table, "lai") == "−11 in place of +10 g C m⁻² yr⁻¹"
+    for asked in (table, pd.DataFrame({"cell": [], "status": []})):
+        assert sweep_results.when_left_out(asked, "soc") == "not asked in this run's sweep"
+
+
 def test_one_change_takes_cells_that_differ_in_one_parameter_alone():
     table = sweep_results.one_change(swept(additive, further=[{"cell": "a", "left_out": "lai", NEP: 11.0}]))
     found = table.set_index("parameter")["difference"].to_dict()

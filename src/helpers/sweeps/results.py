@@ -144,6 +144,19 @@ def one_change(done: pd.DataFrame) -> pd.DataFrame:
     return table.loc[largest.sort_values(ascending=False, kind="stable").index]
 
 
+def when_left_out(results: pd.DataFrame, predictor: str) -> str:
+    """Return in words what NEP of the base becomes when both forests do not see a predictor.
+
+    The results are those of :func:`read_results`: a sweep may not have been run, or not have asked.
+    """
+    single = one_change(complete(results)) if NEP in results else pd.DataFrame({"parameter": [], "value": []})
+    row = single[(single["parameter"] == "left_out") & (single["value"] == predictor)]
+    if row.empty:
+        return "not asked in this run's sweep"
+    nep, difference = row.iloc[0][["nep", "difference"]]
+    return f"{nep:+.0f} in place of {nep - difference:+.0f} g C m⁻² yr⁻¹".replace("-", "\N{MINUS SIGN}")
+
+
 def variance_shares(done: pd.DataFrame) -> pd.DataFrame:
     """Share out the variance of NEP among the choices: main effects, pairs, and what is left to larger groups.
 
