@@ -48,6 +48,16 @@ _SOURCES = {
     "smearing": "back-transformation factors",
     "all": "all together",
 }
+#: What is not known where a source of uncertainty is large.
+_SOURCE_QUESTIONS = {
+    "sites": "which sites happen to be there",
+    "forest": "which trees a seed grows",
+    "form": "which kind of model is fitted",
+    "regional": "by how much whole regions of a map are off",
+    "line": "which part of Rs is Rh",
+    "line_scatter": "how that part differs from place to place",
+    "smearing": "how a mean of logarithms becomes a mean",
+}
 _METRICS = {"r": "correlation r", "r2_explained": "R², share explained", "rmse": "RMSE", "pbias": "PBIAS"}
 _METRIC_UNITS = {"r": "1", "r2_explained": "1", "pbias": "percent"}  # RMSE has the unit of its target
 _QUANTITIES = {"npp": "NPP", "rs": "Rs", "rh": "Rh", "nep": "NEP", "gpp": "GPP", "reco": "Reco", "rs_rh": "Rs and Rh"}
@@ -247,6 +257,17 @@ def metric_label(metric: str, unit: str) -> str:
 def source_name(source: str) -> str:
     """Return the name of a source of uncertainty, see :data:`helpers.balance.draws.SOURCES`."""
     return _SOURCES.get(source, source.replace("_", " "))
+
+
+def source_question(source: str) -> str:
+    """Return in words what is not known where a source of uncertainty is large; nothing for one that is not known.
+
+    Examples
+    --------
+    >>> source_question("form"), source_question("weather")
+    ('which kind of model is fitted', '')
+    """
+    return _SOURCE_QUESTIONS.get(source, "")
 
 
 def choice_name(name: str) -> str:
