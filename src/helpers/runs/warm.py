@@ -113,8 +113,11 @@ def _import_all() -> None:
         exec(compile(code, name, "exec"), {})
 
 
-def serve(path: str, *modules: str) -> int:
-    """Answer calls at a socket until the process that started this one ends; each module is prepared before."""
+def serve(number: str, *modules: str) -> int:
+    """Answer calls until the process that started this one ends; each module is prepared before.
+
+    The number is that of an open file: a socket that listens.
+    """
     import gc
     import importlib
     import select
@@ -122,9 +125,7 @@ def serve(path: str, *modules: str) -> int:
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the calls hear it; the server ends with its caller
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system buries the copies
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(path)
-        listener.listen(64)
+    with socket.socket(fileno=int(number)) as listener:
         _import_all()  # calls that come meanwhile wait
         for module in modules:
             importlib.import_module(module).prepare()
@@ -203,8 +204,22 @@ def server(environment: Mapping[str, str] = os.environ, prepare: str = "") -> It
         return
     with socket_folder("warm-", "socket") as folder:
         named = {ADDRESS: os.path.join(folder, "socket")}
-        command = [sys.executable, "-m", "helpers.runs.warm", "serve", named[ADDRESS], *filter(None, [prepare])]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, env={**environment, **named}) as serving:
+        # It listens here already, so that a call that is faster than the server's start waits for it.
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(named[ADDRESS])
+            listener.listen(64)
+            line = [
+                sys.executable,
+                "-m",
+                "helpers.runs.warm",
+                "serve",
+                str(listener.fileno()),
+                *filter(None, [prepare]),
+            ]
+            server_process = subprocess.Popen(
+                line, stdin=subprocess.PIPE, env={**environment, **named}, pass_fds=[listener.fileno()]
+            )
+        with server_process as serving:
             try:
                 yield named
             finally:
