@@ -208,18 +208,11 @@ def server(environment: Mapping[str, str] = os.environ, prepare: str = "") -> It
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(named[ADDRESS])
             listener.listen(64)
-            line = [
-                sys.executable,
-                "-m",
-                "helpers.runs.warm",
-                "serve",
-                str(listener.fileno()),
-                *filter(None, [prepare]),
-            ]
-            server_process = subprocess.Popen(
-                line, stdin=subprocess.PIPE, env={**environment, **named}, pass_fds=[listener.fileno()]
-            )
-        with server_process as serving:
+            number = listener.fileno()
+            command = [sys.executable, "-m", "helpers.runs.warm", "serve", str(number), *filter(None, [prepare])]
+            surroundings = {**environment, **named}
+            begun = subprocess.Popen(command, stdin=subprocess.PIPE, env=surroundings, pass_fds=[number])
+        with begun as serving:
             try:
                 yield named
             finally:
