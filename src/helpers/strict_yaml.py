@@ -140,7 +140,7 @@ def short(value: object) -> str:
     Examples
     --------
     >>> short("none"), short(["a long value"] * 1000)
-    ("'none'", "['a long value', 'a long value', 'a long value', 'a long …")
+    ("'none'", "['a long value', 'a long value', 'a long value', 'a long v …")
     """
     text = _SHORT.repr(value)
     return text if len(text) <= 60 else f"{text[:58]} …"

@@ -40,14 +40,15 @@ class Visit:
     """What a browser saw of a page."""
 
     requests: list[str] = field(default_factory=list)
+    loaded: list[str] = field(default_factory=list)  #: at a desk's width; a phone is given other pictures
     messages: list[str] = field(default_factory=list)
     held: dict[str, Any] = field(default_factory=dict)
     too_wide: list[int] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
 
     def bytes_loaded(self) -> int:
-        """Return the size of the page with all that it loads from disk."""
-        files = {Path(address.removeprefix("file://").partition("?")[0]) for address in self.requests}
+        """Return the size of the page with all that it loads from disk at a desk's width."""
+        files = {Path(address.removeprefix("file://").partition("?")[0]) for address in self.loaded}
         return sum(path.stat().st_size for path in files if path.is_file())
 
 
@@ -72,6 +73,7 @@ def _visit(context: Any, axe_script: str, book: Path, name: str) -> Visit:
     page.on("console", lambda said: listens and said.type in ("error", "warning") and visit.messages.append(said.text))
     page.on("pageerror", lambda error: visit.messages.append(str(error)))
     page.goto(f"file://{book}/{name}.html", wait_until="load")
+    visit.loaded = list(visit.requests)
     visit.held = page.evaluate(_MEASURE)
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})

@@ -301,6 +301,23 @@ def test_a_damaged_file_is_named_with_what_was_expected(reader, name, good, dama
         reader(path)
 
 
+@pytest.mark.parametrize("kept", [0.3, 0.6, 0.99])
+@pytest.mark.parametrize("form", ["NETCDF3_CLASSIC", "NETCDF3_64BIT", "NETCDF4"])
+def test_a_netcdf_file_that_was_cut_is_refused_whatever_its_kind(form, kept, tmp_path):
+    """Of a classic file the library would read zeros beyond the cut, in silence."""
+    rows, columns = np.arange(-89.0, 90, 2), np.arange(0.0, 360, 2)
+    flux = (("time", "lat", "lon"), np.ones((1, 90, 180)))
+    made = xr.Dataset({"cHresp": flux, "landarea": (("lat", "lon"), np.ones((90, 180)))}, {"lat": rows, "lon": columns})
+    path = tmp_path / "mimics.nc"
+    made.to_netcdf(path, format=form)
+    assert (readers.read_mimics(path) == 365).all()
+    path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
+    with pytest.raises(DataError, match=r"mimics\.nc: .*expected"):
+        readers.read_mimics(path)
+    with pytest.raises(DataError, match=f"own, {re.escape(str(path))}: "):
+        layers.open_layer("own", Layer(file=str(path), unit="1", variable="landarea"), AXES)
+
+
 FLUXES = ("NEE_VUT_REF", "GPP_NT_VUT_REF", "GPP_DT_VUT_REF", "RECO_NT_VUT_REF", "RECO_DT_VUT_REF")
 
 

@@ -113,15 +113,15 @@ def test_a_notebook_opens_its_own_run_and_closes_it(path):
     assert f'start("{path.stem}", globals())' in text and text.rstrip().endswith("book_run.finish()")
 
 
-def test_notes_on_files_of_your_own_are_shown_right_after_the_world_is_opened():
+def test_notes_and_doubts_are_shown_right_after_the_world_is_opened():
     cells = code(ROOT / "notebooks" / "01_data_preparation.ipynb")
     (opened,) = [i for i, source in enumerate(cells) if "open_world(settings)" in source]
     shown: list[str] = []
-    for notes, doubts in (((), ()), (("a.csv: a note",), ("soc: a doubt",))):
-        doubtful = SimpleNamespace(doubts=lambda *_, found=doubts: found)
-        given = {"here": SimpleNamespace(notes=notes), "plausible": doubtful, "climatology": None, "products": None}
-        exec(cells[opened + 1], given | {"print": shown.append})
-    assert shown == ["- a.csv: a note", "- soc: a doubt"]
+    for notes, doubts in (((), []), (("a.csv: a note",), ["lai: a doubt"])):
+        plausible = SimpleNamespace(doubts=lambda climatology, products, told=doubts: told)
+        here = {"here": SimpleNamespace(notes=notes), "climatology": None, "products": None}
+        exec(cells[opened + 1], here | {"plausible": plausible, "print": shown.append})
+    assert shown == ["- a.csv: a note", "- lai: a doubt"]
 
 
 def markdown(path: Path) -> str:

@@ -63,6 +63,16 @@ def test_only_the_page_of_the_search_loads_the_index_of_all_words(finished):
     assert "searchindex.js" in (finished / "search.html").read_text()
 
 
+@pytest.mark.parametrize(("card", "kept"), [('<div class="x sd-card"></div>', 2), ('<td class="nep_sd-low"></td>', 0)])
+def test_only_a_page_with_cards_loads_their_styles(tmp_path, card, kept):
+    page = book_in(tmp_path, "a", "book/rain") / "a.html"
+    styles = '<link rel="stylesheet" href="_static/sphinx-design.min.css?v=1" />'
+    script = '<script data-sd-tabs="x" src="_static/design-tabs.js?v=1"></script>'
+    page.write_text(f"{styles}{script}{PAGE}{card}", encoding="utf-8")
+    finish(tmp_path, project_root())
+    assert page.read_text().count("design") == kept and "kept.js" in page.read_text()
+
+
 def test_a_word_of_code_is_marked_up_once(tmp_path):
     page = book_in(tmp_path, "a", "book/rain") / "a.html"
     marked = '<em class="sig-param"><span class="n"><span class="pre">x</span></span></em>'

@@ -171,7 +171,7 @@ HURTS = {
     "a lost chunk": (lambda run: chunk(run).unlink(), r"cube\.zarr has"),
     "a changed chunk": (lambda run: flip(chunk(run)), r"cube\.zarr was changed"),
     "no table": (lambda run: (run / "tables" / "flow.csv").unlink(), r"tables/flow\.csv is missing"),
-    "no record": (lambda run: record(run).unlink(), rf"{NAME}\.json cannot be read"),
+    "no record": (lambda run: record(run).unlink(), rf"{NAME}\.json is missing: run"),
     "a cut record": (lambda run: record(run).write_text("{"), rf"{NAME}\.json cannot be read"),
     "a record without an end": (unfinished, "did not reach book_run.finish"),
 }

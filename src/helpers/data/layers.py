@@ -14,7 +14,7 @@ from rasterio.enums import Resampling
 from helpers.config import Layer, from_root
 from helpers.data import catalog, derived
 from helpers.data.grid import resample_nearest
-from helpers.data.readers import open_source
+from helpers.data.readers import open_source, refuse_cut
 from helpers.data.variables import VARIABLES, Variable, described
 from helpers.errors import DataError
 
@@ -100,6 +100,8 @@ def _opened(path: Path, layer: Layer, what: str, stack: ExitStack) -> xr.DataArr
         "Zarr": lambda: xr.open_zarr(path, decode_coords="all"),
     }
     try:
+        if kind == "netCDF":
+            refuse_cut(path)
         found = stack.enter_context(opened[kind]())
     except Exception as error:  # as for the values
         raise DataError(f"{what}: cannot be read as {kind} ({error})") from None

@@ -23,6 +23,7 @@ import rdata
 import rioxarray
 import xarray as xr
 from rasterio.errors import RasterioError
+from scipy.io import netcdf_file
 
 from helpers.data import catalog
 from helpers.data.grid import target_grid
@@ -104,6 +105,7 @@ def read_biome4(path: Path) -> xr.Dataset:
         "precipitation": ("prec", 1.0, {"long_name": "monthly precipitation", "units": "mm month-1"}),
     }
     fields = {}
+    refuse_cut(path)
     with xr.open_dataset(path, mask_and_scale=False, decode_times=False) as file:
         _refuse_missing(path, (name for name, _, _ in layers.values()), file)
         for ours, (theirs, scale, attributes) in layers.items():
@@ -323,6 +325,22 @@ def _refuse_missing(path: Path, needed: Iterable[str], there: Iterable[str]) -> 
         )
 
 
+def refuse_cut(path: Path) -> None:
+    """Raise a DataError if a classic netCDF file ends before its variables do: the library reads zeros there."""
+    with path.open("rb") as file:
+        kind = file.read(4)
+    if kind not in (b"CDF\1", b"CDF\2"):
+        return  # other kinds tell of it themselves
+    try:
+        with netcdf_file(path, mmap=False):  # reads all variables
+            pass
+    except Exception as error:  # damaged bytes end in any
+        raise DataError(
+            f"{path}: the file ends before its variables do, or is damaged ({error}); expected a whole netCDF file: "
+            "fetch or write it again"
+        ) from None
+
+
 def _read_terra(path: Path, name: str) -> xr.DataArray:
     """Return the one raster in an R data file (terra's PackedSpatRaster) as a variable."""
     with warnings.catch_warnings():
@@ -362,6 +380,7 @@ def _read_geotiff(path: Path, stored: str) -> tuple[np.ndarray, np.ndarray, np.n
 
 def _read_testbed(path: Path, name: str, *variables: str) -> xr.DataArray:
     """Return the yearly sum of daily fluxes of a soil model; sea, ice and cells without soil are missing."""
+    refuse_cut(path)
     with xr.open_dataset(path, decode_times=False) as file:
         _refuse_missing(path, variables, file)
         # The files hold 0 (and CORPSE infinite values) in cells whose land area without ice and water is 0.

@@ -90,8 +90,9 @@ def _text(path: Path) -> str:
 
 def notebook_code(notebook: Path, without: Collection[str] = ()) -> str:
     """Return the Python of a notebook's code cells that have none of some tags, without IPython's commands."""
+    text = _text(notebook)
     refuse_no_notebook(notebook)
-    cells = json.loads(_text(notebook))["cells"]
+    cells = json.loads(text)["cells"]
     code = [cell for cell in cells if cell["cell_type"] == "code"]
     kept = [cell for cell in code if set(without).isdisjoint(cell["metadata"].get("tags", []))]
     lines = "\n".join("".join(cell["source"]) for cell in kept).splitlines()

@@ -30,6 +30,8 @@ _ICONS = {
 }
 #: Scripts that search: 0.4 MB, which only the page of the search uses.
 _SEARCHING = re.compile(r'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>')
+#: Styles and a script of cards and tabs, for pages that have none.
+_CARDS = re.compile(r'\s*<(?:link [^>]*href="[^"]*sphinx-design|script [^>]*src="[^"]*design-tabs)[^>]*>(?:</script>)?')
 #: A word of code within an element that marks it up: the element alone does.
 _WITHIN_MARKED = re.compile(r'(<span class="[^"]+">)<span class="pre">([^<]*)</span>(?=</span>)')
 #: The address that a page leads to at once, what a page tells of itself, and such a page with it.
@@ -74,6 +76,8 @@ def _finished(page: str) -> str:
     """Return a page without what is not used, its buttons named."""
     for pattern in _TAKEN_OUT:
         page = pattern.sub("", page)
+    if not re.search(r'class="(?:[^"]* )?sd-', page):
+        page = _CARDS.sub("", page)
     page = _WITHIN_MARKED.sub(r"\1\2", page)
     return _SUMMARY_OF_SECTIONS.sub('<summary aria-label="Show or hide the pages below">', page)
 

@@ -54,7 +54,7 @@ def alone(path: Path, work: str) -> Iterator[None]:
     lock, told, began = Lock(path), "", time.monotonic()
     while not _taken(lock, work):
         time.sleep(_PAUSE_SECONDS)
-        if time.monotonic() - began > _QUIET_SECONDS and lock.told() != told:
+        if time.monotonic() - began > _QUIET_SECONDS and lock.holder() and lock.told() != told:
             told = lock.told()
             print(f"waiting for {told}", file=sys.stderr, flush=True)
     try:

@@ -35,6 +35,8 @@ def read_record(path: Path) -> dict[str, Any]:
     """Return the provenance of a notebook; RunError is raised, and names the file, if it is damaged."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"{shown(path)} is missing: run notebooks/{path.stem}.ipynb again") from None
     except (OSError, ValueError) as error:
         problem = f"cannot be read ({error})"
     else:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from helpers.data.variables import VARIABLES, units_in_print
-from helpers.names import FLUX_UNITS, TOTAL_UNITS, UNITS, choice_name, flux_name, pretty_units
+from helpers.names import FLUX_UNITS, NO_BREAK, TOTAL_UNITS, UNITS, choice_name, flux_name, pretty_units
 from helpers.runs.provenance_page import markdown_table
 
 
@@ -117,14 +117,18 @@ def symbols_page() -> str:
     parts = []
     for title, rows in symbols().items():
         told = [
-            (row.symbol, row.named, row.meaning, pretty_units(row.units) or "1", _coded(row.code), row.where)
+            (row.symbol, row.named, row.meaning, _unbroken(row.units) or "1", _coded(row.code), row.where)
             for row in rows
         ]
         parts += [f"## {title}", markdown_table(head, told)]
-    units = [(pretty_units(UNITS[key]), _coded((f"_{key}",)), words) for key, words in UNITS_IN_WORDS.items()]
+    units = [(_unbroken(UNITS[key]), _coded((f"_{key}",)), words) for key, words in UNITS_IN_WORDS.items()]
     told = "A column of a table has its unit at the end of its name."
     parts += ["## Units in names of columns", told, markdown_table(("unit", "ends with", "meaning"), units)]
     return "\n\n".join(parts)
+
+
+def _unbroken(units: str) -> str:
+    return pretty_units(units).replace(" ", NO_BREAK)
 
 
 def _coded(names: tuple[str, ...]) -> str:
