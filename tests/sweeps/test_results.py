@@ -123,12 +123,12 @@ def test_the_share_of_sinks_counts_what_is_above_zero():
 
 
 def test_the_best_tenth_is_by_the_score_and_takes_all_that_are_equal():
-    """Of 20 cells the two best, 19 and 18, are sinks; where four share the second place, five count."""
+    """Of 20 cells the two best are 19 and 18; where four share the second place, five count."""
     table = pd.DataFrame({NEP: [-1.0] * 18 + [1.0, 1.0], "score": range(20)})
-    assert sweep_results.sinks_of_the_best(table, "score") == 1 and sweep_results.share_of_sinks(table) == 0.1
-    assert sweep_results.sinks_of_the_best(table.assign(score=-table["score"]), "score") == 0
+    assert sweep_results.best_tenth(table, "score").index.tolist() == [19, 18]
     table.loc[15:18, "score"] = 18
-    assert sweep_results.sinks_of_the_best(table, "score") == pytest.approx(2 / 5)
+    best = sweep_results.best_tenth(table, "score")
+    assert sorted(best.index) == [15, 16, 17, 18, 19] and sweep_results.share_of_sinks(best) == 2 / 5
 
 
 def test_crossed_choices_have_a_row_a_value_and_others_one_for_all_changes():

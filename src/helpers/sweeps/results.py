@@ -100,12 +100,9 @@ def share_of_sinks(done: pd.DataFrame) -> float:
     return float((done[NEP] > 0).mean())
 
 
-def sinks_of_the_best(done: pd.DataFrame, score: str) -> float:
-    """Return the share of sinks among the best tenth of the cells by a score, those equal to its last included.
-
-    Cells of one forest have one score, so the tenth may be a larger part.
-    """
-    return share_of_sinks(done.nlargest(max(1, len(done) // 10), score, keep="all"))
+def best_tenth(done: pd.DataFrame, score: str) -> pd.DataFrame:
+    """Return the best tenth of the cells by a score, and all that equal its last: those of one forest have one."""
+    return done.nlargest(max(1, len(done) // 10), score, keep="all")
 
 
 def choice_table(done: pd.DataFrame) -> pd.DataFrame:
