@@ -6,7 +6,7 @@ import contextlib
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import psutil
 
@@ -16,9 +16,14 @@ from helpers.runs.files import child_environment
 @contextlib.contextmanager
 def running(code: str, **variables: str) -> Iterator[subprocess.Popen]:
     """Run Python code in another process from the line "ready" that it prints to the end of the block."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=child_environment(**variables)
-    )
+    with begun([sys.executable, "-c", code], **variables) as process:
+        yield process
+
+
+@contextlib.contextmanager
+def begun(command: Sequence[str], **variables: str) -> Iterator[subprocess.Popen]:
+    """Run a command from the line "ready" that it prints to the end of the block."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=child_environment(**variables))
     try:
         assert process.stdout.readline() == "ready\n"
         yield process

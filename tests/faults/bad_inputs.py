@@ -61,7 +61,7 @@ CONFIGURATIONS: list[tuple[str | bytes, str]] = [
     (HEAD + "n_trees: " + "9" * 5000 + "\n", "not readable as YAML: .*4300 digits"),
     # names
     (HEAD + "run: ../elsewhere\n", "run: '..' is no plain name"),
-    (HEAD + "run: /tmp/x\n", "run: '' is no plain name"),
+    (HEAD + "run: /elsewhere/x\n", "run: '' is no plain name"),
     (HEAD + "run: .git\n", "run: '.git' is no plain name"),
     (HEAD + "run: .\n", "run: '.' is no plain name"),
     (HEAD + "run: a/../../b\n", "run: '..' is no plain name"),
@@ -176,7 +176,7 @@ SWEEPS: list[tuple[str | bytes, str]] = [
     (BASE + "config: open\naxes: {n_trees: [5]}\n", "'config' stands twice, at lines 1 and 3"),
     (BASE + "axes:\n  n_trees: [5]\n  n_trees: [6]\n", "'n_trees' stands twice, at lines 4 and 5"),
     (BASE + "axes: {n_trees: [5]}\nname: ../../x\n", "name: '../../x' is no plain name"),
-    (BASE + "axes: {n_trees: [5]}\nname: /tmp/x\n", "name: '/tmp/x' is no plain name"),
+    (BASE + "axes: {n_trees: [5]}\nname: /elsewhere/x\n", "name: '/elsewhere/x' is no plain name"),
     (BASE + "axes: {n_trees: [5]}\nname: ''\n", "name: '' is no plain name"),
     (BASE + 'axes: {n_trees: [5]}\nname: "a\\0b"\n', "name: .* is no plain name"),
     (BASE + "axes: {n_trees: [5]}\nname: a/b\n", "name: 'a/b' is no plain name"),

@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from processes import begun
 
-from helpers.runs.files import child_environment, written_whole
+from helpers.runs.files import written_whole
 from mapforest.locks import Lock
 
 UNSHARE = ["unshare", "--pid", "--uts", "--fork", "--kill-child", "--mount-proc"]
@@ -32,14 +33,8 @@ def _may_be_two() -> None:
 def far(code: str, host: str) -> Iterator[subprocess.Popen]:
     """Run code on another host of that name, empty for the name of this one, where it is the first process."""
     named = f"import socket; socket.sethostname({host!r})\n" if host else ""
-    call = [*UNSHARE, sys.executable, "-c", f"import time\n{named}{code}"]
-    process = subprocess.Popen(call, stdout=subprocess.PIPE, text=True, env=child_environment())
-    try:
-        assert process.stdout.readline() == "ready\n"
+    with begun([*UNSHARE, sys.executable, "-c", f"import time\n{named}{code}"]) as process:
         yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 @pytest.mark.parametrize("host", ["far.away", ""])

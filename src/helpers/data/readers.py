@@ -57,6 +57,7 @@ def _told(read: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(read)
     def reading(*files: Any, **options: Any) -> Any:
+        """Read the files, and name them if that fails."""
         try:
             return read(*files, **options)
         except DataError:
