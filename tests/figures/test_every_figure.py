@@ -10,7 +10,7 @@ import pytest
 from drawn import BOUNDARY, eastward, ends_of, panels, small_cube, type_sizes
 
 from helpers.config import NPP_PREDICTORS, RS_PREDICTORS
-from helpers.figures import budgets, evidence, fits, maps, sites, study, style, trust
+from helpers.figures import budgets, evidence, fits, maps, plots, sites, study, style, trust
 
 SITES = pd.DataFrame({"longitude": [80.0, 90.0, 99.0], "latitude": [31.0, 33.0, 34.0], "temperature": [-2.0, 1.0, 3.0]})
 YEARS = pd.DataFrame(
@@ -21,6 +21,17 @@ SOURCES = pd.DataFrame(
 ).assign(nep_sd_gC_m2_yr=[36.0, 64.0])
 STEPS = pd.DataFrame({"step": ["the paper's chain", "site checks"], "npp_gC_m2_yr": [320.0, 300.0]}).assign(
     rh_gC_m2_yr=[250.0, 310.0], nep_total_TgC_yr=[160.0, -20.0]
+)
+DESIGNS = pd.DataFrame(
+    {"design": ["none", "strata", "strata", "variance", "variance"], "plots": [0, 10, 20, 10, 20], "quantity": "NEP"}
+).assign(
+    n_worlds=12,
+    mae_gC_m2_yr=[9.0, 8.0, 7.0, 7.5, 6.0],
+    difference_gC_m2_yr=[0.0, 0.0, 0.0, -0.5, -1.0],
+    difference_low_gC_m2_yr=[0.0, 0.0, 0.0, -1.5, -1.8],
+    difference_high_gC_m2_yr=[0.0, 0.0, 0.0, 0.4, -0.2],
+    width_ratio=[1.0, 0.92, 0.85, 0.9, 0.81],
+    foretold_ratio=[1.0, 0.95, 0.9, 0.86, 0.75],
 )
 DRAW = {
     "map": lambda: maps.flux_map(eastward(), BOUNDARY, "NPP", ends_of("NPP", 0, 600), sites=SITES),
@@ -40,6 +51,7 @@ DRAW = {
     "years": lambda: budgets.yearly_budget(YEARS),
     "sources": lambda: trust.variance_bars(SOURCES),
     "steps": lambda: evidence.steps(STEPS),
+    "designs": lambda: plots.designs_in_worlds(DESIGNS),
 }
 
 
