@@ -10,7 +10,7 @@ import pytest
 from drawn import BOUNDARY, eastward, ends_of, panels, small_cube, type_sizes
 
 from helpers.config import NPP_PREDICTORS, RS_PREDICTORS
-from helpers.figures import budgets, evidence, fits, maps, plots, sites, study, style, trust
+from helpers.figures import budgets, evidence, fits, maps, plans, plots, sites, study, style, trust
 
 SITES = pd.DataFrame({"longitude": [80.0, 90.0, 99.0], "latitude": [31.0, 33.0, 34.0], "temperature": [-2.0, 1.0, 3.0]})
 YEARS = pd.DataFrame(
@@ -33,6 +33,10 @@ DESIGNS = pd.DataFrame(
     width_ratio=[1.0, 0.92, 0.85, 0.9, 0.81],
     foretold_ratio=[1.0, 0.95, 0.9, 0.86, 0.75],
 )
+PLOTS = SITES.assign(plot=[1, 2, 11])
+SHRINKING = pd.DataFrame({"measured": "NPP alone", "plots": [0, 10, 20], "width_share": [1.0, 0.9, 0.8]}).assign(
+    total_low_TgC_yr=[-400.0, -380, -350], total_high_TgC_yr=[200.0, 180, 150]
+)
 DRAW = {
     "map": lambda: maps.flux_map(eastward(), BOUNDARY, "NPP", ends_of("NPP", 0, 600), sites=SITES),
     "comparison": lambda: maps.compare_maps(
@@ -52,6 +56,10 @@ DRAW = {
     "sources": lambda: trust.variance_bars(SOURCES),
     "steps": lambda: evidence.steps(STEPS),
     "designs": lambda: plots.designs_in_worlds(DESIGNS),
+    "plan": lambda: plans.plan_map(
+        small_cube()["elevation"], BOUNDARY, PLOTS, {"NPP site": SITES, "Rs site": SITES}, eastward() > 500, "NPP alone"
+    ),
+    "shrinking": lambda: plans.interval_by_plots(SHRINKING),
 }
 
 

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import nbformat
 import pandas as pd
@@ -93,6 +94,25 @@ def test_the_totals_of_the_budgets_are_mean_times_area(run_folder):
     budgets = pd.read_csv(run_folder / "tables" / "budgets.csv")
     product = budgets["mean_gC_m2_yr"] * budgets["valid_area_Mkm2"]
     pd.testing.assert_series_equal(budgets["total_TgC_yr"], product, check_names=False, rtol=1e-6)
+
+
+def test_the_files_of_the_next_plots_have_the_places_of_their_table_and_say_what_is_simulated(run_folder):
+    plots = pd.read_csv(run_folder / "tables" / "plots.csv")
+    expected = pd.read_csv(run_folder / "tables" / "plots_interval.csv")
+    cube = xr.open_zarr(run_folder / "cube.zarr")
+    for name, plan in plots.groupby("plan"):
+        assert plan["plot"].tolist() == list(range(1, 51))
+        offered = ElementTree.parse(run_folder / "figures" / f"plots_{name}.gpx").getroot().findall("{*}wpt")
+        places = [(float(point.get("lon")), float(point.get("lat"))) for point in offered]
+        first = plan.head(20)
+        assert places == list(first[["longitude", "latitude"]].itertuples(index=False, name=None))
+        told = {point.findtext("{*}desc").endswith("no place to go to") for point in offered}
+        assert told == {run_folder.name == "virtual"}
+        at = {axis: xr.DataArray(first[axis].to_numpy(), dims="plot") for axis in ("longitude", "latitude")}
+        here = cube[["in_region", "elevation"]].sel(at, method="nearest")
+        assert here["in_region"].all() and here["elevation"].values == pytest.approx(first["elevation [m]"], abs=1)
+        widths = expected.loc[expected["plan"] == name, "width_share"]
+        assert widths.iloc[0] == 1 and widths.is_monotonic_decreasing and 0 < widths.iloc[-1] < 1
 
 
 def cells_of(folder: Path) -> list[nbformat.NotebookNode]:
