@@ -16,7 +16,7 @@ to cell; and the new plots measure Rs, not Rh, so that the share stays.
 A row is a world, a design and a number of plots; that without plots has the design ``none``. Its errors are estimate
 less truth; ``width`` is that of the interval and ``sd`` the standard deviation of its draws; ``variance_left`` is what
 :func:`mapforest.designs.variance_left` foretells, and ``site_sd`` the part of the spread that new sites can shrink. A
-world takes about a minute. Run again, the script makes only the worlds that the output lacks.
+world takes about a minute. Run again, the script makes only the worlds and the designs that the output lacks.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -51,6 +51,8 @@ from mapforest.designs import DESIGNS, HABITS, Ground, propose, variance_left
 from mapforest.folds import block_labels
 
 NUMBERS = (10, 20, 50)
+#: What stands for a design where there are no new plots.
+BEFORE = "none"
 #: Trees of the estimate, of a draw, and of a forest in the family whose disagreement is a design.
 TREES, DRAW_TREES, FAMILY_TREES = 100, 15, 30
 LAST_YEAR = 2006
@@ -68,8 +70,8 @@ class Known(NamedTuple):
     cells: pd.DataFrame  #: What the budget is summed over, a row for each cell of land.
 
 
-def one_world(seed: int, n_draws: int, level: float, block_km: float) -> pd.DataFrame:
-    """Return the rows of one world."""
+def one_world(seed: int, designs: Sequence[str], n_draws: int, level: float, block_km: float) -> pd.DataFrame:
+    """Return the rows of some designs in one world."""
     settings = world_settings(seed, block_km)
     world = open_world(settings)
     known = known_of(settings, world)
@@ -77,14 +79,11 @@ def one_world(seed: int, n_draws: int, level: float, block_km: float) -> pd.Data
     plots = new_plots(known, world, settings)
     allowed = np.logical_and.reduce([np.isin(np.arange(len(known.cells)), table["cell"]) for table in plots.values()])
     chain = chain_of(settings, known, known.tables)
-    drawn = draws.draw_budgets(chain, seed, n_draws, alone=SHRINKING)
-    alone = drawn[drawn["varied"].isin(SHRINKING) & (drawn["part"] == "region")].groupby("varied")
-    site_sd = {
-        f"{name}_site_sd_gC_m2_yr": np.sqrt(alone[f"{name}_gC_m2_yr"].var(ddof=1).sum()) for name in ("npp", "rs", "rh")
-    }
-    rows = [{"design": "none", "plots": 0} | measured(drawn, true, level) | dict.fromkeys(LEFT, 1.0) | site_sd]
-    grounds = grounds_of(settings, known, chain)
-    for design in (*DESIGNS, *HABITS):
+    rows = [without_plots(chain, seed, n_draws, true, level)] if BEFORE in designs else []
+    grounds = grounds_of(settings, known, chain, "disagreement" in designs)
+    for design in designs:
+        if design == BEFORE:
+            continue
         chosen = propose(design, list(grounds.values()), max(NUMBERS), seed, allowed=allowed)["cell"].to_numpy()
         left = {f"{name}_variance_left": variance_left(ground, chosen) for name, ground in grounds.items()}
         for n in NUMBERS:
@@ -96,6 +95,16 @@ def one_world(seed: int, n_draws: int, level: float, block_km: float) -> pd.Data
     table = pd.DataFrame(rows).round(4)
     table.insert(0, "seed", seed)
     return table
+
+
+def without_plots(chain: draws.Chain, seed: int, n_draws: int, true: pd.Series, level: float) -> dict[str, object]:
+    """Return the row of a world without new plots, with the spread that comes from its sites."""
+    drawn = draws.draw_budgets(chain, seed, n_draws, alone=SHRINKING)
+    alone = drawn[drawn["varied"].isin(SHRINKING) & (drawn["part"] == "region")].groupby("varied")
+    site_sd = {
+        f"{name}_site_sd_gC_m2_yr": np.sqrt(alone[f"{name}_gC_m2_yr"].var(ddof=1).sum()) for name in ("npp", "rs", "rh")
+    }
+    return {"design": BEFORE, "plots": 0} | measured(drawn, true, level) | dict.fromkeys(LEFT, 1.0) | site_sd
 
 
 def world_settings(seed: int, block_km: float) -> Settings:
@@ -158,14 +167,16 @@ def chain_of(settings: Settings, known: Known, tables: Mapping[str, pd.DataFrame
     return draws.Chain(*grown, (), known.pairs, known.cells, settings.block_km, (alone, alone))
 
 
-def grounds_of(settings: Settings, known: Known, chain: draws.Chain) -> dict[str, Ground]:
+def grounds_of(settings: Settings, known: Known, chain: draws.Chain, disagree: bool) -> dict[str, Ground]:
     """Return what each flux knows of the cells; both count as far as their errors are in NEP."""
     share = carbon.fit_share(known.pairs, "pairs of Rs and Rh").slope
     cells, area, found = known.cells, known.cells["area"].to_numpy(), {}
     for name, own, part in zip(fitting.FLUXES, (chain.npp, chain.rs), (1.0, share), strict=True):
-        family = families.members(settings, name, FAMILY_TREES)
-        maps = families.maps(family, known.tables[name], cells, settings.seed)
-        spread = np.std(list(maps.values()), axis=0, ddof=1)
+        spread = None
+        if disagree:
+            family = families.members(settings, name, FAMILY_TREES)
+            maps = families.maps(family, known.tables[name], cells, settings.seed)
+            spread = np.std(list(maps.values()), axis=0, ddof=1)
         mean = np.average(np.exp(own.model.predict(cells)), weights=area)
         weight = (part * mean) ** 2 * np.nanvar(own.log_residual)
         found[name] = Ground(own.model, known.tables[name], cells, area, settings.block_km, spread, weight)
@@ -194,7 +205,7 @@ def header(command: str) -> str:
 def finished(output: Path, made: str) -> pd.DataFrame:
     """Return the worlds that a table has already; stop where it was made in another way."""
     if not output.exists():
-        return pd.DataFrame({"seed": pd.Series(dtype=int)})
+        return pd.DataFrame({"seed": pd.Series(dtype=int), "design": ""})
     if made not in output.read_text(encoding="utf-8"):
         sys.exit(f"{output} was made in another way than this: {made}\ndelete it, or name another --output")
     return pd.read_csv(output, comment="#")
@@ -216,11 +227,14 @@ def main(arguments: list[str] | None = None) -> None:
     table = finished(options.output, made)
     command = "python benchmarks/where_to_measure.py " + " ".join(sys.argv[1:] if arguments is None else arguments)
     for seed in range(options.first_seed, options.first_seed + options.worlds):
-        if seed in table["seed"].to_numpy():
+        there = set(table.loc[table["seed"] == seed, "design"])
+        designs = [design for design in (BEFORE, *DESIGNS, *HABITS) if design not in there]
+        if not designs:
             continue
         begun = time.process_time()
-        own = one_world(seed, options.draws, options.level, options.block_km)
+        own = one_world(seed, designs, options.draws, options.level, options.block_km)
         table = pd.concat([table, own], ignore_index=True) if len(table) else own
+        table = table.sort_values("seed", kind="stable")
         lines = table.to_csv(index=False, lineterminator="\n")
         text = f"{header(command.strip())}# {made}\n{lines}"
         options.output.write_text(text, encoding="utf-8")

@@ -84,16 +84,19 @@ def test_a_script_says_what_it_takes(script, capsys):
 def test_worlds_that_are_finished_are_not_made_again(tmp_path, monkeypatch):
     made = []
 
-    def one_world(seed: int, *how: object) -> pd.DataFrame:
-        made.append(seed)
-        return pd.DataFrame({"seed": [seed], "design": "none", "plots": 0})
+    def one_world(seed: int, designs: list[str], *how: object) -> pd.DataFrame:
+        made.append((seed, len(designs)))
+        return pd.DataFrame({"seed": seed, "design": designs, "plots": 0})
 
     monkeypatch.setattr(where_to_measure, "one_world", one_world)
     output = ["--output", str(tmp_path / "designs.csv")]
+    monkeypatch.setattr(where_to_measure, "HABITS", {})
+    where_to_measure.main(["--worlds", "1", *output])
+    monkeypatch.setattr(where_to_measure, "HABITS", {"at_random": ""})
     where_to_measure.main(["--worlds", "2", *output])
-    where_to_measure.main(["--worlds", "3", *output])
-    assert made == [1, 2, 3]
-    assert pd.read_csv(tmp_path / "designs.csv", comment="#")["seed"].tolist() == [1, 2, 3]
+    where_to_measure.main(["--worlds", "2", *output])
+    assert made == [(1, 5), (1, 1), (2, 6)]
+    assert pd.read_csv(tmp_path / "designs.csv", comment="#")["seed"].tolist() == [1] * 6 + [2] * 6
     with pytest.raises(SystemExit, match="made in another way"):
         where_to_measure.main(["--worlds", "3", "--draws", "11", *output])
 

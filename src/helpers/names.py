@@ -69,7 +69,7 @@ _SITE_CHOICES = {
 _DESIGNS = {
     **{"strata": "random strata", "coverage": "coverage of the predictors", "variance": "variance of the mean"},
     **{"disagreement": "disagreement of models", "near_sites": "habit: near sites", "low_ground": "habit: low ground"},
-    **{"none": "no new plots"},
+    **{"none": "no new plots", "at_random": "at random by area"},
 }
 #: Kinds of distances beside those of schemes, see :func:`mapforest.folds.distance_table`.
 _DISTANCES = {"sample to sample": "between records", "prediction to sample": "from the map's cells"}

@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from helpers.config import project_root
 from helpers.errors import DataError
-from helpers.names import FLUX_UNITS, pretty_units
+from helpers.names import FLUX_UNITS, design_name, pretty_units
 from mapforest.designs import DESIGNS
 
 #: Sources of :data:`helpers.balance.draws.SOURCES` that new plots shrink: which sites there are, and their residuals.
@@ -135,26 +135,27 @@ def proposed_design(table: pd.DataFrame) -> tuple[str, str]:
     in the absolute error of NEP is below zero at :data:`JUDGED_PLOTS` plots; of several that with the least mean
     absolute error is proposed, and if there is none, strata, the simplest. Habits are not judged.
     """
-    judged = table[(table["plots"] == JUDGED_PLOTS) & (table["quantity"] == "NEP")]
-    rivals = judged[judged["design"].isin(set(DESIGNS) - {BASELINE})].sort_values("mae_gC_m2_yr", kind="stable")
+    nep = table[table["quantity"] == "NEP"]
+    judged = nep[nep["plots"] == JUDGED_PLOTS].sort_values("mae_gC_m2_yr", kind="stable")
+    rivals = judged[judged["design"].isin(set(DESIGNS) - {BASELINE})]
     if rivals.empty:
         raise DataError(f"no design but {BASELINE} has {JUDGED_PLOTS} plots: the worlds cannot say which is better")
     better = rivals[rivals["difference_high_gC_m2_yr"] < 0]
     first = (rivals if better.empty else better).iloc[0]
-    numbers = [first[f"difference{end}_gC_m2_yr"] for end in ("", "_low", "_high")]
-    mean, low, high = (f"{number:+.2f}".replace("-", "\N{MINUS SIGN}") for number in numbers)
-    worlds_judged = f"In {first['n_worlds']} virtual worlds with {JUDGED_PLOTS} new plots"
-    difference = f"{mean} ({low} to {high}) {pretty_units(FLUX_UNITS)}"
-    if better.empty:
-        return BASELINE, (
-            f"{worlds_judged}, no design was surely nearer to the true NEP than random strata: the best of the others, "
-            f"{first['design']}, had an absolute error that differed by {difference}. So random strata, the simplest, "
-            "are proposed."
-        )
-    return str(first["design"]), (
-        f"{worlds_judged}, the design {first['design']} was nearer to the true NEP than random strata: its absolute "
-        f"error differed by {difference}. So it is proposed."
+    without, strata = (
+        rows["mae_gC_m2_yr"].iloc[0] for rows in (nep[nep["plots"] == 0], judged[judged["design"] == BASELINE])
     )
+    numbers = [first[f"difference{end}_gC_m2_yr"] for end in ("", "_low", "_high")]
+    mean, low, high = (f"{number:+.1f}".replace("-", "\N{MINUS SIGN}") for number in numbers)
+    errors = (
+        f"the mean absolute error of NEP was {first['mae_gC_m2_yr']:.1f} by {design_name(first['design'])}, "
+        f"{strata:.1f} by random strata and {without:.1f} without new plots; the first differs from the second by "
+        f"{mean} ({low} to {high}) {pretty_units(FLUX_UNITS)}"
+    )
+    said = f"In {first['n_worlds']} virtual worlds with {JUDGED_PLOTS} new plots, {errors}."
+    if better.empty:
+        return BASELINE, f"{said} No design is surely better than random strata, so these, the simplest, are proposed."
+    return str(first["design"]), f"{said} So {design_name(first['design'])} is proposed."
 
 
 def expected_interval(budget: pd.DataFrame, sources: pd.DataFrame, left: Mapping[str, ArrayLike]) -> pd.DataFrame:
