@@ -23,6 +23,7 @@ from helpers.data import catalog
 from helpers.errors import ConfigError, DataError, RunError
 from helpers.runs import locks, shown
 from helpers.runs.execute import overrides_of, settings_parser
+from helpers.runs.failures import of_disk
 from helpers.runs.files import runs_folder, stamp_of, written_whole
 from helpers.runs.finishing import finish
 from helpers.runs.intact import damage, read_executed
@@ -67,18 +68,22 @@ def build(settings: Settings, folder: Path | None = None) -> Path:
 
     The pages appear there only when the book is whole and free of warnings; until then those of the last good book
     stay. One book is built in a folder at a time: a second call waits, and says for whom. RunError is raised if
-    executed notebooks are missing, their results do not belong together or were damaged, Jupyter Book warns, or another
-    process works on the run with other parameters, or has executed a notebook meanwhile.
+    executed notebooks are missing, their results do not belong together or were damaged, Jupyter Book warns, the folder
+    cannot be written to, or another process works on the run with other parameters, or has executed a notebook
+    meanwhile.
     """
     folder = folder or project_root() / "_build"
     with locks.building(settings), locks.alone(folder / LOCK, f"builds the book of run {settings.run!r}"):
-        source = stage(settings, folder)
-        pages = render(source, folder)
-        finish(pages, project_root())
-        _refuse_other_pages(pages, settings)
-        (pages / stamp_of(settings.run)).touch()
-        with written_whole(folder / "html") as partial:
-            pages.rename(partial)
+        try:
+            source = stage(settings, folder)
+            pages = render(source, folder)
+            finish(pages, project_root())
+            _refuse_other_pages(pages, settings)
+            (pages / stamp_of(settings.run)).touch()
+            with written_whole(folder / "html", lasting=False) as partial:
+                pages.rename(partial)
+        except OSError as error:
+            raise RunError(of_disk(error, folder)) from error
     return folder / "html" / "index.html"
 
 

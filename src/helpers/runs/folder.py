@@ -270,10 +270,10 @@ class Run:
 
     def finish(self) -> None:
         """Close the notebook's provenance: end, duration, peak memory. A notebook's last cell calls it."""
-        for path in self._unfinished:
-            remove(path)
         self._record["finished"] = now()
-        self._write_provenance()
+        self._write_provenance(lasting=True)
+        for path in self._unfinished:  # what they could be made again from, up to here
+            remove(path)
         locks.end_session(self.notebook, self.settings)
 
     def _filled(self, name: str, form: str) -> str:
@@ -345,7 +345,7 @@ class Run:
                 f"run {maker} again with the parameters of this notebook, or give this one another `run` name"
             )
 
-    def _write_provenance(self) -> None:
+    def _write_provenance(self, lasting: bool = False) -> None:
         """Write ``provenance/<notebook>.json``; an earlier session's outputs stay listed while they exist."""
         path = self.folder / "provenance" / f"{self.notebook}.json"
         earlier: dict[str, Any] = {}
@@ -357,7 +357,7 @@ class Run:
             "wall_seconds": round(time.monotonic() - self._clock, 1),
             "peak_memory_bytes": peak_memory(),
         }
-        with written_whole(path) as partial:
+        with written_whole(path, lasting) as partial:
             partial.write_text(_in_lines(record), encoding="utf-8")
 
 
