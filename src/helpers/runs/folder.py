@@ -158,7 +158,9 @@ class Run:
         path = self._found(f"{name}.geojson", "save_boundary", name)
         return shapely.from_geojson(path.read_text(encoding="utf-8"))
 
-    def save_figure(self, name: str, figure: Figure, caption: str, of_world: bool = True) -> None:
+    def save_figure(
+        self, name: str, figure: Figure, caption: str, of_world: bool = True, also: Mapping[str, bytes] | None = None
+    ) -> None:
         """Save a figure as ``figures/<name>.png`` and ``.svg``, its data as ``.csv``, and show it with its caption.
 
         Data of more than :data:`MOST_CSV_BYTES` are zipped: a fifth of the bytes, and pandas reads them as they are.
@@ -166,7 +168,8 @@ class Run:
         The caption, plain text, says what to see. The figure brings its alternative text, its data and its variant for
         phones along, see :mod:`helpers.figures.style`. Prose of the book refers to it by the label ``fig-<name>``,
         with hyphens. A figure of a world that is simulated, or of input that is made up, says so: this is the one place
-        that stamps it. One that shows times or memory of a machine is not ``of_world`` and gets no stamp.
+        that stamps it. One that shows times or memory of a machine is not ``of_world`` and gets no stamp. ``also`` are
+        further files that a reader takes away with it, their content by the ending, such as ``gpx``.
         """
         from IPython.display import display
 
@@ -182,6 +185,10 @@ class Run:
         files["csv"] = f"figures/{name}.csv" + ".zip" * (len(data) > MOST_CSV_BYTES)
         with self._saving(files["csv"]) as partial:
             partial.write_bytes(zipped(f"{name}.csv", data) if files["csv"].endswith(".zip") else data)
+        for ending, content in (also or {}).items():
+            files[ending] = f"figures/{name}.{ending}"
+            with self._saving(files[ending]) as partial:
+                partial.write_bytes(content)
         record = self._record_of("figure", name, caption, files) | {"alt": figure.alt, "narrow": narrow, **sizes}
         display(shown_figure(record, png))
 
