@@ -74,7 +74,7 @@ class Strata:
             self.stratum = means.predict(cells)
         self.share = np.bincount(self.stratum, area, k) / area.sum()
         self.count = np.zeros(k)
-        for (sites, _), scale, start, end in zip(spaces, scales, widths, widths[1:], strict=True):
+        for (sites, _), scale, start, end in zip(spaces, scales, widths[:-1], widths[1:], strict=True):
             # A site of one flux need not know the predictors of the other.
             nearest = KDTree(means.cluster_centers_[:, start:end]).query(scale * sites)[1]
             self.count += np.bincount(nearest, minlength=k)

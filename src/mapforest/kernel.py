@@ -91,7 +91,7 @@ class MeanVariance:
 def _located(forest: RandomForest, table: pd.DataFrame) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     """Return the leaf of each row in each tree, shape (n, trees), and its place on the unit sphere, shape (n, 3)."""
     lon, lat = np.radians(table[["longitude", "latitude"]].to_numpy(float)).T
-    leaves = forest.estimator_.apply(forest.encode(table)).astype("int32")
+    leaves = np.ascontiguousarray(forest.estimator_.apply(forest.encode(table)), dtype="int32")
     return leaves, np.column_stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
 
 
