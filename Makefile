@@ -14,7 +14,8 @@ SHELL := bash
 STAMP := .venv/made-from-$(shell { cat requirements.lock; pwd; } | cksum | cut -d ' ' -f 1)
 BIN := .venv/bin
 # Snakemake reads its Snakefile from a cache, and an old one where it is there. Another call of make has its own.
-SNAKEMAKE = cache="$$(mktemp -d)"; trap 'rm -rf "$$cache"' EXIT; \
+SNAKEMAKE = test -w . || { echo "$$PWD cannot be written to, and make keeps .snakemake and _build there: copy the checkout to a \
+	folder that you may write to" >&2; exit 1; }; cache="$$(mktemp -d)"; trap 'rm -rf "$$cache"' EXIT; \
 	$(BIN)/python -m helpers.runs.warm $(BIN)/python -m snakemake -s workflow/Snakefile --cores $(JOBS) --rerun-incomplete --nolock \
 	--runtime-source-cache-path "$$cache" --quiet host reason rules --config "config=$(CONFIG)"
 

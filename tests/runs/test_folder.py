@@ -188,6 +188,18 @@ def test_a_saved_figure_is_shown_with_its_texts_its_data_and_a_variant_for_phone
         assert picture.width * 96 / 160 < 380
 
 
+def test_further_files_of_a_figure_are_saved_on_record_and_offered(begin, monkeypatch):
+    cells = []
+    monkeypatch.setattr("IPython.display.display", cells.append)
+    book_run = begin()
+    book_run.save_figure("plots", curve(), "Go there.", also={"gpx": b"<gpx/>"})
+    book_run.finish()
+    assert list(cells[0].record["files"].items())[-1] == ("gpx", "figures/plots.gpx")
+    assert (book_run.folder / "figures" / "plots.gpx").read_bytes() == b"<gpx/>"
+    record = json.loads((book_run.folder / "provenance" / "01_data_preparation.json").read_text())
+    assert record["outputs"]["figures/plots.gpx"]["bytes"] == 6
+
+
 def test_large_data_of_a_figure_are_zipped_and_read_back(begin, monkeypatch):
     cells = []
     monkeypatch.setattr("IPython.display.display", cells.append)

@@ -164,7 +164,9 @@ class Run:
         path = self._found(f"{name}.geojson", "save_boundary", name)
         return shapely.from_geojson(path.read_text(encoding="utf-8"))
 
-    def save_figure(self, name: str, figure: Figure, caption: str, of_world: bool = True) -> None:
+    def save_figure(
+        self, name: str, figure: Figure, caption: str, of_world: bool = True, also: Mapping[str, bytes] | None = None
+    ) -> None:
         """Save a figure as ``figures/<name>.png`` and ``.svg``, its data as ``.csv``, and show it with its caption.
 
         Data of more than :data:`MOST_CSV_BYTES` are zipped: a fifth of the bytes, and pandas reads them as they are.
@@ -172,7 +174,8 @@ class Run:
         The caption, plain text, says what to see. The figure brings its alternative text, its data and its variant for
         phones along, see :mod:`helpers.figures.style`. Prose of the book refers to it by the label ``fig-<name>``,
         with hyphens. A figure of a world that is simulated, or of input that is made up, says so: this is the one place
-        that stamps it. One that shows times or memory of a machine is not ``of_world`` and gets no stamp.
+        that stamps it. One that shows times or memory of a machine is not ``of_world`` and gets no stamp. ``also`` are
+        further files that a reader takes away with it, their content by the ending, such as ``gpx``.
         """
         from IPython.display import display
 
@@ -188,6 +191,10 @@ class Run:
         files["csv"] = f"figures/{name}.csv" + ".zip" * (len(data) > MOST_CSV_BYTES)
         with self._saving(files["csv"]) as partial:
             partial.write_bytes(zipped(f"{name}.csv", data) if files["csv"].endswith(".zip") else data)
+        for ending, content in (also or {}).items():
+            files[ending] = f"figures/{name}.{ending}"
+            with self._saving(files[ending]) as partial:
+                partial.write_bytes(content)
         record = self._record_of("figure", name, caption, files) | {"alt": figure.alt, "narrow": narrow, **sizes}
         display(shown_figure(record, png))
 
@@ -288,10 +295,10 @@ class Run:
 
     def finish(self) -> None:
         """Close the notebook's provenance: end, time, peak memory, numbers, code. A notebook's last cell calls it."""
-        for path in self._unfinished:
-            remove(path)
         self._record |= {"finished": now(), "numbers": self._glued, "code": code_digests()}
-        self._write_provenance()
+        self._write_provenance(lasting=True)
+        for path in self._unfinished:  # what they could be made again from, up to here
+            remove(path)
         locks.end_session(self.notebook, self.settings)
 
     def _filled(self, name: str, form: str) -> str:
@@ -363,7 +370,7 @@ class Run:
                 f"run {maker} again with the parameters of this notebook, or give this one another `run` name"
             )
 
-    def _write_provenance(self) -> None:
+    def _write_provenance(self, lasting: bool = False) -> None:
         """Write ``provenance/<notebook>.json``; an earlier session's outputs stay listed while they exist."""
         path = self.folder / "provenance" / f"{self.notebook}.json"
         earlier: dict[str, Any] = {}
@@ -375,7 +382,7 @@ class Run:
             "wall_seconds": round(time.monotonic() - self._clock, 1),
             "peak_memory_bytes": peak_memory(),
         }
-        with written_whole(path) as partial:
+        with written_whole(path, lasting) as partial:
             partial.write_text(_in_lines(record), encoding="utf-8")
 
 
