@@ -95,6 +95,29 @@ def test_the_totals_of_the_budgets_are_mean_times_area(run_folder):
     pd.testing.assert_series_equal(budgets["total_TgC_yr"], product, check_names=False, rtol=1e-6)
 
 
+LAWS = {
+    "NEP is NPP - Rh",
+    "NEP is known where NPP and Rh are",
+    "Rh is known only where Rs is",
+    "a map is known where all predictors are",
+    "a total is mean times area",
+    "a total is the sum over the cells",
+    "nothing is known outside of the region",
+    "the area of a cell is that of its edges",
+    "the parts add up to the whole",
+}
+PARTS = {"virtual": {"land cover", "years", "inside and outside"}, "open": {"land cover", "inside and outside"}}
+
+
+def test_the_numbers_of_a_run_keep_all_laws_and_say_so(run_folder):
+    records = [json.loads(path.read_text()) for path in (run_folder / "provenance").glob("*.json")]
+    laws = [law for record in records for law in record["laws"]]
+    assert {law["law"] for law in laws} == LAWS and all(law["holds"] for law in laws)
+    assert all(0 <= law["deviation"] <= law["tolerance"] for law in laws)
+    parts = {law["of"] for law in laws if law["law"] == "the parts add up to the whole"}
+    assert parts == PARTS[run_folder.name]
+
+
 def cells_of(folder: Path) -> list[nbformat.NotebookNode]:
     """Return the cells of the executed notebooks of a run."""
     return [cell for path in (folder / "notebooks").glob("*.ipynb") for cell in nbformat.read(path, 4).cells]

@@ -18,6 +18,7 @@ import yaml
 from made_places import real_values
 from PIL import Image
 
+from helpers.balance.identities import Check
 from helpers.config import Settings, load_config
 from helpers.errors import RunError
 from helpers.figures.style import BookFigure, blank, described, styled
@@ -95,6 +96,36 @@ def test_a_shown_table_is_saved_whole_and_shown_in_words(begin, monkeypatch):
     (record,) = (cell.record for cell in cells)
     assert (record["label"], record["files"]) == ("tab-budget-npp", {"csv": "tables/budget_npp.csv"})
     assert record["rows"] == [["NPP", "132.3"]] and record["caption"] == "The mean of NPP."
+
+
+BUDGET = pd.DataFrame({"mean_gC_m2_yr": [68.06], "total_TgC_yr": [174.2336], "valid_area_Mkm2": [2.56]})
+
+
+def test_a_table_whose_totals_are_not_mean_times_area_is_not_saved_and_stops_the_run(begin):
+    book_run = begin()
+    book_run.save_table("budget", BUDGET)
+    with pytest.raises(RunError, match="printed: a total is mean times area does not hold: off by up to 151.93"):
+        book_run.save_table("printed", BUDGET.assign(total_TgC_yr=22.3))
+    assert not (book_run.folder / "tables" / "printed.csv").exists()
+    laws = json.loads((book_run.folder / "provenance" / "01_data_preparation.json").read_text())["laws"]
+    assert [(law["of"], law["holds"]) for law in laws] == [("budget", True), ("printed", False)]
+
+
+def test_laws_that_hold_are_kept_and_those_of_an_earlier_session_are_not(begin):
+    check = Check("a law", "maps", 0.5, 1.0, "cells", "do this")
+    for _ in range(2):
+        book_run = begin()
+        book_run.hold(check, check._replace(of="tables"))
+        book_run.finish()
+    laws = json.loads((book_run.folder / "provenance" / "01_data_preparation.json").read_text())["laws"]
+    kept = {"law": "a law", "of": "maps", "deviation": 0.5, "tolerance": 1.0, "unit": "cells", "holds": True}
+    assert laws == [kept, kept | {"of": "tables"}]
+
+
+def test_a_broken_law_says_what_is_off_and_what_to_do(begin):
+    check = Check("a law", "maps", 1.5, 1.0, "cells", "do this")
+    with pytest.raises(RunError, match="maps: a law does not hold: off by up to 1.5 cells, expected at most 1: do"):
+        begin().hold(check._replace(deviation=0.0), check)
 
 
 def test_a_table_keeps_words_that_pandas_takes_for_missing_values(begin):

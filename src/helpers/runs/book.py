@@ -193,9 +193,7 @@ def merge_provenance(run_folder: Path, names: Sequence[str], settings: Settings)
         "python": last["python"],
         "packages": last["packages"],
         "catalogue": _pinned_files() if settings.world not in WORLDS_WITH_TRUTH else {},
-        "notebooks": {
-            name: {key: value for key, value in record.items() if key != "packages"} for name, record in records.items()
-        },
+        "notebooks": {name: _without_long_parts(record) for name, record in records.items()},
     }
     with written_whole(run_folder / "provenance.json") as partial:
         partial.write_text(json.dumps(merged, indent=1) + "\n", encoding="utf-8")
@@ -291,6 +289,11 @@ def _read_record(run_folder: Path, name: str) -> dict[str, Any]:
     return read_record(path)
 
 
+def _without_long_parts(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a notebook's record without what is alike in all, and long: packages, and modules with their digests."""
+    return {key: value for key, value in record.items() if key not in ("packages", "code")}
+
+
 def _refuse_other_run(name: str, record: Mapping[str, Any], settings: Settings) -> None:
     """Raise if a notebook did not reach its end, or ran with other parameters than the book's."""
     again = f"delete its executed copy and `make run CONFIG={settings.config}` executes it again"
@@ -330,7 +333,7 @@ def _refuse_other_pages(pages: Path, settings: Settings) -> None:
     staged = json.loads((run_folder / "provenance.json").read_text(encoding="utf-8"))
     for name, record in staged["notebooks"].items():
         now = _read_record(run_folder, name)
-        if {key: value for key, value in now.items() if key != "packages"} != record:
+        if _without_long_parts(now) != record:
             raise RunError(
                 f"{name} was executed again while the book of run {settings.run!r} was built: build it again"
             )

@@ -30,7 +30,7 @@ from helpers.runs import locks
 from helpers.runs.files import digest, remove, runs_folder, shown, size, written_whole, zipped
 from helpers.runs.intact import damage
 from helpers.runs.pictures import drawn, pixels
-from helpers.runs.provenance import begun, now, peak_memory, producer, read_record
+from helpers.runs.provenance import begun, code_digests, now, peak_memory, producer, read_record
 from helpers.runs.shown import label_of, short_csv, shown_figure, shown_table
 from helpers.runs.steps import WORLDS_WITH_TRUTH, deciding_parameters
 
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
     from shapely.geometry.base import BaseGeometry
+
+    from helpers.balance.identities import Check
 
 SIMULATED, MADE_UP = "simulated (virtual plateau)", "made-up input"
 GLUE_PREFIX = "application/papermill.record/"
@@ -121,8 +123,12 @@ class Run:
     def save_table(self, name: str, table: pd.DataFrame) -> None:
         """Save a result as ``tables/<name>.csv``; a named index becomes the first columns.
 
-        Column names carry their units, for example ``rmse_gC_m2_yr``.
+        Column names carry their units, for example ``rmse_gC_m2_yr``. A total in it must be its mean times its area.
         """
+        if any(str(column).endswith("total_TgC_yr") for column in table.columns):
+            from helpers.balance.identities import totals
+
+            self.hold(*totals(name, table))
         with self._saving(f"tables/{name}.csv") as partial:
             _flat(table).to_csv(partial, index=False, encoding="utf-8")
 
@@ -222,6 +228,18 @@ class Run:
         label = label_of(kind, name)
         return {"kind": kind, "label": label, "caption": caption, "notebook": self.notebook, "files": files}
 
+    def hold(self, *checks: Check) -> None:
+        """Keep in the provenance how far this notebook's numbers are from laws that they must keep.
+
+        The checks are those of :mod:`helpers.balance.identities`. RunError is raised if one does not hold.
+        """
+        from helpers.balance.identities import broken, on_record
+
+        self._record["laws"] += on_record(checks)
+        if problem := broken(checks):
+            self._write_provenance()
+            raise RunError(problem)
+
     # -- numbers in the prose, truth, the end ------------------------------------------------------
 
     def glue(self, name: str, value: float | int | str) -> None:
@@ -276,8 +294,8 @@ class Run:
         return self.load_dataset("truth") if self.settings.world in WORLDS_WITH_TRUTH else None
 
     def finish(self) -> None:
-        """Close the notebook's provenance: end, duration, peak memory. A notebook's last cell calls it."""
-        self._record["finished"] = now()
+        """Close the notebook's provenance: end, time, peak memory, numbers, code. A notebook's last cell calls it."""
+        self._record |= {"finished": now(), "numbers": self._glued, "code": code_digests()}
         self._write_provenance(lasting=True)
         for path in self._unfinished:  # what they could be made again from, up to here
             remove(path)
