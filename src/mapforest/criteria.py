@@ -169,10 +169,8 @@ class NearSites:
         self.late = away
 
     def best(self, free: NDArray[np.bool_]) -> int:
-        for wish in (self.turn, self.late):
-            if np.isfinite(wish[free]).any():
-                return int(np.argmin(np.where(free, wish, np.inf)))
-        raise AssertionError("a cell is free, and every cell has a distance")
+        wish = self.turn if np.isfinite(self.turn[free]).any() else self.late
+        return int(np.argmin(np.where(free, wish, np.inf)))
 
     def gain(self, cell: int) -> float:
         return np.nan

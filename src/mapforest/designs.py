@@ -48,7 +48,7 @@ DESIGNS: Final[Mapping[str, str]] = MappingProxyType(
         "strata": "at random within groups of similar land, most where plots are lacking for the area",
         "coverage": "where land is least like what is measured, by the predictors that the forest uses",
         "variance": "where a plot takes most from the variance of the mean, by the forest's own likeness and distance",
-        "disagreement": "the same, counting land more where kinds of models disagree",
+        "disagreement": "as by variance, but land counts more where kinds of models disagree",
     }
 )
 #: How plots are often placed in practice, each in a sentence: for comparison only.
