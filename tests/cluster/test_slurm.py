@@ -230,7 +230,8 @@ def test_the_map_is_that_of_one_machine(mapped):
 
 
 def test_the_tables_are_those_of_one_machine(mapped):
-    names = sorted(path.name for path in (mapped[1] / "tables").glob("*.csv"))
+    """Those that a sweep makes, too: it leaves out what only a page shows."""
+    names = sorted(set.intersection(*({path.name for path in (each / "tables").glob("*.csv")} for each in mapped[:2])))
     assert "validation_npp.csv" in names
     for name in names:
         equal_tables(*(pd.read_csv(folder / "tables" / name) for folder in mapped[:2]))
