@@ -68,13 +68,13 @@ def test_every_figure_that_a_cell_saves_is_drawn_and_no_other(run_folder):
     """A cell may put a name together, as ``f"effects_{name}"``: any word stands in its place."""
     calls = re.compile(r'save_figure\(\s*f?"([^"]+)"')
     saved = {re.sub(r"{.*?}", "*", name) for cell in cells_of(run_folder) for name in calls.findall(cell.source)}
-    pictures = sorted((run_folder / "figures").glob("*.png"))
-    wide = {path for path in pictures if not path.stem.endswith("_narrow")}
+    wide = set((run_folder / "figures").glob("*.png"))
     drawn = {name: [path for path in wide if path.match(f"{name}.png")] for name in saved}
     assert len(wide) > 20 and [name for name, found in drawn.items() if not found] == []
     assert wide == {path for found in drawn.values() for path in found}
-    assert all(path.read_bytes().startswith(b"\x89PNG") for path in pictures)
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in wide)
     assert all(path.with_suffix(".svg").is_file() for path in wide)
+    assert all(path.with_name(f"{path.stem}_narrow.webp").is_file() for path in wide)
 
 
 def test_no_cell_shows_a_bare_picture_or_a_bare_table(run_folder):
