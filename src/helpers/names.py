@@ -101,6 +101,7 @@ _HEADINGS = {
     **{"wall": "time", "cpu": "processor time", "peak": "peak memory"},
     **{"n_worlds": "worlds", "mae": "mean absolute error", "difference": "less that of random strata"},
     **{"width_ratio": "width, as a share of before", "foretold_ratio": "width foretold"},
+    "width_share": "width, as a share of before",
     **{"ratio": "times as fast", "wall_ratio": "time, as a share of the first"},
     **{"cpu_ratio": "processor time, as a share of the first", "calibration": "time of a fixed loop"},
 }
