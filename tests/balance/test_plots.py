@@ -7,6 +7,7 @@ import pytest
 from helpers.balance import plots
 from helpers.balance.draws import SOURCES
 from helpers.errors import DataError
+from mapforest.designs import DESIGNS, HABITS
 
 SITE_SD = {"npp_site_sd_gC_m2_yr": 6.0, "rs_site_sd_gC_m2_yr": 10.0, "rh_site_sd_gC_m2_yr": 4.0}
 
@@ -187,3 +188,15 @@ def test_plots_of_one_flux_leave_the_other_as_it_is():
 def test_shares_of_no_flux_or_of_other_lengths_are_refused(left):
     with pytest.raises(DataError, match="expected npp, rs or both"):
         plots.expected_interval(budget(), sources(), left)
+
+
+def test_the_committed_worlds_have_every_plan():
+    found = plots.worlds()
+    assert found["seed"].nunique() >= 12
+    plans = set(found[["design", "plots"]].itertuples(index=False, name=None))
+    assert plans == {("none", 0)} | {(design, n) for design in (*DESIGNS, *HABITS) for n in (10, 20, 50)}
+    table = plots.compared(found)
+    assert table.notna().all(axis=None)
+    assert plots.proposed_design(table)[0] in DESIGNS
+    left = found[found["plots"] > 0]
+    assert left["npp_variance_left"].between(0, 1, inclusive="neither").all()

@@ -30,7 +30,7 @@ from helpers.runs import locks
 from helpers.runs.files import digest, remove, runs_folder, shown, size, written_whole, zipped
 from helpers.runs.intact import damage
 from helpers.runs.pictures import drawn, pixels
-from helpers.runs.provenance import begun, now, peak_memory, producer, read_record
+from helpers.runs.provenance import begun, code_digests, now, peak_memory, producer, read_record
 from helpers.runs.shown import label_of, short_csv, shown_figure, shown_table
 from helpers.runs.steps import WORLDS_WITH_TRUTH, deciding_parameters
 
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
     from shapely.geometry.base import BaseGeometry
+
+    from helpers.balance.identities import Check
 
 SIMULATED, MADE_UP = "simulated (virtual plateau)", "made-up input"
 GLUE_PREFIX = "application/papermill.record/"
@@ -121,8 +123,12 @@ class Run:
     def save_table(self, name: str, table: pd.DataFrame) -> None:
         """Save a result as ``tables/<name>.csv``; a named index becomes the first columns.
 
-        Column names carry their units, for example ``rmse_gC_m2_yr``.
+        Column names carry their units, for example ``rmse_gC_m2_yr``. A total in it must be its mean times its area.
         """
+        if any(str(column).endswith("total_TgC_yr") for column in table.columns):
+            from helpers.balance.identities import totals
+
+            self.hold(*totals(name, table))
         with self._saving(f"tables/{name}.csv") as partial:
             _flat(table).to_csv(partial, index=False, encoding="utf-8")
 
@@ -178,9 +184,9 @@ class Run:
                 f"figure {name!r} has no words for readers who cannot see it: draw it by a function of helpers.figures "
                 "that ends with style.described"
             )
-        files, png = self._pictures(name, figure, of_world, "png", "svg")
-        narrow, _ = self._pictures(f"{name}_narrow", figure.narrow(), of_world, "png")
-        sizes = dict(zip(("width", "height"), pixels(png), strict=True))
+        files, pictures = self._pictures(name, figure, of_world, "png", "svg")
+        narrow, _ = self._pictures(f"{name}_narrow", figure.narrow(), of_world, "webp")
+        sizes = dict(zip(("width", "height"), pixels(pictures["png"]), strict=True))
         data = short_csv(_flat(figure.data)).encode("utf-8")
         files["csv"] = f"figures/{name}.csv" + ".zip" * (len(data) > MOST_CSV_BYTES)
         with self._saving(files["csv"]) as partial:
@@ -190,10 +196,12 @@ class Run:
             with self._saving(files[ending]) as partial:
                 partial.write_bytes(content)
         record = self._record_of("figure", name, caption, files) | {"alt": figure.alt, "narrow": narrow, **sizes}
-        display(shown_figure(record, png))
+        display(shown_figure(record, pictures["png"]))
 
-    def _pictures(self, name: str, figure: Figure, of_world: bool, *formats: str) -> tuple[dict[str, str], bytes]:
-        """Stamp and save a figure; return its files below the run's folder, and its PNG."""
+    def _pictures(
+        self, name: str, figure: Figure, of_world: bool, *formats: str
+    ) -> tuple[dict[str, str], dict[str, bytes]]:
+        """Stamp and save a figure; return its files below the run's folder, and its pictures, by format."""
         stamped = of_world and (self.settings.world in WORLDS_WITH_TRUTH or self.settings.made_up)
         stamp = (MADE_UP if self.settings.made_up else SIMULATED) if stamped else ""
         pictures = drawn(figure, *formats, stamp=stamp)
@@ -201,7 +209,7 @@ class Run:
         for kind, picture in pictures.items():
             with self._saving(files[kind]) as partial:
                 partial.write_bytes(picture)
-        return files, pictures["png"]
+        return files, pictures
 
     def show_table(self, name: str, table: pd.DataFrame, caption: str, shown: pd.DataFrame | None = None) -> None:
         """Save a table as :meth:`save_table` does, and show it with its caption, in words and digits for people.
@@ -221,6 +229,18 @@ class Run:
         """Return what the book must know of a figure or a table."""
         label = label_of(kind, name)
         return {"kind": kind, "label": label, "caption": caption, "notebook": self.notebook, "files": files}
+
+    def hold(self, *checks: Check) -> None:
+        """Keep in the provenance how far this notebook's numbers are from laws that they must keep.
+
+        The checks are those of :mod:`helpers.balance.identities`. RunError is raised if one does not hold.
+        """
+        from helpers.balance.identities import broken, on_record
+
+        self._record["laws"] += on_record(checks)
+        if problem := broken(checks):
+            self._write_provenance()
+            raise RunError(problem)
 
     # -- numbers in the prose, truth, the end ------------------------------------------------------
 
@@ -276,11 +296,11 @@ class Run:
         return self.load_dataset("truth") if self.settings.world in WORLDS_WITH_TRUTH else None
 
     def finish(self) -> None:
-        """Close the notebook's provenance: end, duration, peak memory. A notebook's last cell calls it."""
-        for path in self._unfinished:
+        """Close the notebook's provenance: end, time, peak memory, numbers, code. A notebook's last cell calls it."""
+        self._record |= {"finished": now(), "numbers": self._glued, "code": code_digests()}
+        self._write_provenance(lasting=True)
+        for path in self._unfinished:  # what they could be made again from, up to here
             remove(path)
-        self._record["finished"] = now()
-        self._write_provenance()
         locks.end_session(self.notebook, self.settings)
 
     def _filled(self, name: str, form: str) -> str:
@@ -352,7 +372,7 @@ class Run:
                 f"run {maker} again with the parameters of this notebook, or give this one another `run` name"
             )
 
-    def _write_provenance(self) -> None:
+    def _write_provenance(self, lasting: bool = False) -> None:
         """Write ``provenance/<notebook>.json``; an earlier session's outputs stay listed while they exist."""
         path = self.folder / "provenance" / f"{self.notebook}.json"
         earlier: dict[str, Any] = {}
@@ -364,7 +384,7 @@ class Run:
             "wall_seconds": round(time.monotonic() - self._clock, 1),
             "peak_memory_bytes": peak_memory(),
         }
-        with written_whole(path) as partial:
+        with written_whole(path, lasting) as partial:
             partial.write_text(_in_lines(record), encoding="utf-8")
 
 
