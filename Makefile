@@ -38,7 +38,6 @@ REPEAT ?= 3
 LABEL ?= now
 COMMIT ?= HEAD
 
-N ?= 200
 SEED ?= 1
 MINUTES ?= 10
 
@@ -50,7 +49,7 @@ found = $(strip $(foreach mark,$(MARKS),$(findstring $(mark),$(value $(1)))) $(i
 $(foreach name,$(GIVEN),$(if $(call found,$(name)),$(error $(name) is not a plain name or path: expected letters, digits \
 	and . _ / - + = , : @ ~ without spaces)))
 
-.PHONY: help book run pdf site sweep bench bench-maps bench-quick test test-faults test-cluster test-book mutants lint lab data readme lock
+.PHONY: help book run plan pdf site sweep bench bench-maps bench-quick test test-faults test-cluster test-book mutants lint lab data readme lock
 .PHONY: clean environment fuzz audit
 
 help: ## list the targets
@@ -65,6 +64,10 @@ book: $(STAMP) ## run what is stale of CONFIG, then build the book
 run: $(STAMP) ## run what is stale of the notebooks of CONFIG
 	@$(absolute); $(SNAKEMAKE) -- run
 	@echo "The notebooks of '$(CONFIG)' are up to date: runs/$(CONFIG)/notebooks"
+
+plan: $(STAMP) ## list where to measure next, in N plots, as CSV, GeoJSON and GPX; N=20 by the configuration
+	@$(absolute); $(SNAKEMAKE) -- plan
+	@$(absolute); $(BIN)/python -m helpers.runs.plan --config "$(CONFIG)" $(if $(N),--number "$(N)")
 
 pdf: book ## print the book of CONFIG to _build/book.pdf; needs Chromium
 	@$(BIN)/python -m helpers.runs.printed
@@ -106,6 +109,7 @@ test-book: $(STAMP) ## look at all pages of both books in a headless Chromium, w
 	@$(BIN)/python tests/browser/browser_tools.py
 	@$(absolute); $(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests/browser
 
+mutants: N ?= 200
 mutants: $(STAMP) ## change the code in N=200 places, SEED=1, and list the changes that no test finds
 	@$(BIN)/python workflow/mutants.py --number $(N) --seed $(SEED) --jobs $(JOBS)
 

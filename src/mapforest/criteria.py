@@ -160,19 +160,15 @@ class Disagreement(Variance):
         return ground.area * ground.disagreement
 
 
-class NearSites:
-    """A cell near sites drawn by area; where these are used up, the next nearest."""
+class AtRandom:
+    """A cell drawn by area."""
 
     def __init__(self, grounds: Sequence[Ground], seed: int) -> None:
-        away = from_sites(grounds)
-        self.turn = np.where(away <= NEAR_KM, _turns(grounds[0].area, seed), np.inf)
-        self.late = away
+        self.turn = self.late = _turns(grounds[0].area, seed)
 
     def best(self, free: NDArray[np.bool_]) -> int:
-        for wish in (self.turn, self.late):
-            if np.isfinite(wish[free]).any():
-                return int(np.argmin(np.where(free, wish, np.inf)))
-        raise AssertionError("a cell is free, and every cell has a distance")
+        wish = self.turn if np.isfinite(self.turn[free]).any() else self.late
+        return int(np.argmin(np.where(free, wish, np.inf)))
 
     def gain(self, cell: int) -> float:
         return np.nan
@@ -181,7 +177,15 @@ class NearSites:
         """A habit learns nothing."""
 
 
-class LowGround(NearSites):
+class NearSites(AtRandom):
+    """A cell near sites drawn by area; where these are used up, the next nearest."""
+
+    def __init__(self, grounds: Sequence[Ground], seed: int) -> None:
+        self.late = from_sites(grounds)
+        self.turn = np.where(self.late <= NEAR_KM, _turns(grounds[0].area, seed), np.inf)
+
+
+class LowGround(AtRandom):
     """A cell on easy ground not far from sites: low, warm, and like its neighbours in elevation."""
 
     def __init__(self, grounds: Sequence[Ground], seed: int) -> None:

@@ -48,12 +48,13 @@ DESIGNS: Final[Mapping[str, str]] = MappingProxyType(
         "strata": "at random within groups of similar land, most where plots are lacking for the area",
         "coverage": "where land is least like what is measured, by the predictors that the forest uses",
         "variance": "where a plot takes most from the variance of the mean, by the forest's own likeness and distance",
-        "disagreement": "the same, counting land more where kinds of models disagree",
+        "disagreement": "as by variance, but land counts more where kinds of models disagree",
     }
 )
-#: How plots are often placed in practice, each in a sentence: for comparison only.
+#: What designs are compared with, each in a sentence: chance, and how plots are often placed in practice.
 HABITS: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "at_random": "at random by area, wherever a plot may stand",
         "near_sites": "at random near sites that exist",
         "low_ground": "at random on low, gentle and warm ground not far from sites that exist",
     }
@@ -66,6 +67,7 @@ _CRITERIA: Final[Mapping[str, Callable[[Sequence[Ground], int], Criterion]]] = {
     "coverage": criteria.Coverage,
     "variance": criteria.Variance,
     "disagreement": criteria.Disagreement,
+    "at_random": criteria.AtRandom,
     "near_sites": criteria.NearSites,
     "low_ground": criteria.LowGround,
 }

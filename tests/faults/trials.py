@@ -184,11 +184,12 @@ def _command(process: psutil.Process) -> str:
 def final(folder: Path) -> Iterator[Path]:
     """Yield the files and Zarr stores below a folder under their final names; links and logs do not count."""
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if path.name.startswith(".") or path.is_symlink() or path.name in ("logs", "unfinished"):
+        aside = path.name.startswith(".") or path.name in ("logs", "unfinished") or path.suffix == ".partial"
+        if aside or path.is_symlink():
             continue
         if path.is_dir() and path.suffix != ".zarr":
             yield from final(path)
-        elif path.suffix not in (".partial", ".log"):
+        else:
             yield path
 
 

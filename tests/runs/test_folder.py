@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import types
 import warnings
-from io import BytesIO
 from pathlib import Path
 
 import myst_nb
@@ -25,7 +24,6 @@ from helpers.figures.style import BookFigure, blank, described, styled
 from helpers.runs import folder as run_folder
 from helpers.runs import steps
 from helpers.runs.files import written_whole
-from helpers.runs.pictures import with_palette
 
 
 @pytest.fixture
@@ -177,14 +175,14 @@ def test_a_saved_figure_is_shown_with_its_texts_its_data_and_a_variant_for_phone
     book_run.save_figure("nep_map", curve(), "Look west.")
     record = cells[0].record
     assert (record["caption"], record["alt"], record["label"]) == ("Look west.", "A curve of NEP", "fig-nep-map")
-    assert set(record["files"]) == {"png", "svg", "csv"} and set(record["narrow"]) == {"png"}
+    assert set(record["files"]) == {"png", "svg", "csv"} and set(record["narrow"]) == {"webp"}
     files = [*record["files"].values(), *record["narrow"].values()]
     assert all((book_run.folder / name).stat().st_size for name in files)
     assert (book_run.folder / "figures" / "nep_map.csv").read_text() == "nep\n1.235\n"
     with Image.open(book_run.folder / "figures" / "nep_map.png") as picture:
         assert record["width"] == pytest.approx(picture.width * 96 / 160, abs=1)
         assert record["height"] == pytest.approx(picture.height * 96 / 160, abs=1)
-    with Image.open(book_run.folder / "figures" / "nep_map_narrow.png") as picture:
+    with Image.open(book_run.folder / "figures" / "nep_map_narrow.webp") as picture:
         assert picture.width * 96 / 160 < 380
 
 
@@ -218,18 +216,6 @@ def test_large_data_of_a_figure_are_zipped_and_read_back(begin, monkeypatch):
 def test_a_figure_without_words_for_blind_readers_is_refused(begin):
     with pytest.raises(RunError, match="figure 'nep_map' has no words.*style.described"):
         begin().save_figure("nep_map", blank(2.0), "Look west.")
-
-
-def test_of_the_colours_of_a_picture_the_frequent_ones_stay_as_they_are():
-    """A field of 200 colours, and noise of thousands at its edge."""
-    dots = np.zeros((400, 400, 3), np.uint8)
-    dots[..., 0] = np.arange(400)[:, None] // 2
-    dots[:40] = np.random.default_rng(1).integers(0, 255, (40, 400, 3))
-    stream = BytesIO()
-    Image.fromarray(dots).save(stream, format="png")
-    with Image.open(BytesIO(with_palette(stream.getvalue()))) as picture:
-        assert picture.mode == "P"
-        assert np.array_equal(np.asarray(picture.convert("RGB"))[40:], dots[40:])
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ MADE_UP_BANNER = (
     "paper's products. It tests the way from an archive's files to these pages and says nothing about any place."
 )
 #: Pages with numbers of a run that hold for any region; the others with such numbers tell of the paper's plateau.
-GENERAL_PAGES = frozenset({"methods", "paper_products", "scaling"})
+GENERAL_PAGES = frozenset({"methods", "paper_products", "scaling", "where_to_measure"})
 #: Files of the repository that are parts of a page, and none themselves.
 INCLUDED_FILES = {
     "citation": "CITATION.cff",

@@ -184,9 +184,9 @@ class Run:
                 f"figure {name!r} has no words for readers who cannot see it: draw it by a function of helpers.figures "
                 "that ends with style.described"
             )
-        files, png = self._pictures(name, figure, of_world, "png", "svg")
-        narrow, _ = self._pictures(f"{name}_narrow", figure.narrow(), of_world, "png")
-        sizes = dict(zip(("width", "height"), pixels(png), strict=True))
+        files, pictures = self._pictures(name, figure, of_world, "png", "svg")
+        narrow, _ = self._pictures(f"{name}_narrow", figure.narrow(), of_world, "webp")
+        sizes = dict(zip(("width", "height"), pixels(pictures["png"]), strict=True))
         data = short_csv(_flat(figure.data)).encode("utf-8")
         files["csv"] = f"figures/{name}.csv" + ".zip" * (len(data) > MOST_CSV_BYTES)
         with self._saving(files["csv"]) as partial:
@@ -196,10 +196,12 @@ class Run:
             with self._saving(files[ending]) as partial:
                 partial.write_bytes(content)
         record = self._record_of("figure", name, caption, files) | {"alt": figure.alt, "narrow": narrow, **sizes}
-        display(shown_figure(record, png))
+        display(shown_figure(record, pictures["png"]))
 
-    def _pictures(self, name: str, figure: Figure, of_world: bool, *formats: str) -> tuple[dict[str, str], bytes]:
-        """Stamp and save a figure; return its files below the run's folder, and its PNG."""
+    def _pictures(
+        self, name: str, figure: Figure, of_world: bool, *formats: str
+    ) -> tuple[dict[str, str], dict[str, bytes]]:
+        """Stamp and save a figure; return its files below the run's folder, and its pictures, by format."""
         stamped = of_world and (self.settings.world in WORLDS_WITH_TRUTH or self.settings.made_up)
         stamp = (MADE_UP if self.settings.made_up else SIMULATED) if stamped else ""
         pictures = drawn(figure, *formats, stamp=stamp)
@@ -207,7 +209,7 @@ class Run:
         for kind, picture in pictures.items():
             with self._saving(files[kind]) as partial:
                 partial.write_bytes(picture)
-        return files, pictures["png"]
+        return files, pictures
 
     def show_table(self, name: str, table: pd.DataFrame, caption: str, shown: pd.DataFrame | None = None) -> None:
         """Save a table as :meth:`save_table` does, and show it with its caption, in words and digits for people.
