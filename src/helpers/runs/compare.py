@@ -203,7 +203,8 @@ def _of_versions(first: Mapping[str, str], second: Mapping[str, str]) -> str:
     both = first.keys() & second.keys()
     differing = _named({name: pair for name, pair in _differing(first, second).items() if name in both})
     alone = [(name, len(one.keys() - both)) for name, one in zip(_PAIR, (first, second), strict=True)]
-    return "; ".join([*([differing] if differing else []), *(f"packages only in {name}: {n}" for name, n in alone if n)])
+    words = [differing, *(f"packages only in {name}: {n}" for name, n in alone if n)]
+    return "; ".join(word for word in words if word)
 
 
 def _named(pairs: Mapping[str, tuple[Any, Any]]) -> str:
