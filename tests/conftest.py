@@ -53,6 +53,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: rank.get(item.path, len(rank)))
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Count the trials of the tests that kill processes: see faults/trials.py."""
+    reports = [report for group in terminalreporter.stats.values() for report in group]
+    ended = [report for report in reports if getattr(report, "when", "") == "teardown"]
+    found = [trials for report in ended if (trials := dict(report.user_properties).get("trials"))]
+    counts = {key: sum(trials[key] for trials in found) for key in ("kills", "lost", "unequal", "alive")}
+    if found:
+        words = "{kills} kills: {lost} files lost or half written, {unequal} tables unequal, {alive} processes left"
+        terminalreporter.write_line(words.format(**counts))
+
+
 @pytest.fixture(scope="session")
 def real_data() -> None:
     """Skip, and say so, where the files of the configuration ``open`` are neither mirrored nor cached."""
@@ -79,7 +90,7 @@ PARALLEL_STEPS = (
     ["01_data_preparation"],
     ["02_npp_random_forest", "03_rs_random_forest"],
     ["04_rh_and_nep", "06_uncertainty"],
-    ["05_comparison", "07_sensitivity", "08_scaling", "09_evidence"],
+    ["05_comparison", "07_sensitivity", "08_scaling", "09_evidence", "10_where_to_measure_next"],
 )
 CALL = (sys.executable, "-m", "helpers.runs.warm", "call")
 #: The products of the made-up archive are fine and of three years. Their grid may be coarse: they are read whole.

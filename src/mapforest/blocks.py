@@ -10,7 +10,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -22,6 +22,7 @@ import xarray as xr
 import zarr
 from tqdm import tqdm
 
+from mapforest.disk import names_synced, synced
 from mapforest.errors import BlockError
 from mapforest.locks import Lock
 
@@ -104,7 +105,8 @@ def on_cluster(
     The client is connected, and its workers can import what ``work`` needs, which makes the result of a block from
     ``shared``, sent to each worker once, and from what ``part`` returns for the block. At most two blocks a thread of
     the workers are under way. A block of a worker that dies is done by another, and what is shared comes from another
-    worker or, if all are gone, once more from the scheduler. BlockError is raised if the cluster has no worker.
+    worker or, if all are gone, once more from the scheduler. BlockError is raised if the cluster has no worker, or its
+    scheduler is gone.
     """
     from distributed import as_completed
 
@@ -124,7 +126,7 @@ def on_cluster(
     try:
         completed = as_completed([send(block) for block in islice(blocks, in_flight)], loop=client.loop)
         for future in completed:
-            values = future.result()
+            values = _result(future, client)
             block = sent.pop(future)
             future.release()
             for following in islice(blocks, 1):
@@ -136,6 +138,19 @@ def on_cluster(
 
 def _unchanged(shared: Any) -> Any:
     return shared
+
+
+def _result(future: Any, client: Client) -> np.ndarray:
+    """Return the result of a block; an error of its work is raised as it is."""
+    try:
+        return future.result()
+    except (CancelledError, OSError) as error:
+        if future.status == "error":
+            raise
+        raise BlockError(
+            f"the Dask scheduler at {client.scheduler.address} is gone: start one with workers, and call again. What "
+            "is in a store by now stays there"
+        ) from error
 
 
 def _worker_threads(client: Client) -> int:
@@ -279,17 +294,19 @@ class BlockStore:
         chunk = self._chunk(self._partial, block.row, block.column)
         chunk.unlink(missing_ok=True)  # of a smaller block at the edge Zarr would read what a killed call left
         self._field[..., block.latitude, block.longitude] = values
-        _flush(chunk)
+        synced(chunk)  # a chunk without any value has no file
         with self._journal.open("a", encoding="ascii", newline="\n") as journal:
             journal.write(_line(block.row, block.column, _bytes(chunk)))
-        _flush(self._journal)
+        synced(self._journal)
 
     def finish(self) -> xr.Dataset:
         """Put the store under its name with its journal, and open it."""
         if not self.finished:
             zarr.consolidate_metadata(self._partial, zarr_format=2)
             shutil.copyfile(self._journal, self._partial / JOURNAL)
+            synced(self._partial)
             self._partial.rename(self.path)
+            names_synced(self.path.parent)  # before what it could be made again from is removed
         shutil.rmtree(self._folder, ignore_errors=True)  # with the lock: who comes now makes a new one
         self.close()
         return self.open()
@@ -329,7 +346,7 @@ class BlockStore:
         if self._journal.read_bytes() != text.encode("ascii"):
             mended = self._journal.with_name("journal.mended")
             mended.write_text(text, encoding="ascii", newline="\n")
-            _flush(mended)
+            synced(mended)
             mended.replace(self._journal)
         return set(done) & grid
 
@@ -360,6 +377,7 @@ class BlockStore:
         encoding = {self._template.name: {"chunks": chunks, "_FillValue": np.float32(np.nan)}}
         empty = self._template.drop_encoding().to_dataset().assign_attrs({FINGERPRINT: json.dumps(self._fingerprint)})
         empty.to_zarr(self._partial, compute=False, zarr_format=2, consolidated=False, encoding=encoding)
+        synced(self._partial)
         self._journal.touch()  # last: a store without a journal is not whole enough to go on with
 
 
@@ -387,10 +405,3 @@ def _begun_from(path: Path) -> dict[str, str] | None:
 def _bytes(path: Path) -> int:
     """Return the bytes of a file; a chunk without any value has no file, and none."""
     return path.stat().st_size if path.is_file() else 0
-
-
-def _flush(path: Path) -> None:
-    """Wait until a file is on disk; a chunk without any value has none."""
-    if path.is_file():
-        with path.open("rb") as stream:
-            os.fsync(stream.fileno())

@@ -30,12 +30,16 @@ class Lock:
     def take(self, work: str, **facts: Any) -> bool:
         """Take the lock and write who holds it, with further facts for JSON; return False if another one holds it.
 
-        BlockError is raised if a lock cannot be made there.
+        BlockError is raised if a lock cannot be made there, OSError if that cannot be written.
         """
         if not self._acquired():
             return False
         who = {"host": platform.node(), "process": os.getpid(), "since": _now(), "work": work}
-        self.note.write_text(json.dumps(who | facts), encoding="utf-8")
+        try:
+            self.note.write_text(json.dumps(who | facts), encoding="utf-8")
+        except OSError:
+            self.free()
+            raise
         return True
 
     def free(self) -> None:

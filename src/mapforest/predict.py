@@ -112,7 +112,7 @@ def predict(
     else:
         target = BlockStore(store, template, _fingerprint(forest, layers, mask, template, engine))
     if target.finished:
-        return target.open()
+        return target.finish()  # a call that was killed at its very end may have left something beside it
     source = _Source(tuple(_in_memory(layer) for layer in layers), mask)
     blocks = [block for block in split(mask.shape, block_shape) if mask[block.latitude, block.longitude].any()]
     _refuse_missing(forest, source, blocks)

@@ -11,7 +11,7 @@ import xarray as xr
 from drawn import BOUNDARY, eastward, ends_of, grid_map, panels, small_cube, type_sizes
 
 from helpers.config import NPP_PREDICTORS, RS_PREDICTORS
-from helpers.figures import budgets, costs, evidence, fits, maps, sites, study, style, trust
+from helpers.figures import budgets, costs, evidence, fits, maps, plans, plots, sites, study, style, trust
 
 SITES = pd.DataFrame({"longitude": [80.0, 90.0, 99.0], "latitude": [31.0, 33.0, 34.0], "temperature": [-2.0, 1.0, 3.0]})
 YEARS = pd.DataFrame(
@@ -22,6 +22,21 @@ SOURCES = pd.DataFrame(
 ).assign(nep_sd_gC_m2_yr=[36.0, 64.0])
 STEPS = pd.DataFrame({"step": ["the paper's chain", "site checks"], "npp_gC_m2_yr": [320.0, 300.0]}).assign(
     rh_gC_m2_yr=[250.0, 310.0], nep_total_TgC_yr=[160.0, -20.0]
+)
+DESIGNS = pd.DataFrame(
+    {"design": ["none", "strata", "strata", "variance", "variance"], "plots": [0, 10, 20, 10, 20], "quantity": "NEP"}
+).assign(
+    n_worlds=12,
+    mae_gC_m2_yr=[9.0, 8.0, 7.0, 7.5, 6.0],
+    difference_gC_m2_yr=[0.0, 0.0, 0.0, -0.5, -1.0],
+    difference_low_gC_m2_yr=[0.0, 0.0, 0.0, -1.5, -1.8],
+    difference_high_gC_m2_yr=[0.0, 0.0, 0.0, 0.4, -0.2],
+    width_ratio=[1.0, 0.92, 0.85, 0.9, 0.81],
+    foretold_ratio=[1.0, 0.95, 0.9, 0.86, 0.75],
+)
+PLOTS = SITES.assign(plot=[1, 2, 11])
+SHRINKING = pd.DataFrame({"measured": "NPP alone", "plots": [0, 10, 20], "width_share": [1.0, 0.9, 0.8]}).assign(
+    total_low_TgC_yr=[-400.0, -380, -350], total_high_TgC_yr=[200.0, 180, 150]
 )
 WAITS = pd.DataFrame(
     {"row": ["test", "book-open"] * 2, "label": pd.Categorical(["before"] * 2 + ["now"] * 2), "ratio": [1, 1, 0.7, 0.9]}
@@ -56,6 +71,11 @@ DRAW = {
     "sources": lambda: trust.variance_bars(SOURCES),
     "steps": lambda: evidence.steps(STEPS),
     "waits": lambda: costs.waits(WAITS),
+    "designs": lambda: plots.designs_in_worlds(DESIGNS),
+    "plan": lambda: plans.plan_map(
+        small_cube()["elevation"], BOUNDARY, PLOTS, {"NPP site": SITES, "Rs site": SITES}, eastward() > 500, "NPP alone"
+    ),
+    "shrinking": lambda: plans.interval_by_plots(SHRINKING),
 }
 
 

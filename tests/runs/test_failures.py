@@ -5,6 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -26,7 +30,8 @@ from helpers.runs.failures import meaning, of_disk, refuse_no_notebook
         ("CellExecutionError", "", "out of memory?"),
     ],
 )
-def test_an_error_of_the_machine_says_what_to_do(name, message, says, tmp_path):
+def test_an_error_of_the_machine_says_what_to_do(name, message, says, tmp_path, monkeypatch):
+    monkeypatch.setenv("QTP_RUNS_DIR", str(tmp_path))
     assert says in meaning(name, message, tmp_path / "not" / "yet")
 
 
@@ -46,12 +51,33 @@ def test_another_error_speaks_for_itself(tmp_path):
 )
 def test_a_folder_that_cannot_be_used_is_named(number, says, tmp_path):
     told = of_disk(OSError(number, os.strerror(number), str(tmp_path / "x")), tmp_path)
-    assert told.startswith(f"{tmp_path}/x") and says in told
+    assert f"{tmp_path}/x" in told[:100] and says in told
+
+
+@pytest.mark.parametrize("fullest", ["runs", "temporary"])
+def test_of_the_disks_that_a_notebook_writes_to_the_full_one_is_named(fullest, tmp_path, monkeypatch):
+    """What the system says of a file that is being written has no path."""
+    monkeypatch.setenv("QTP_RUNS_DIR", str(tmp_path / "runs"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    free = {name: 1_000_000 if name == fullest else 9_000_000 for name in ("runs", "temporary")}
+    for name in free:
+        (tmp_path / name).mkdir()
+    usage = lambda folder: SimpleNamespace(free=free[Path(folder).name], total=20_000_000)  # noqa: E731
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    told = meaning("OSError", "[Errno 28] No space left on device", tmp_path / "runs" / "virtual")
+    variable = {"runs": "QTP_RUNS_DIR", "temporary": "TMPDIR"}[fullest]
+    assert f"{tmp_path}/{fullest}" in told and "1 of 20 MB are free" in told and f"set {variable} to" in told
 
 
 @pytest.mark.parametrize(
     "content",
-    ["", "{", '{"cells": [{"cell_type": "code"', "[]", "{}", '{"cells": 5}', '{"cells": [5]}', '{"cells": [{}]}', "\0"],
+    [
+        *("", "{", '{"cells": [{"cell_type": "code"', "[]", "{}", '{"cells": 5}', '{"cells": [5]}', '{"cells": [{}]}'),
+        *("\0", "[" * 100_000, '{"cells": [{"cell_type": "code", "source": [5], "metadata": {}}]}'),
+        '{"cells": [{"cell_type": "code", "source": "x", "metadata": []}]}',
+        '{"cells": [{"cell_type": "code", "source": "x", "metadata": {"tags": [{}]}}]}',
+        '{"cells": [{"cell_type": "code", "source": "x", "metadata": {}, "outputs": [{"data": 5}]}]}',
+    ],
 )
 def test_what_is_no_whole_notebook_is_named(content, tmp_path):
     path = tmp_path / "01_data_preparation.ipynb"

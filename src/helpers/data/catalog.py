@@ -274,8 +274,11 @@ def _copy(file: File, source: Path, target: Path) -> str:
     if problem:
         return f"wrong checksum or size: the file there is not the one that the catalogue names ({problem})"
     partial = target.with_name(f".{target.name}.part")  # the next call replaces what a killed one leaves
-    shutil.copyfile(source, partial)
-    partial.replace(target)
+    try:
+        shutil.copyfile(source, partial)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)  # on a full disk it takes the room of others
     return ""
 
 

@@ -23,6 +23,7 @@ from helpers.data import catalog
 from helpers.errors import ConfigError, DataError, RunError
 from helpers.runs import locks, shown
 from helpers.runs.execute import overrides_of, settings_parser
+from helpers.runs.failures import of_disk
 from helpers.runs.files import runs_folder, stamp_of, written_whole
 from helpers.runs.finishing import finish
 from helpers.runs.intact import damage, read_executed
@@ -41,7 +42,7 @@ MADE_UP_BANNER = (
     "paper's products. It tests the way from an archive's files to these pages and says nothing about any place."
 )
 #: Pages with numbers of a run that hold for any region; the others with such numbers tell of the paper's plateau.
-GENERAL_PAGES = frozenset({"methods", "paper_products", "scaling"})
+GENERAL_PAGES = frozenset({"methods", "paper_products", "scaling", "where_to_measure"})
 #: Files of the repository that are parts of a page, and none themselves.
 INCLUDED_FILES = {
     "citation": "CITATION.cff",
@@ -70,18 +71,22 @@ def build(settings: Settings, folder: Path | None = None) -> Path:
 
     The pages appear there only when the book is whole and free of warnings; until then those of the last good book
     stay. One book is built in a folder at a time: a second call waits, and says for whom. RunError is raised if
-    executed notebooks are missing, their results do not belong together or were damaged, Jupyter Book warns, or another
-    process works on the run with other parameters, or has executed a notebook meanwhile.
+    executed notebooks are missing, their results do not belong together or were damaged, Jupyter Book warns, the folder
+    cannot be written to, or another process works on the run with other parameters, or has executed a notebook
+    meanwhile.
     """
     folder = folder or project_root() / "_build"
     with locks.building(settings), locks.alone(folder / LOCK, f"builds the book of run {settings.run!r}"):
-        source = stage(settings, folder)
-        pages = render(source, folder)
-        finish(pages, project_root())
-        _refuse_other_pages(pages, settings)
-        (pages / stamp_of(settings.run)).touch()
-        with written_whole(folder / "html") as partial:
-            pages.rename(partial)
+        try:
+            source = stage(settings, folder)
+            pages = render(source, folder)
+            finish(pages, project_root())
+            _refuse_other_pages(pages, settings)
+            (pages / stamp_of(settings.run)).touch()
+            with written_whole(folder / "html", lasting=False) as partial:
+                pages.rename(partial)
+        except OSError as error:
+            raise RunError(of_disk(error, folder)) from error
     return folder / "html" / "index.html"
 
 
@@ -188,9 +193,7 @@ def merge_provenance(run_folder: Path, names: Sequence[str], settings: Settings)
         "python": last["python"],
         "packages": last["packages"],
         "catalogue": _pinned_files() if settings.world not in WORLDS_WITH_TRUTH else {},
-        "notebooks": {
-            name: {key: value for key, value in record.items() if key != "packages"} for name, record in records.items()
-        },
+        "notebooks": {name: _without_long_parts(record) for name, record in records.items()},
     }
     with written_whole(run_folder / "provenance.json") as partial:
         partial.write_text(json.dumps(merged, indent=1) + "\n", encoding="utf-8")
@@ -286,6 +289,11 @@ def _read_record(run_folder: Path, name: str) -> dict[str, Any]:
     return read_record(path)
 
 
+def _without_long_parts(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a notebook's record without what is alike in all, and long: packages, and modules with their digests."""
+    return {key: value for key, value in record.items() if key not in ("packages", "code")}
+
+
 def _refuse_other_run(name: str, record: Mapping[str, Any], settings: Settings) -> None:
     """Raise if a notebook did not reach its end, or ran with other parameters than the book's."""
     again = f"delete its executed copy and `make run CONFIG={settings.config}` executes it again"
@@ -325,7 +333,7 @@ def _refuse_other_pages(pages: Path, settings: Settings) -> None:
     staged = json.loads((run_folder / "provenance.json").read_text(encoding="utf-8"))
     for name, record in staged["notebooks"].items():
         now = _read_record(run_folder, name)
-        if {key: value for key, value in now.items() if key != "packages"} != record:
+        if _without_long_parts(now) != record:
             raise RunError(
                 f"{name} was executed again while the book of run {settings.run!r} was built: build it again"
             )

@@ -18,6 +18,8 @@ from helpers.errors import ConfigError, RunError
 from helpers.runs import locks
 from helpers.runs.failures import meaning, of_disk, refuse_no_notebook
 from helpers.runs.files import child_environment, runs_folder, shown, socket_folder, sweep_results, written_whole
+from helpers.runs.intact import read_executed
+from helpers.runs.memory import refuse_too_little
 from helpers.runs.steps import EXECUTION_PARAMETERS, STEPS, deciding_parameters, foreign_tags
 from helpers.runs.warm import spare_kernel
 from helpers.strict_yaml import parsed
@@ -37,14 +39,15 @@ def execute(
     :func:`helpers.runs.steps.foreign_tags` are left out, those tagged ``sweep`` where the sweep was not run, and those
     with a tag of ``without``. An ``engine`` of papermill that has a kernel of its own takes the place of the usual one.
 
-    ConfigError is raised if a parameter is not valid, RunError if there is no such notebook, a cell fails, or another
-    process is at work on the notebook, or on the run with other parameters.
+    ConfigError is raised if a parameter is not valid, RunError if there is no such notebook, too little memory for the
+    grid, a cell fails, or another process is at work on the notebook, or on the run with other parameters.
     """
     source = Path(notebook).resolve()
     if not source.is_file():
         raise RunError(f"no notebook {notebook}: expected the path of one in notebooks/")
     refuse_no_notebook(source)
     settings = load_config(config, overrides)
+    refuse_too_little(source.stem, settings)
     template = _template(source, {*without, *foreign_tags(settings)}, settings)
     folder = runs_folder() / settings.run
     executed = folder / "notebooks" / source.name
@@ -57,7 +60,8 @@ def execute(
             try:
                 _run_by_papermill(template, partial, _injected(source.stem, config, settings), source, engine)
             except Exception as error:
-                if partial.is_file():
+                with contextlib.suppress(OSError, RunError):  # on a full disk it may be cut off, or not be there
+                    read_executed(partial)
                     os.replace(partial, failed)
                 raise RunError(_why(source.stem, error, failed, log)) from error
     return executed
@@ -179,6 +183,7 @@ def _logged(path: Path) -> Iterator[None]:
     handler = logging.FileHandler(path, mode="w", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger = logging.getLogger("papermill")
+    handler.handleError = lambda record: None  # a full disk is told of where a result is lost, not a line of the log
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     logger.propagate = False
@@ -186,7 +191,8 @@ def _logged(path: Path) -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
-        handler.close()
+        with contextlib.suppress(OSError):
+            handler.close()
 
 
 def _why(notebook: str, error: Exception, failed: Path, log: Path) -> str:

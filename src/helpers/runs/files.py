@@ -19,6 +19,7 @@ import psutil
 
 from helpers.config import project_root
 from helpers.errors import RunError
+from mapforest.disk import names_synced, synced
 from mapforest.errors import BlockError
 from mapforest.locks import Lock
 
@@ -109,16 +110,19 @@ def _remove_dead(parent: Path, prefix: str) -> None:
 
 
 @contextlib.contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def written_whole(path: Path, lasting: bool = True) -> Iterator[Path]:
     """Yield a neighbouring path to write a file or folder to; put it under its name only when that succeeded.
 
-    What was there before is replaced; after an error it is still there, unchanged.
+    What was there before is replaced; after an error it is still there, unchanged. What is ``lasting`` is on disk
+    before it gets its name, and under it when the block ends: a power failure leaves the one or the other, whole.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(path)
+    _tidy(path)
     partial, old = (path.with_name(f".{_here()}.{os.getpid()}.{what}.{path.name}") for what in ("partial", "old"))
     try:
         yield partial
+        if lasting and not partial.is_symlink():
+            synced(partial)
         if path.is_dir() and not path.is_symlink():
             path.rename(old)
         try:
@@ -127,6 +131,8 @@ def written_whole(path: Path) -> Iterator[Path]:
             if old.exists():
                 old.rename(path)
             raise
+        if lasting:
+            names_synced(path.parent)
     finally:
         for leftover in (partial, old):
             remove(leftover)
@@ -141,12 +147,19 @@ def _here() -> str:
     return host
 
 
-def _remove_leftovers(path: Path) -> None:
-    """Remove what processes of this host that were killed had begun to write for a path, or to replace."""
+def _tidy(path: Path) -> None:
+    """Remove what processes of this host that were killed had begun to write for a path, or to replace.
+
+    A folder is replaced in two steps. Of a process that was killed between them the earlier folder gets its name back.
+    """
     for what in ("partial", "old"):
         for leftover in path.parent.glob(f".{_here()}.*.{what}.{glob.escape(path.name)}"):
             writer = leftover.name.split(".")[2]
-            if writer.isdigit() and not _lives(int(writer)):
+            if not writer.isdigit() or _lives(int(writer)):
+                continue
+            if what == "old" and not path.exists():
+                leftover.rename(path)
+            else:
                 remove(leftover)
 
 

@@ -204,6 +204,8 @@ def _taken(lock: Lock, work: str, **facts: Any) -> bool:
         cause, unusable = error.__cause__, (errno.EEXIST, errno.ENOTDIR, errno.ENOSPC, errno.EDQUOT)
         known = isinstance(cause, OSError) and cause.errno in unusable
         raise RunError(of_disk(cause, runs_folder()) if known else str(error)) from error
+    except OSError as error:  # the lock is there, and who holds it cannot be written beside it
+        raise RunError(of_disk(error, lock.path.parent)) from error
 
 
 def _is_free(lock: Lock) -> bool:

@@ -19,6 +19,7 @@ from joblib import cpu_count
 
 from helpers.config import project_root
 from helpers.errors import RunError
+from helpers.runs.failures import full
 from helpers.runs.files import child_environment, digest
 from helpers.runs.locks import alone
 
@@ -135,6 +136,8 @@ def _jupyter_book(source: Path, folder: Path, processes: int, *options: str) -> 
     report = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in report]
     telling = [line for line in report if "WARNING" in line or "ERROR" in line] or report[-15:]
     how = f"was ended by signal {-done.returncode}" if done.returncode < 0 else "did not build the book"
+    if lack := full(folder):  # the report itself may be cut off, and empty
+        how += f", {lack}"
     return "\n".join([f"Jupyter Book {how}:", *telling, f"full report: {log}"])
 
 

@@ -31,7 +31,7 @@ def assemble(books: Mapping[str, Path], target: Path, address: str = "") -> Path
     for name, book in books.items():
         if not (book / "index.html").is_file():
             raise RunError(f"no book of {name!r} in {book}: `make book CONFIG={name}` builds one")
-    with written_whole(target) as partial:
+    with written_whole(target, lasting=False) as partial:
         for name, book in books.items():
             shutil.copytree(book, partial / name)
             for page in (partial / name).rglob("*.html"):

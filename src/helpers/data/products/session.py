@@ -30,6 +30,7 @@ from requests.models import DecodeError, ProtocolError, ReadTimeoutError  # urll
 from tqdm import tqdm
 
 from helpers.errors import DataError
+from mapforest.disk import names_synced, synced
 
 #: How often an archive that is busy, or a line that is cut, is tried again, and the first pause in seconds.
 TRIES, PAUSE = 5, 0.5
@@ -466,15 +467,9 @@ def _write_all(file, piece: bytes) -> None:
 
 def _settle(part: Path, target: Path) -> None:
     """Give a file its name once it is on the disk."""
-    with part.open("rb+") as file:
-        os.fsync(file.fileno())
+    synced(part)
     part.replace(target)
-    if os.name != "nt":  # there a folder cannot be opened
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    names_synced(target.parent)
 
 
 def _megabytes(size: int) -> str:
