@@ -38,19 +38,19 @@ REPEAT ?= 3
 LABEL ?= now
 COMMIT ?= HEAD
 
-N ?= 200
 SEED ?= 1
+MINUTES ?= 10
 
 # What is given is a name or a path, and never a command: neither make nor the shell is to find anything in it to execute.
 # `value` gives it as it was written, before make looks into it.
-GIVEN := CONFIG SWEEP JOBS PART PROFILE DRY RETRY PIP ROWS REPEAT LABEL COMMIT N SEED
+GIVEN := CONFIG SWEEP JOBS PART PROFILE DRY RETRY PIP ROWS REPEAT LABEL COMMIT N SEED MINUTES
 MARKS := $$ ` ' " \ ; & | < > ( ) { } [ ] * ? ! \#
 found = $(strip $(foreach mark,$(MARKS),$(findstring $(mark),$(value $(1)))) $(if $(filter-out ROWS,$(1)),$(word 2,$(value $(1)))))
 $(foreach name,$(GIVEN),$(if $(call found,$(name)),$(error $(name) is not a plain name or path: expected letters, digits \
 	and . _ / - + = , : @ ~ without spaces)))
 
-.PHONY: help book run pdf site sweep bench bench-maps bench-quick test test-faults test-cluster test-book mutants lint lab data readme lock
-.PHONY: clean environment
+.PHONY: help book run plan pdf site sweep bench bench-maps bench-quick test test-faults test-cluster test-book mutants lint lab data readme lock
+.PHONY: clean environment fuzz audit
 
 help: ## list the targets
 	@echo "make TARGET [CONFIG=$(CONFIG)] [JOBS=$(JOBS)] [PYTHON=$(PYTHON)]"
@@ -64,6 +64,10 @@ book: $(STAMP) ## run what is stale of CONFIG, then build the book
 run: $(STAMP) ## run what is stale of the notebooks of CONFIG
 	@$(absolute); $(SNAKEMAKE) -- run
 	@echo "The notebooks of '$(CONFIG)' are up to date: runs/$(CONFIG)/notebooks"
+
+plan: $(STAMP) ## list where to measure next, in N plots, as CSV, GeoJSON and GPX; N=20 by the configuration
+	@$(absolute); $(SNAKEMAKE) -- plan
+	@$(absolute); $(BIN)/python -m helpers.runs.plan --config "$(CONFIG)" $(if $(N),--number "$(N)")
 
 pdf: book ## print the book of CONFIG to _build/book.pdf; needs Chromium
 	@$(BIN)/python -m helpers.runs.printed
@@ -105,8 +109,30 @@ test-book: $(STAMP) ## look at all pages of both books in a headless Chromium, w
 	@$(BIN)/python tests/browser/browser_tools.py
 	@$(absolute); $(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests/browser
 
+mutants: N ?= 200
 mutants: $(STAMP) ## change the code in N=200 places, SEED=1, and list the changes that no test finds
 	@$(BIN)/python workflow/mutants.py --number $(N) --seed $(SEED) --jobs $(JOBS)
+
+# Atheris, and pip-audit, stay out of .venv: they are not for every system, and bring much that nothing else needs.
+FUZZ := _build/fuzz/atheris-$(shell { cat workflow/fuzz.lock 2> /dev/null || true; } | cksum | cut -d ' ' -f 1)
+AUDIT := _build/audit/made-from-$(shell { cat workflow/audit.lock 2> /dev/null || true; } | cksum | cut -d ' ' -f 1)
+
+fuzz: $(STAMP) $(FUZZ) ## feed the readers of untrusted files with damaged ones for MINUTES=10; Linux
+	@PYTHONPATH=src:$(FUZZ) $(BIN)/python workflow/fuzz.py --minutes "$(MINUTES)"
+
+$(FUZZ):
+	@mkdir -p $(@D); $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+		--only-binary :all: --target $@.partial -r workflow/fuzz.lock || { rm -rf $@.partial; \
+		echo "Atheris cannot be installed here: it is made for Linux with Python 3.11 to 3.13" >&2; exit 1; }
+	@mv $@.partial $@
+
+audit: $(AUDIT) ## ask whether a locked package has a known vulnerability; needs the network
+	@_build/audit/bin/python workflow/audit.py
+
+$(AUDIT):
+	@$(PYTHON) -m venv --clear _build/audit
+	@_build/audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r workflow/audit.lock
+	@touch $@
 
 lint: $(STAMP) ## check style, layers of imports and dependencies
 	@$(BIN)/ruff check .
@@ -146,6 +172,10 @@ readme: $(STAMP) ## renew the README's result from the open run
 lock: $(STAMP) ## renew requirements.lock from pyproject.toml (for maintainers; asks the package index)
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade --generate-hashes \
 		--no-emit-index-url --no-header --quiet -o requirements.lock
+	@# A later Atheris has no wheel for Python 3.11.
+	@for name in 'atheris<3.1:fuzz' pip-audit:audit; do echo "$${name%:*}" | $(BIN)/uv pip compile - --universal \
+		--python-version 3.11 --upgrade --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet \
+		-o "workflow/$${name#*:}.lock"; done
 
 clean: ## remove the book and all runs; .venv stays
 	rm -rf _build runs .snakemake .pytest_cache .ruff_cache .hypothesis

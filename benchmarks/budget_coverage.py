@@ -54,8 +54,8 @@ def world_settings(seed: int, design: str, block_km: float) -> Settings:
     return load_config("virtual", changes)
 
 
-def chain_of(settings: Settings, world: World) -> draws.Chain:
-    """Run notebooks 01 to 04 on a world, and the choices of 06, as far as the interval needs them."""
+def records_of(settings: Settings, world: World) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the records of a world that notebook 01 takes, and its pairs of Rs and Rh."""
     used, pairs = (
         places.leave_out(*controlled, places.check_records(controlled[0], world.cube, settings), settings)[0]
         for controlled in (
@@ -63,6 +63,12 @@ def chain_of(settings: Settings, world: World) -> draws.Chain:
             quality.control_pairs(world.rs_rh_pairs),
         )
     )
+    return used, pairs
+
+
+def chain_of(settings: Settings, world: World) -> draws.Chain:
+    """Run notebooks 01 to 04 on a world, and the choices of 06, as far as the interval needs them."""
+    used, pairs = records_of(settings, world)
     cells = map_table(world.cube, ["cell_area", *RS_PREDICTORS], world.cube["in_region"])
     tables, usable = {}, np.ones(len(cells), dtype=bool)
     for name in fitting.FLUXES:

@@ -90,7 +90,7 @@ PARALLEL_STEPS = (
     ["01_data_preparation"],
     ["02_npp_random_forest", "03_rs_random_forest"],
     ["04_rh_and_nep", "06_uncertainty"],
-    ["05_comparison", "07_sensitivity", "08_scaling", "09_evidence"],
+    ["05_comparison", "07_sensitivity", "08_scaling", "09_evidence", "10_where_to_measure_next"],
 )
 CALL = (sys.executable, "-m", "helpers.runs.warm", "call")
 #: The products of the made-up archive are fine and of three years. Their grid may be coarse: they are read whole.

@@ -18,6 +18,7 @@ import engines  # noqa: E402
 import measuring  # noqa: E402
 import scaling  # noqa: E402
 import waits  # noqa: E402
+import where_to_measure  # noqa: E402
 import whole_job  # noqa: E402
 
 from helpers.sweeps.plan import plan, read_sweep  # noqa: E402
@@ -73,11 +74,40 @@ def test_a_side_that_the_coarse_covariates_do_not_divide_is_refused(capsys):
     assert "expected a multiple of 40" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("script", [scaling, waits, whole_job])
+@pytest.mark.parametrize("script", [scaling, waits, where_to_measure, whole_job])
 def test_a_script_says_what_it_takes(script, capsys):
     with pytest.raises(SystemExit) as ended:
         script.main(["--help"])
     assert ended.value.code == 0 and "--output" in capsys.readouterr().out
+
+
+def test_worlds_that_are_finished_are_not_made_again(tmp_path, monkeypatch):
+    made = []
+
+    def one_world(seed: int, designs: list[str], *how: object) -> pd.DataFrame:
+        made.append((seed, len(designs)))
+        return pd.DataFrame({"seed": seed, "design": designs, "plots": 0})
+
+    monkeypatch.setattr(where_to_measure, "one_world", one_world)
+    output = ["--output", str(tmp_path / "designs.csv")]
+    monkeypatch.setattr(where_to_measure, "HABITS", {})
+    where_to_measure.main(["--worlds", "1", *output])
+    monkeypatch.setattr(where_to_measure, "HABITS", {"at_random": ""})
+    where_to_measure.main(["--worlds", "2", *output])
+    where_to_measure.main(["--worlds", "2", *output])
+    assert made == [(1, 5), (1, 1), (2, 6)]
+    assert pd.read_csv(tmp_path / "designs.csv", comment="#")["seed"].tolist() == [1] * 6 + [2] * 6
+    with pytest.raises(SystemExit, match="made in another way"):
+        where_to_measure.main(["--worlds", "3", "--draws", "11", *output])
+
+
+def test_new_plots_stand_in_their_cell_on_land_of_the_plateau():
+    cells = pd.DataFrame({"latitude": [31.25, 33.25, 30.25], "longitude": [91.25, 95.75, 90.75]})
+    longitude, latitude, stands = where_to_measure.points_in(cells, 0.5, seed=1)
+    assert stands.all()
+    assert (abs(longitude - cells["longitude"]) <= 0.255).all() and (abs(latitude - cells["latitude"]) <= 0.255).all()
+    assert not (longitude == cells["longitude"]).all()
+    assert not where_to_measure.points_in(pd.DataFrame({"latitude": [20.0], "longitude": [90.0]}), 0.5, 1)[2].any()
 
 
 def test_a_process_of_its_own_returns_its_result_and_its_memory():

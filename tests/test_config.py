@@ -183,6 +183,31 @@ def test_an_own_table_that_is_not_there_is_named_as_given(tmp_path, monkeypatch)
         config.own_files(settings)
 
 
+def test_outlines_of_plots_are_found_as_other_own_files_and_are_none_of_them(tmp_path):
+    path = tmp_path / "here.geojson"
+    path.touch()
+    settings = load_config("open", {"plots": {"not_within": str(path)}})
+    assert config.plot_outlines(settings) == {"not_within": path} and config.plot_outlines(load_config("open")) == {}
+    assert path not in config.own_files(settings)
+    with pytest.raises(ConfigError, match=r"plots\.within: 'gone\.geojson': no file"):
+        config.plot_outlines(load_config("open", {"plots": {"within": "gone.geojson"}}))
+
+
+@pytest.mark.parametrize(
+    ("plots", "message"),
+    [
+        ({"number": 0}, "plots.number: .*greater than or equal to 1"),
+        ({"number": 51}, "plots.number: .*less than or equal to 50"),
+        ({"apart_km": -1.0}, "plots.apart_km: .*greater than or equal to 0"),
+        ({"highest": 4000.0}, "plots.highest: Extra inputs"),
+        ({"highest_m": "4000"}, "plots.highest_m: .*valid number"),
+    ],
+)
+def test_a_plan_of_plots_that_cannot_be_is_refused(plots, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config("virtual", {"plots": plots})
+
+
 def test_a_configuration_in_the_home_folder_is_found(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))

@@ -93,6 +93,14 @@ def test_the_lock_names_no_package_index():
     assert not [line for line in lines if "://" in line or re.match(r"\s*(-i|--(extra-)?index-url|--find-links)", line)]
 
 
+@pytest.mark.parametrize("name", ["audit", "fuzz"])
+def test_the_lock_of_a_tool_outside_of_the_environment_can_be_trusted_as_well(name):
+    text = (ROOT / "workflow" / f"{name}.lock").read_text(encoding="utf-8")
+    packages = re.split(r"\n(?=\w)", text)
+    assert all(re.match(r"[\w.-]+==[\w.]+ ", one) and "--hash=sha256:" in one for one in packages)
+    assert "://" not in text and "--index" not in text
+
+
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 

@@ -25,7 +25,8 @@ SORTABLE_ROWS = 16
 MANY_COLUMNS = 9
 #: The width of the window, in pixels, up to which a page shows the narrow variant of a figure.
 PHONE = 600
-_FILES = {"svg": "SVG", "png": "PNG", "csv": "data (CSV)"}
+_PICTURES = {"svg": "SVG", "png": "PNG"}
+_FILES = {**_PICTURES, "csv": "data (CSV)", "geojson": "GeoJSON", "gpx": "GPX"}
 _ZIPPED = "data (CSV, zipped)"
 
 
@@ -97,7 +98,7 @@ class ShownDirective(SphinxDirective):
 
     def _smaller(self, files: dict[str, str]) -> str:
         static = Path(self.env.srcdir) / "_static"
-        pictures = [name for kind, name in files.items() if kind != "csv"]
+        pictures = [name for kind, name in files.items() if kind in _PICTURES]
         return self._to(min(pictures, key=lambda name: (static / name).stat().st_size))
 
     def _links(self, record: dict[str, Any]) -> nodes.paragraph:

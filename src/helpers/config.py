@@ -10,18 +10,16 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from helpers.errors import ConfigError
 from helpers.parameters_cell import injected_names, typed_names
+from helpers.parts import STRICT, Archives, Layer, Outline, Plots, Region
 from helpers.strict_yaml import read_yaml, short
-
-#: Types are not converted: ``true`` is no 1, and ``"5"`` no number. Not a number, and without an end, are none, too.
-STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 #: Bytes of the longest name of a run, a sweep or a configuration: with what is added to it a file system must take it.
 LONGEST_NAME = 120
@@ -49,39 +47,6 @@ _TAKEN = frozenset(
 )
 
 
-#: Words that titles and sentences of pages hold as they are: nothing in them is markup.
-_WORDS = r"^[^<>{}\[\]`|$\\\r\n]*$"
-
-
-class Outline(BaseModel):
-    """A part of the world by its name and its outline."""
-
-    model_config = STRICT
-
-    name: str = Field(min_length=1, pattern=_WORDS, description="its name, in titles")
-    called: str = Field(
-        "", pattern=_WORDS, description="the same within a sentence, such as 'the plateau'; empty: the name"
-    )
-    boundary: str = Field("", description="its outline: a key of data/catalog.yml, or a vector file")
-    country: str = Field("", description="the country of that outline, as site tables name it; empty: it is none")
-
-    @model_validator(mode="after")
-    def _has_a_call(self) -> Outline:
-        if not self.called:
-            object.__setattr__(self, "called", self.name)
-        return self
-
-
-class Region(Outline):
-    """The region whose balance is asked for."""
-
-    of_paper: bool = Field(False, description="it is the paper's plateau: show the paper's numbers and its towers")
-    high_land_m: float | None = Field(
-        None, description="records of its bounding box whose own elevation is this high belong to it, too, m"
-    )
-    surroundings: Outline | None = Field(None, description="a wider region whose sites may train, too")
-
-
 #: What a virtual world says of itself. Its sites lie in China, as those of the paper do.
 _VIRTUAL_REGION = Region(
     name="Virtual plateau",
@@ -89,39 +54,6 @@ _VIRTUAL_REGION = Region(
     of_paper=True,
     surroundings=Outline(name="China", boundary="data/borders/china.geojson", country="China"),
 )
-
-
-class Layer(BaseModel):
-    """A map of your own."""
-
-    model_config = STRICT
-
-    file: str = Field(min_length=1, description="GeoTIFF, netCDF or Zarr, with a CRS")
-    unit: str = Field(description="unit of its values; of a known layer it must be that of helpers.data.variables")
-    kind: Literal["continuous", "classes"] = Field("continuous", description="classes: numbers without an order")
-    variable: str = Field("", description="its name in a netCDF or Zarr file of several")
-    low: float | None = Field(None, description="least plausible value")
-    high: float | None = Field(None, description="greatest plausible value")
-
-
-class Archives(BaseModel):
-    """Where the products with a connector come from: public addresses, each of which may be another server's."""
-
-    model_config = STRICT
-
-    stac: str = Field("https://planetarycomputer.microsoft.com/api/stac/v1", description="STAC API")
-    stac_signing: str = Field(
-        "https://planetarycomputer.microsoft.com/api/sas/v1/token", description="signs the addresses of its files"
-    )
-    cmr: str = Field(
-        "https://cmr.earthdata.nasa.gov/search", description="NASA's catalogue; to search needs no account"
-    )
-    earthdata_login: str = Field("urs.earthdata.nasa.gov", description="host of NASA's login")
-    figshare: str = Field("https://api.figshare.com/v2", description="API of figshare")
-    zenodo: str = Field("https://zenodo.org/api", description="API of Zenodo")
-    glo90: str = Field("https://copernicus-dem-90m.s3.amazonaws.com", description="tiles of Copernicus GLO-90")
-    soilgrids: str = Field("https://files.isric.org/soilgrids/latest", description="SoilGrids")
-    downloads: str = Field("", description="folder with one folder per product; empty: the cache folder")
 
 
 class Settings(BaseModel):
@@ -253,6 +185,8 @@ class Settings(BaseModel):
     )
     npp_sites: int = Field(394, ge=10, description="NPP records on the virtual plateau (virtual only)")
     rs_sites: int = Field(62, ge=10, description="Rs records on the virtual plateau (virtual only)")
+
+    plots: Plots = Field(Plots(), description="where the plan of the next plots may place them, and how many it lists")
 
     sweep: str = Field("", description="sweep that notebook 07 reads, a file of config/sweeps/; empty: none")
 
@@ -568,6 +502,21 @@ def own_files(settings: Settings) -> list[Path]:
         named += [(f"{key}.{name}", layer.file) for name, layer in sources.items() if isinstance(layer, Layer)]
     outlines = {"region": settings.region, "region.surroundings": settings.region.surroundings}
     named += [(key, one.boundary) for key, one in outlines.items() if one is not None and Path(one.boundary).suffix]
+    return _files_that_are_there(named)
+
+
+def plot_outlines(settings: Settings) -> dict[str, Path]:
+    """Return the vector files that the next plots shall lie ``within``, and ``not_within``, by these keys.
+
+    Paths are those of :func:`own_files`, and so is the ConfigError.
+    """
+    named = {key: path for key in ("within", "not_within") if (path := getattr(settings.plots, key))}
+    found = _files_that_are_there([(f"plots.{key}", path) for key, path in named.items()])
+    return dict(zip(named, found, strict=True))
+
+
+def _files_that_are_there(named: Sequence[tuple[str, str]]) -> list[Path]:
+    """Return the paths of files, given with the keys that name them; refuse the first that is not there."""
     for key, given in named:
         if not from_root(given).exists():
             raise ConfigError(

@@ -65,6 +65,12 @@ _SITE_CHOICES = {
     **{"region": "the region", "surroundings": "its surroundings"},
     **{"rows": "each record", "site_mean": "mean of a site", "site_median": "median of a site"},
 }
+#: Plans for new plots, see :mod:`mapforest.designs`.
+_DESIGNS = {
+    **{"strata": "random strata", "coverage": "coverage of the predictors", "variance": "variance of the mean"},
+    **{"disagreement": "disagreement of models", "near_sites": "habit: near sites", "low_ground": "habit: low ground"},
+    **{"none": "no new plots", "at_random": "at random by area"},
+}
 #: Kinds of distances beside those of schemes, see :func:`mapforest.folds.distance_table`.
 _DISTANCES = {"sample to sample": "between records", "prediction to sample": "from the map's cells"}
 _PARTS = {"region": "all predicted land", "inside": "map may be used", "outside": "elsewhere"}
@@ -93,6 +99,9 @@ _HEADINGS = {
     **{"missing": "without a predictor", "filled": "can be filled", "sen_slope": "slope", "p_value": "p"},
     **{"partition_ratio": "ratio of the two ways", "nep_tower": "NEP of the tower", "read": "what was read"},
     **{"wall": "time", "cpu": "processor time", "peak": "peak memory"},
+    **{"n_worlds": "worlds", "mae": "mean absolute error", "difference": "less that of random strata"},
+    **{"width_ratio": "width, as a share of before", "foretold_ratio": "width foretold"},
+    "width_share": "width, as a share of before",
     **{"ratio": "times as fast", "wall_ratio": "time, as a share of the first"},
     **{"cpu_ratio": "processor time, as a share of the first", "calibration": "time of a fixed loop"},
 }
@@ -186,6 +195,7 @@ def value_in_words(column: str, value: str) -> str:
         "unit": lambda key: pretty_units(UNITS.get(key, key)).replace(" ", NO_BREAK),
         "part": lambda key: _PARTS.get(key, key),
         "kind": distance_name,
+        "design": design_name,
         "scheme": scheme_name,
         "source": source_name,
         "arithmetic": _as_printed,
@@ -238,6 +248,11 @@ def distance_name(kind: str) -> str:
     ("from the map's cells", 'random folds')
     """
     return _DISTANCES.get(kind, kind)
+
+
+def design_name(design: str) -> str:
+    """Return the name of a design or habit of :mod:`mapforest.designs`, such as ``random strata``."""
+    return _DESIGNS.get(design, design.replace("_", " "))
 
 
 def metric_label(metric: str, unit: str) -> str:

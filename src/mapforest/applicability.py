@@ -103,6 +103,17 @@ def training_space(
     return TrainingSpace(weights, classes, centre, factor, points, training_di, _upper_whisker(training_di))
 
 
+def positions(space: TrainingSpace, table: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return which rows of a table are complete, and where these lie in the space, where distances are DIs.
+
+    A table that lacks a predictor's column raises ForestError.
+    """
+    _check_columns(table, space.weights.index)
+    complete = np.flatnonzero(np.isfinite(table[list(space.weights.index)].to_numpy(dtype=float)).all(axis=1))
+    encoded, _ = _encoded(table.iloc[complete], space.weights, space.classes)
+    return complete, (encoded - space.centre) * space.factor
+
+
 def dissimilarity(space: TrainingSpace, table: pd.DataFrame, threads: int = 1) -> NDArray[np.float64]:
     """Return the dissimilarity index of each row: 0 for a training row, 1 as far as two training rows lie on average.
 
@@ -110,7 +121,7 @@ def dissimilarity(space: TrainingSpace, table: pd.DataFrame, threads: int = 1) -
     all their columns), as in CAST; see :func:`unseen_classes`. A table that lacks a predictor's column raises
     ForestError. The threads of the search do not change the result.
     """
-    complete, points = _weighted(space, table)
+    complete, points = positions(space, table)
     di = np.full(len(table), np.nan)
     di[complete] = KDTree(space.points).query(points, workers=threads)[0]
     return di
@@ -128,7 +139,7 @@ def usable(space: TrainingSpace, table: pd.DataFrame, threads: int = 1) -> NDArr
     has; here such a class is outside, as no held-back error speaks for it. A row without one of the predictors is
     outside too.
     """
-    complete, points = _weighted(space, table)
+    complete, points = positions(space, table)
     found = np.zeros(len(table), dtype=bool)
     # A search that ends just beyond the threshold leaves out most of the rows; what it does not find is infinitely far.
     nearest = KDTree(space.points).query(points, distance_upper_bound=space.reach + 1e-6, workers=threads)[0]
@@ -163,7 +174,7 @@ def local_point_density(space: TrainingSpace, table: pd.DataFrame, threads: int 
     The DI asks for one similar training row; the density asks how many there are. It is at least 1 inside the AOA, 0
     outside, and NaN where a predictor is missing. A table that lacks a predictor's column raises ForestError.
     """
-    complete, points = _weighted(space, table)
+    complete, points = positions(space, table)
     density = np.full(len(table), np.nan)
     density[complete] = KDTree(space.points).query_ball_point(points, space.reach, workers=threads, return_length=True)
     return density
@@ -225,14 +236,6 @@ def _encoded(
         columns.append(block)
         column_weight += [weight] * block.shape[1]
     return np.hstack(columns), np.asarray(column_weight)
-
-
-def _weighted(space: TrainingSpace, table: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the positions of the complete rows of a table, and these rows as points of the space."""
-    _check_columns(table, space.weights.index)
-    complete = np.flatnonzero(np.isfinite(table[list(space.weights.index)].to_numpy(dtype=float)).all(axis=1))
-    encoded, _ = _encoded(table.iloc[complete], space.weights, space.classes)
-    return complete, (encoded - space.centre) * space.factor
 
 
 def _upper_whisker(values: NDArray[np.float64]) -> float:

@@ -268,6 +268,12 @@ def test_the_forest_alone_varies_its_seed_and_not_its_rows():
     assert np.ptp(found["rs_gC_m2_yr"]) == 0
 
 
+def test_a_chain_without_the_papers_forests_has_no_scenario_of_theirs_and_the_same_others():
+    found = draws.draw_budgets(hand_chain(), SEED, 4)
+    expected = found[found["scenario"] != "as_paper"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(draws.draw_budgets(hand_chain(paper=()), SEED, 4), expected)
+
+
 def test_the_papers_forests_of_a_draw_are_grown_on_their_own_tables_and_scales():
     """Where both NPP forests have one table, the logarithms tell which of 1, 8 and 64 were drawn, thus their mean."""
     values = np.array([1.0, 8.0, 64.0])

@@ -108,7 +108,7 @@ def test_a_parameter_that_decides_nothing_may_differ(checkout, settings):
 
 
 def test_results_that_were_replaced_after_they_were_read_are_refused(checkout, settings):
-    made = record(settings, outputs={"cube.zarr": {"sha256": "new"}})
+    made = record(settings, outputs={"cube.zarr": {"sha256": "new", "bytes": 3}})
     put(checkout / "runs/open/provenance/01_data_preparation.json", made)
     put(checkout / "runs/open/provenance/02_npp_random_forest.json", record(settings, inputs={"cube.zarr": "old"}))
     with pytest.raises(RunError, match=r"02_npp_random_forest read a cube\.zarr that 01_data_preparation has replaced"):

@@ -35,8 +35,7 @@ class Loads(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
-        # Addresses in the text of Bokeh are not all loaded; tests/browser holds that the explorer asks for none.
-        self.in_script = tag == "script" and "data-library" not in values
+        self.in_script = tag == "script"
         if tag == "link" and {"stylesheet", "icon", "preload", "preconnect"} & set((values.get("rel") or "").split()):
             self.addresses.append(values.get("href") or "")
         if tag in LOADING:

@@ -34,9 +34,9 @@ def record(kind: str, name: str, notebook: str, files: list[str]) -> dict:
     return {"kind": kind, "label": label, "caption": f"See {name}.", "notebook": notebook, "files": places}
 
 
-def a_figure(name: str, notebook: str, **more: object) -> shown.Shown:
-    told = record("figure", name, notebook, ["png", "svg", "csv"]) | {"alt": 'A "map"', "width": 768, "height": 480}
-    return shown.shown_figure(told | more, PNG)
+def a_figure(name: str, notebook: str, *also: str, **more: object) -> shown.Shown:
+    told = record("figure", name, notebook, ["png", "svg", "csv", *also]) | {"alt": 'A "map"', "width": 768}
+    return shown.shown_figure(told | {"height": 480} | more, PNG)
 
 
 def executed(*cells: shown.Shown) -> dict:
@@ -50,7 +50,8 @@ def run_of(folder: Path, *cells: shown.Shown) -> Path:
     for cell in cells:
         for name in [*cell.record["files"].values(), *cell.record.get("narrow", {}).values()]:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes(b"<svg/>" if name.endswith("svg") else PNG)
+            small = {".svg": b"<svg/>", ".gpx": b"<"}
+            (folder / name).write_bytes(small.get(Path(name).suffix, PNG))
     return folder
 
 
@@ -61,7 +62,7 @@ def pages(tmp_path_factory) -> dict[str, BeautifulSoup]:
     narrow = {"narrow": {"png": "figures/nep_narrow.png", "svg": "figures/nep_narrow.svg"}}
     more = {**narrow, "files": record("figure", "nep", "", ["png", "svg"])["files"] | {"csv": "figures/nep.csv.zip"}}
     two = [
-        a_figure("npp_map", "02_npp"),
+        a_figure("npp_map", "02_npp", "geojson", "gpx"),
         shown.shown_table(record("table", "scores", "02_npp", ["csv"]), lettered(TABLE)),
     ]
     six = [a_figure("a", "06_sure"), a_figure("nep", "06_sure", **more)]
@@ -111,6 +112,14 @@ def test_a_figure_has_its_picture_its_texts_and_files_that_are_there(pages):
     assert figure.select_one("figcaption .caption-text").text == "See a."
     links = {link.text: link["href"] for link in figure.select(".shown-links a")}
     assert list(links) == ["SVG", "PNG", "data (CSV)"] and links["data (CSV)"] == "../_static/figures/a.csv"
+
+
+def test_places_to_go_to_are_offered_and_are_no_picture(pages):
+    figure = pages["notebooks/02_npp"].select_one("figure#fig-npp-map")
+    links = {link.text: link["href"] for link in figure.select(".shown-links a")}
+    assert list(links) == ["SVG", "PNG", "data (CSV)", "GeoJSON", "GPX"]
+    assert links["GPX"] == "../_static/figures/npp_map.gpx"
+    assert figure.select_one("img")["src"] == "../_static/figures/npp_map.svg"
 
 
 def test_zipped_data_are_called_so(pages):

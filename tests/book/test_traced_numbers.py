@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
 
 PAGES = ["book/intro", "book/uncertainty", "notebooks/05_comparison", "_generated/api/helpers", "search"]
 
@@ -47,3 +48,12 @@ def test_the_foot_of_each_page_leads_to_the_provenance(virtual_book, name):
     (link,) = re.findall(r'<a href="([^"]*)">provenance: inputs, versions, seeds</a>', text_of(page))
     target = (page.parent / link).resolve()
     assert "Provenance of this book" in text_of(target) and re.search(r"[0-9a-f]{64}", text_of(target))
+
+
+def test_the_laws_that_the_numbers_keep_stand_on_the_page_of_the_provenance(virtual_book):
+    page = BeautifulSoup(text_of(virtual_book / "_generated" / "provenance.html"), "html.parser")
+    (section,) = [one for one in page.find_all("section") if one.get("id") == "numbers-that-hold"]
+    head, *rows = [[cell.get_text(strip=True) for cell in row.find_all(["th", "td"])] for row in section.find_all("tr")]
+    assert head == ["law", "notebook", "of", "largest deviation", "at most", "unit", "holds"]
+    assert len(rows) > 10 and {row[-1] for row in rows} == {"yes"}
+    assert ["NEP is NPP - Rh", "04"] in [row[:2] for row in rows]

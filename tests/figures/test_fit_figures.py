@@ -46,7 +46,7 @@ def test_fit_reports_each_set_and_both_together():
     (table,) = figure.axes[1].tables
     cells = table.get_celld()
     rows = [[cells[row, column].get_text().get_text() for column in range(4)] for row in (1, 2, 3)]
-    assert rows == [["3", "1.00", "0.50", "40.8"], ["3", "1.00", "1.00", "10"], ["6", "0.89", "0.75", "29.7"]]
+    assert rows == [["3", "1.00", "0.50", "40.8"], ["3", "1.00", "1.00", "10.0"], ["6", "0.89", "0.75", "29.7"]]
 
 
 def test_fit_tells_the_sets_apart_without_colour():

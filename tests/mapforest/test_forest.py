@@ -183,6 +183,71 @@ def test_the_order_of_rows_does_not_change_their_prediction(order):
 # -- scikit-learn --------------------------------------------------------------------------------------
 
 
+def increasing(data: st.DataObject, values: np.ndarray) -> np.ndarray:
+    """Return what a map that never falls or stays, of any shape, makes of some values."""
+    levels, place = np.unique(values, return_inverse=True)
+    steps = data.draw(st.lists(st.floats(0.01, 100), min_size=len(levels), max_size=len(levels)), label="steps")
+    return np.cumsum(steps)[place]
+
+
+@settings(max_examples=20)
+@given(st.data(), st.integers(0, 99))
+def test_a_predictor_whose_order_stays_leaves_the_training_rows_their_leaves(data, seed):
+    """Trees split by order. A threshold lies midway between two rows that a tree drew, and midway moves with the map: a
+    row that the tree did not draw may come to its other side. What a tree drew stays where it was, to the last digit.
+    """
+    table, target = made_table(40, seed)
+    table = table.round({"temperature": 0})  # with values that stand twice
+    mapped = table.assign(temperature=increasing(data, table["temperature"]))
+    both = [forest(n_trees=8, seed=seed).fit(rows, target) for rows in (table, mapped)]
+    for trees in zip(*(one.estimator_.estimators_ for one in both), strict=True):
+        one, other = (tree.tree_ for tree in trees)
+        for part in ("feature", "children_left", "children_right", "value", "weighted_n_node_samples"):
+            np.testing.assert_array_equal(getattr(one, part), getattr(other, part))
+        drawn = np.random.RandomState(trees[0].random_state).randint(0, len(table), len(table))
+        leaves = [
+            tree.apply(grown_one.encode(rows))[drawn]
+            for tree, grown_one, rows in zip(trees, both, (table, mapped), strict=True)
+        ]
+        np.testing.assert_array_equal(*leaves)
+
+
+@settings(max_examples=15)
+@given(st.data())
+def test_a_single_predictor_of_few_levels_may_be_mapped_in_any_way_that_keeps_their_order(data):
+    """Each tree has drawn rows of all levels: none lies between two neighbours, wherever their midpoint is."""
+    table = pd.DataFrame({"lai": np.repeat(np.arange(4.0), 50)})
+    target = (table["lai"] - 1.2) ** 2 + np.random.default_rng(3).normal(0, 0.1, len(table))
+    mapped = table.assign(lai=increasing(data, table["lai"]))
+    one, other = (RandomForest(["lai"], n_trees=8, seed=5).fit(rows, target) for rows in (table, mapped))
+    np.testing.assert_array_equal(one.predict(table), other.predict(mapped))
+    np.testing.assert_array_equal(one.oob_prediction, other.oob_prediction)
+
+
+@settings(max_examples=15)
+@given(st.permutations(range(30)))
+def test_the_order_of_training_rows_changes_nothing_but_which_of_them_a_tree_draws(order):
+    """A tree draws rows by their number. What is taken from all rows stays: the ranges and the means of the classes."""
+    table, target = made_table(30)
+    one, other = (forest(n_trees=1).fit(table.iloc[rows], target.iloc[rows]) for rows in (range(30), order))
+    assert other.training_range_ == one.training_range_ and other.encoder_.overall_mean == pytest.approx(
+        one.encoder_.overall_mean
+    )
+    for name, means in one.encoder_.class_means.items():
+        pd.testing.assert_series_equal(other.encoder_.class_means[name], means)
+
+
+def test_another_order_of_the_training_rows_moves_a_mean_no_further_than_another_seed():
+    table, target = made_table()
+    new, _ = made_table(seed=9)
+    turned = np.random.default_rng(4).permuted(np.tile(np.arange(len(table)), (12, 1)), axis=1)
+    by_seed = [forest(seed=seed).fit(table, target).predict(new).mean() for seed in range(12)]
+    by_order = [forest().fit(table.iloc[rows], target.iloc[rows]).predict(new).mean() for rows in turned]
+    spread = np.std(by_seed, ddof=1)
+    assert np.std(by_order, ddof=1) == pytest.approx(spread, rel=0.6)
+    assert abs(np.mean(by_order) - np.mean(by_seed)) < 3 * spread * np.sqrt(2 / 12)
+
+
 def test_a_clone_has_the_parameters_and_nothing_that_was_learnt():
     copied = clone(grown())
     assert copied.get_params() == grown().get_params()

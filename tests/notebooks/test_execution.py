@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import nbformat
 import pandas as pd
@@ -67,13 +68,13 @@ def test_every_figure_that_a_cell_saves_is_drawn_and_no_other(run_folder):
     """A cell may put a name together, as ``f"effects_{name}"``: any word stands in its place."""
     calls = re.compile(r'save_figure\(\s*f?"([^"]+)"')
     saved = {re.sub(r"{.*?}", "*", name) for cell in cells_of(run_folder) for name in calls.findall(cell.source)}
-    pictures = sorted((run_folder / "figures").glob("*.png"))
-    wide = {path for path in pictures if not path.stem.endswith("_narrow")}
+    wide = set((run_folder / "figures").glob("*.png"))
     drawn = {name: [path for path in wide if path.match(f"{name}.png")] for name in saved}
     assert len(wide) > 20 and [name for name, found in drawn.items() if not found] == []
     assert wide == {path for found in drawn.values() for path in found}
-    assert all(path.read_bytes().startswith(b"\x89PNG") for path in pictures)
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in wide)
     assert all(path.with_suffix(".svg").is_file() for path in wide)
+    assert all(path.with_name(f"{path.stem}_narrow.webp").is_file() for path in wide)
 
 
 def test_no_cell_shows_a_bare_picture_or_a_bare_table(run_folder):
@@ -93,6 +94,48 @@ def test_the_totals_of_the_budgets_are_mean_times_area(run_folder):
     budgets = pd.read_csv(run_folder / "tables" / "budgets.csv")
     product = budgets["mean_gC_m2_yr"] * budgets["valid_area_Mkm2"]
     pd.testing.assert_series_equal(budgets["total_TgC_yr"], product, check_names=False, rtol=1e-6)
+
+
+LAWS = {
+    "NEP is NPP - Rh",
+    "NEP is known where NPP and Rh are",
+    "Rh is known only where Rs is",
+    "a map is known where all predictors are",
+    "a total is mean times area",
+    "a total is the sum over the cells",
+    "nothing is known outside of the region",
+    "the area of a cell is that of its edges",
+    "the parts add up to the whole",
+}
+PARTS = {"virtual": {"land cover", "years", "inside and outside"}, "open": {"land cover", "inside and outside"}}
+
+
+def test_the_numbers_of_a_run_keep_all_laws_and_say_so(run_folder):
+    records = [json.loads(path.read_text()) for path in (run_folder / "provenance").glob("*.json")]
+    laws = [law for record in records for law in record["laws"]]
+    assert {law["law"] for law in laws} == LAWS and all(law["holds"] for law in laws)
+    assert all(0 <= law["deviation"] <= law["tolerance"] for law in laws)
+    parts = {law["of"] for law in laws if law["law"] == "the parts add up to the whole"}
+    assert parts == PARTS[run_folder.name]
+
+
+def test_the_files_of_the_next_plots_have_the_places_of_their_table_and_say_what_is_simulated(run_folder):
+    plots = pd.read_csv(run_folder / "tables" / "plots.csv")
+    expected = pd.read_csv(run_folder / "tables" / "plots_interval.csv")
+    cube = xr.open_zarr(run_folder / "cube.zarr")
+    for name, plan in plots.groupby("plan"):
+        assert plan["plot"].tolist() == list(range(1, 51))
+        offered = ElementTree.parse(run_folder / "figures" / f"plots_{name}.gpx").getroot().findall("{*}wpt")
+        places = [(float(point.get("lon")), float(point.get("lat"))) for point in offered]
+        first = plan.head(20)
+        assert places == list(first[["longitude", "latitude"]].itertuples(index=False, name=None))
+        told = {point.findtext("{*}desc").endswith("no place to go to") for point in offered}
+        assert told == {run_folder.name == "virtual"}
+        at = {axis: xr.DataArray(first[axis].to_numpy(), dims="plot") for axis in ("longitude", "latitude")}
+        here = cube[["in_region", "elevation"]].sel(at, method="nearest")
+        assert here["in_region"].all() and here["elevation"].values == pytest.approx(first["elevation [m]"], abs=1)
+        widths = expected.loc[expected["plan"] == name, "width_share"]
+        assert widths.iloc[0] == 1 and widths.is_monotonic_decreasing and 0 < widths.iloc[-1] < 1
 
 
 def cells_of(folder: Path) -> list[nbformat.NotebookNode]:

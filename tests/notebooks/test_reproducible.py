@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 
 from helpers.config import load_config, project_root
 from helpers.runs.execute import execute
+from helpers.runs.provenance import read_record
 
 OTHER_WAY = {"threads": 2, "block_cells": 500}
 
@@ -20,7 +20,8 @@ def again(virtual_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The forest of Rs of the virtual run once more, without its figures: two threads, small blocks."""
     runs = tmp_path_factory.mktemp("again")
     shutil.copytree(virtual_run, runs / "virtual")
-    used = yaml.safe_load((virtual_run / "config.yml").read_text(encoding="utf-8"))
+    # The record and not config.yml, which the notebook that began last has written: 08 knows no resolution.
+    used = read_record(virtual_run / "provenance" / "03_rs_random_forest.json")["settings"]
     usual = load_config("virtual").model_dump()
     changed = {key: value for key, value in used.items() if value != usual[key]} | OTHER_WAY
     with pytest.MonkeyPatch.context() as patch:

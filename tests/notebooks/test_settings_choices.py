@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = [
     *("01_data_preparation", "02_npp_random_forest", "03_rs_random_forest", "04_rh_and_nep", "05_comparison"),
-    *("06_uncertainty", "09_evidence"),
+    *("06_uncertainty", "09_evidence", "10_where_to_measure_next"),
 ]
 SMALL = {
     **{"threads": 1, "n_trees": 20, "validation_trees": 8, "draw_count": 4, "draw_trees": 4},

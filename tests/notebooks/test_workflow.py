@@ -18,7 +18,7 @@ import nbformat
 import pytest
 from processes import gone, running, soon
 
-from helpers.runs.steps import STEPS
+from helpers.runs.steps import STEPS, chain_of
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = list(STEPS)
@@ -130,6 +130,16 @@ def test_a_changed_parameter_is_followed_by_what_it_decides_and_threads_decide_n
     assert stale(checkout, rs_mtry=3, threads=1) == CHAIN[2:]
 
 
+def test_the_plan_of_plots_asks_for_what_it_needs_and_its_table_for_the_plan_alone(checkout, tmp_path):
+    """An outline counts by its content, and for notebook 10 only."""
+    outline = tmp_path / "here.geojson"
+    outline.write_text("{}")
+    assert stale(checkout, plots=f"{{within: {outline}}}") == ["10_where_to_measure_next"]
+    done = snakemake(checkout, "--dry-run", "--quiet", "host", "reason", goal="plan", seed=7)
+    said = done.stdout + done.stderr
+    assert [name for name in NAMES if f"rule notebook_{name}:" in said] == chain_of("10_where_to_measure_next")
+
+
 def test_a_notebook_whose_results_are_lost_is_executed_again_and_the_reason_said(checkout):
     folder, hurt = checkout / "runs" / "virtual", ["05_comparison", "07_sensitivity", "08_scaling"]
     copies = [folder / "notebooks" / f"{name}.ipynb" for name in hurt]
@@ -143,7 +153,7 @@ def test_a_notebook_whose_results_are_lost_is_executed_again_and_the_reason_said
     copies[2].write_bytes(b"")
     done = snakemake(checkout, "--dry-run", "--quiet", "host", "reason")
     said = done.stdout + done.stderr
-    assert [name for name in NAMES if f"rule notebook_{name}:" in said] == hurt
+    assert [name for name in NAMES if f"rule notebook_{name}:" in said] == hurt, said
     why = ["is missing", "has 4 bytes, and 5 were saved", "cannot be read"]
     for name, words in zip(hurt, why, strict=True):
         assert re.search(rf"{name} is executed again: .*{words}", done.stderr)

@@ -147,7 +147,7 @@ def users() -> dict[str, list[str]]:
 @pytest.mark.parametrize(
     ("file", "notebooks"),
     [
-        ("src/helpers/balance/carbon.py", ["04", "05", "06", "09"]),
+        ("src/helpers/balance/carbon.py", ["04", "05", "06", "09", "10"]),
         ("src/helpers/virtual/laws.py", ["01"]),
         ("src/helpers/costs.py", ["08"]),
         ("src/helpers/figures/costs.py", ["08"]),

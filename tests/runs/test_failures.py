@@ -71,7 +71,13 @@ def test_of_the_disks_that_a_notebook_writes_to_the_full_one_is_named(fullest, t
 
 @pytest.mark.parametrize(
     "content",
-    ["", "{", '{"cells": [{"cell_type": "code"', "[]", "{}", '{"cells": 5}', '{"cells": [5]}', '{"cells": [{}]}', "\0"],
+    [
+        *("", "{", '{"cells": [{"cell_type": "code"', "[]", "{}", '{"cells": 5}', '{"cells": [5]}', '{"cells": [{}]}'),
+        *("\0", "[" * 100_000, '{"cells": [{"cell_type": "code", "source": [5], "metadata": {}}]}'),
+        '{"cells": [{"cell_type": "code", "source": "x", "metadata": []}]}',
+        '{"cells": [{"cell_type": "code", "source": "x", "metadata": {"tags": [{}]}}]}',
+        '{"cells": [{"cell_type": "code", "source": "x", "metadata": {}, "outputs": [{"data": 5}]}]}',
+    ],
 )
 def test_what_is_no_whole_notebook_is_named(content, tmp_path):
     path = tmp_path / "01_data_preparation.ipynb"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import types
 import warnings
-from io import BytesIO
 from pathlib import Path
 
 import myst_nb
@@ -18,13 +17,13 @@ import yaml
 from made_places import real_values
 from PIL import Image
 
+from helpers.balance.identities import Check
 from helpers.config import Settings, load_config
 from helpers.errors import RunError
 from helpers.figures.style import BookFigure, blank, described, styled
 from helpers.runs import folder as run_folder
 from helpers.runs import steps
 from helpers.runs.files import written_whole
-from helpers.runs.pictures import with_palette
 
 
 @pytest.fixture
@@ -97,6 +96,36 @@ def test_a_shown_table_is_saved_whole_and_shown_in_words(begin, monkeypatch):
     assert record["rows"] == [["NPP", "132.3"]] and record["caption"] == "The mean of NPP."
 
 
+BUDGET = pd.DataFrame({"mean_gC_m2_yr": [68.06], "total_TgC_yr": [174.2336], "valid_area_Mkm2": [2.56]})
+
+
+def test_a_table_whose_totals_are_not_mean_times_area_is_not_saved_and_stops_the_run(begin):
+    book_run = begin()
+    book_run.save_table("budget", BUDGET)
+    with pytest.raises(RunError, match="printed: a total is mean times area does not hold: off by up to 151.93"):
+        book_run.save_table("printed", BUDGET.assign(total_TgC_yr=22.3))
+    assert not (book_run.folder / "tables" / "printed.csv").exists()
+    laws = json.loads((book_run.folder / "provenance" / "01_data_preparation.json").read_text())["laws"]
+    assert [(law["of"], law["holds"]) for law in laws] == [("budget", True), ("printed", False)]
+
+
+def test_laws_that_hold_are_kept_and_those_of_an_earlier_session_are_not(begin):
+    check = Check("a law", "maps", 0.5, 1.0, "cells", "do this")
+    for _ in range(2):
+        book_run = begin()
+        book_run.hold(check, check._replace(of="tables"))
+        book_run.finish()
+    laws = json.loads((book_run.folder / "provenance" / "01_data_preparation.json").read_text())["laws"]
+    kept = {"law": "a law", "of": "maps", "deviation": 0.5, "tolerance": 1.0, "unit": "cells", "holds": True}
+    assert laws == [kept, kept | {"of": "tables"}]
+
+
+def test_a_broken_law_says_what_is_off_and_what_to_do(begin):
+    check = Check("a law", "maps", 1.5, 1.0, "cells", "do this")
+    with pytest.raises(RunError, match="maps: a law does not hold: off by up to 1.5 cells, expected at most 1: do"):
+        begin().hold(check._replace(deviation=0.0), check)
+
+
 def test_a_table_keeps_words_that_pandas_takes_for_missing_values(begin):
     begin().save_table("claims", pd.DataFrame({"verdict": ["None", "NA", None]}))
     assert begin().load_table("claims")["verdict"].tolist()[:2] == ["None", "NA"]
@@ -146,15 +175,27 @@ def test_a_saved_figure_is_shown_with_its_texts_its_data_and_a_variant_for_phone
     book_run.save_figure("nep_map", curve(), "Look west.")
     record = cells[0].record
     assert (record["caption"], record["alt"], record["label"]) == ("Look west.", "A curve of NEP", "fig-nep-map")
-    assert set(record["files"]) == {"png", "svg", "csv"} and set(record["narrow"]) == {"png"}
+    assert set(record["files"]) == {"png", "svg", "csv"} and set(record["narrow"]) == {"webp"}
     files = [*record["files"].values(), *record["narrow"].values()]
     assert all((book_run.folder / name).stat().st_size for name in files)
     assert (book_run.folder / "figures" / "nep_map.csv").read_text() == "nep\n1.235\n"
     with Image.open(book_run.folder / "figures" / "nep_map.png") as picture:
         assert record["width"] == pytest.approx(picture.width * 96 / 160, abs=1)
         assert record["height"] == pytest.approx(picture.height * 96 / 160, abs=1)
-    with Image.open(book_run.folder / "figures" / "nep_map_narrow.png") as picture:
+    with Image.open(book_run.folder / "figures" / "nep_map_narrow.webp") as picture:
         assert picture.width * 96 / 160 < 380
+
+
+def test_further_files_of_a_figure_are_saved_on_record_and_offered(begin, monkeypatch):
+    cells = []
+    monkeypatch.setattr("IPython.display.display", cells.append)
+    book_run = begin()
+    book_run.save_figure("plots", curve(), "Go there.", also={"gpx": b"<gpx/>"})
+    book_run.finish()
+    assert list(cells[0].record["files"].items())[-1] == ("gpx", "figures/plots.gpx")
+    assert (book_run.folder / "figures" / "plots.gpx").read_bytes() == b"<gpx/>"
+    record = json.loads((book_run.folder / "provenance" / "01_data_preparation.json").read_text())
+    assert record["outputs"]["figures/plots.gpx"]["bytes"] == 6
 
 
 def test_large_data_of_a_figure_are_zipped_and_read_back(begin, monkeypatch):
@@ -175,18 +216,6 @@ def test_large_data_of_a_figure_are_zipped_and_read_back(begin, monkeypatch):
 def test_a_figure_without_words_for_blind_readers_is_refused(begin):
     with pytest.raises(RunError, match="figure 'nep_map' has no words.*style.described"):
         begin().save_figure("nep_map", blank(2.0), "Look west.")
-
-
-def test_of_the_colours_of_a_picture_the_frequent_ones_stay_as_they_are():
-    """A field of 200 colours, and noise of thousands at its edge."""
-    dots = np.zeros((400, 400, 3), np.uint8)
-    dots[..., 0] = np.arange(400)[:, None] // 2
-    dots[:40] = np.random.default_rng(1).integers(0, 255, (40, 400, 3))
-    stream = BytesIO()
-    Image.fromarray(dots).save(stream, format="png")
-    with Image.open(BytesIO(with_palette(stream.getvalue()))) as picture:
-        assert picture.mode == "P"
-        assert np.array_equal(np.asarray(picture.convert("RGB"))[40:], dots[40:])
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,21 @@ def test_what_no_notebook_has_on_record_is_refused(run):
         begin(LATER).load_table("other")
 
 
-@pytest.mark.parametrize("text", ["", '{"outputs": {', "[]", '{"outputs": {}}', "\0\0\0"])
+RECORD = {"settings": {}, "finished": None, "inputs": {}, "outputs": {}}
+NO_RECORDS = [
+    RECORD | {"outputs": [5]},
+    RECORD | {"outputs": {"cube.zarr": {"bytes": 5}}},
+    RECORD | {"outputs": {"cube.zarr": {"bytes": "5", "sha256": "0"}}},
+    RECORD | {"inputs": {"cube.zarr": 5}},
+    RECORD | {"finished": 5},
+    RECORD | {"laws": [5]},
+    RECORD | {"numbers": {"nep": []}},
+]
+
+
+@pytest.mark.parametrize(
+    "text", ["", '{"outputs": {', "[]", '{"outputs": {}}', "\0\0\0", "[" * 100_000, *map(json.dumps, NO_RECORDS)]
+)
 def test_a_record_that_is_damaged_is_named_with_the_notebook_to_run(run, text):
     (run / "provenance" / f"{NAME}.json").write_text(text)
     words = rf"provenance/{NAME}\.json .*remove it and run notebooks/{NAME}\.ipynb again"

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from helpers.figures.style import blank
-from helpers.runs.pictures import drawn, light_svg
+from helpers.runs.pictures import drawn, in_few_colours, light_svg
 
 
 def written(figure: Figure) -> bytes:
@@ -143,6 +143,45 @@ def test_each_point_of_a_line_is_the_nearest_of_two_decimals(line, closed):
     after = np.array(points(light))
     assert np.abs(after - np.array(line)).max() <= 0.005 + 1e-6
     assert np.allclose(after, after.round(2), rtol=0, atol=1e-9) and light.endswith(b'z"/></svg>') == closed
+
+
+def dots_of(picture: bytes) -> np.ndarray:
+    return np.asarray(Image.open(BytesIO(picture)).convert("RGB")).astype(int)
+
+
+def painted(*fields: np.ndarray) -> np.ndarray:
+    """Return fields of colours (rows, columns, 3), one below the other, as they are drawn."""
+    whole = np.concatenate(fields)
+    return np.dstack([whole, np.full(whole.shape[:2], 255)]).astype(np.uint8)
+
+
+def bars(width: int, *names: str) -> np.ndarray:
+    """Return the bar of each colour map in 64 steps, each of two columns."""
+    steps = [matplotlib.colormaps[name](np.linspace(0, 1, 64))[:, :3] for name in names]
+    return np.concatenate([np.repeat(np.repeat(255 * one[None], width, 0), 2, 1) for one in steps]).round()
+
+
+@pytest.mark.parametrize("kind", ["png", "webp"])
+def test_a_picture_of_few_colours_keeps_each_dot(kind):
+    dots = painted(bars(9, "viridis", "BrBG", "RdBu"))
+    assert np.array_equal(dots_of(in_few_colours(dots, kind)), dots[..., :3])
+
+
+@pytest.mark.parametrize("kind", ["png", "webp"])
+def test_rare_colours_of_a_scale_stay_apart_beside_frequent_edges_of_letters(kind):
+    """Edges of letters have each grey, more often than the end of a scale is on a map."""
+    greys = np.repeat(np.random.default_rng(1).integers(0, 256, (1200, 128, 1)), 3, axis=2)
+    scales = bars(9, "viridis", "BrBG", "RdBu")
+    dots = painted(greys, scales)
+    after = dots_of(in_few_colours(dots, kind))
+    assert np.abs(after - dots[..., :3]).max() <= 12
+    assert np.abs(after[1200:] - scales).mean() < 2
+
+
+def test_a_phones_picture_is_smaller_than_a_png():
+    wide, narrow = (drawn(with_marks(), kind)[kind] for kind in ("png", "webp"))
+    assert np.array_equal(dots_of(wide), dots_of(narrow))
+    assert len(narrow) < 0.95 * len(wide)
 
 
 def test_an_area_of_many_corners_is_a_picture_in_which_frequent_colours_stay():

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from helpers.config import NPP_PREDICTORS, RS_PREDICTORS, load_config
@@ -94,6 +94,42 @@ def test_flow_adds_up_to_the_table(cube, used):
 def test_nothing_left_to_train_on_shows_where_the_rows_went(cube, used):
     with pytest.raises(DataError, match="rs: 1 rows left(.|\n)*training domain: region"):
         joined(cube, used, "rs")
+
+
+#: Nothing changes the fixtures, so that they may be the same for all examples.
+FIXTURES_STAY = settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+NUMBERS = ["longitude", "latitude", "year", "value", "n_records", *NPP_PREDICTORS, "ln_npp"]
+
+
+def sorted_rows(table):
+    """Return the rows of a training table by site, numbers alone: texts stand in the order of the records."""
+    return table.sort_values(["site", "value"])[["site", *NUMBERS]].reset_index(drop=True)
+
+
+@pytest.mark.parametrize("aggregation", ["rows", "site_mean", "site_median"])
+@FIXTURES_STAY
+@given(order=st.permutations(range(5)))
+def test_the_order_of_the_records_changes_neither_rows_nor_their_count(cube, used, aggregation, order):
+    table, flow = joined(cube, used, npp_aggregation=aggregation)
+    turned, counted = joined(cube, used.iloc[order], npp_aggregation=aggregation)
+    pd.testing.assert_frame_equal(sorted_rows(turned), sorted_rows(table), rtol=1e-12)
+    pd.testing.assert_frame_equal(counted, flow)
+
+
+@FIXTURES_STAY
+@given(site=st.sampled_from(["a", "b", "c"]), times=st.integers(1, 4))
+def test_a_site_that_stands_several_times_weighs_no_more_under_site_means(cube, used, site, times):
+    """Under rows it does: each record counts there."""
+    more = pd.concat([used, *[used[used["site"] == site]] * times], ignore_index=True)
+    for how in ("site_mean", "site_median"):
+        table, repeated = (
+            joined(cube, records, npp_aggregation=how, training_domain="surroundings")[0] for records in (used, more)
+        )
+        pd.testing.assert_frame_equal(
+            sorted_rows(repeated).drop(columns="n_records"), sorted_rows(table).drop(columns="n_records"), rtol=1e-12
+        )
+    rows = joined(cube, more, training_domain="surroundings")[0]
+    assert len(rows) == 4 + times * int(((used["site"] == site) & (used["variable"] == "npp")).sum())
 
 
 @pytest.mark.parametrize(("left_out", "npp", "rs"), [("none", 7, 8), ("soc", 7, 7), ("lai", 6, 7)])

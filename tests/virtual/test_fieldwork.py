@@ -17,7 +17,7 @@ from helpers.data.region import contains
 from helpers.sites import places
 from helpers.sites.quality import quality_control
 from helpers.sites.schema import SCHEMA
-from helpers.virtual.fieldwork import FAULTS, faults_found, field_work, rs_rh_pairs
+from helpers.virtual.fieldwork import FAULTS, faults_found, field_work, plots_at, rs_rh_pairs
 from helpers.virtual.fluxes import fluxes
 from helpers.virtual.geography import REGION, geography, plateau_outline
 from helpers.virtual.laws import LAWS
@@ -177,6 +177,20 @@ def test_records_scatter_about_the_truth_without_bias() -> None:
     ratio = used["value"].to_numpy() / at
     assert ratio.mean() == pytest.approx(1, abs=0.03)
     assert np.log(ratio).std() == pytest.approx(np.hypot(0.20, 0.10), abs=0.03)
+
+
+@pytest.mark.parametrize(("variable", "error"), [("npp", 0.10), ("rs", 0.12)])
+def test_new_plots_are_measured_where_they_are_put_as_any_other(variable, error) -> None:
+    longitude, latitude = np.repeat(np.linspace(88, 100, 30), 20), np.tile(np.linspace(31, 34, 20), 30)
+    records = plots_at(variable, longitude, latitude, YEARS, SEED)
+    place = records["site"].str.removeprefix("new ").astype(int).to_numpy()
+    assert np.unique(place).tolist() == list(range(600)) and 1.4 < len(records) / 600 < 1.8
+    assert records["longitude"].tolist() == longitude[place].tolist()
+    true = getattr(fluxes(longitude, latitude, YEARS, SEED), variable)
+    ratio = records["value"].to_numpy() / true[records["year"].astype(int).to_numpy() - YEARS[0], place]
+    once = ~records["site"].duplicated().to_numpy() & np.isfinite(ratio)
+    assert np.log(ratio[once]).std() == pytest.approx(np.hypot(0.20, error), abs=0.02)
+    assert ratio[once].mean() == pytest.approx(1, abs=0.03)
 
 
 def test_a_plot_is_not_its_cell() -> None:

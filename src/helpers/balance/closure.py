@@ -1,8 +1,9 @@
 """What must be true of any carbon balance, and how far an estimate breaks it.
 
-Some laws hold by the way an estimate is made, such as NEP = NPP - Rh: :func:`laws_by_construction` stops a run that
-breaks one. Others compare an estimate with what does not come from it: light, soil, bare ground. An estimate that
-breaks one is wrong somewhere, whatever its error at the sites; :func:`closure_table` says by how much and where.
+Some laws hold by the way an estimate is made, such as NEP = NPP - Rh: an estimate that breaks one of
+:mod:`helpers.balance.identities` stops the run. Others compare it with what does not come from it: light, soil, bare
+ground. An estimate that breaks one is wrong somewhere, whatever its error at the sites; :func:`closure_table` says by
+how much and where.
 
 An estimate is its maps ``npp``, ``rs``, ``rh`` and ``nep`` [g C m-2 yr-1] on one grid, missing outside the region.
 """
@@ -14,6 +15,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from helpers.balance import identities
 from helpers.balance.budgets import budget, mean_map
 from helpers.data.land_cover import GRASSLAND
 from helpers.errors import DataError
@@ -31,8 +33,6 @@ INVENTORY_YEARS, INVENTORY_LOSS = 20.0, -36.5
 #: most (Loveland and Belward 1997); these are a tenth of what a closed alpine meadow has.
 BARE_FLUX = {"NPP": 50.0, "Rs": 80.0}
 BARE = {"barren ground": (16,), "ice and water": (15, 17)}
-#: What rounding of single precision explains: in a cell, g C m-2 yr-1, and in a total, Tg C yr-1.
-ROUNDING, TOTAL_ROUNDING = 0.01, 1e-3
 _FLUX, _OURS = "g C m-2 yr-1", "by construction"
 
 
@@ -50,41 +50,6 @@ class Law(NamedTuple):
     source: str  #: Where the bound comes from.
 
 
-def laws_by_construction(name: str, maps: Maps, cell_area: xr.DataArray) -> list[Law]:
-    """Return the laws that hold by the way an estimate is made, or raise DataError where it breaks one.
-
-    NEP is NPP - Rh in each cell and year; it is there exactly where both are, and Rh is nowhere where Rs is not; the
-    total of a flux is its mean times its area. ``name`` is that of the estimate.
-    """
-    npp, rs, rh, nep = (maps[flux] for flux in ("npp", "rs", "rh", "nep"))
-    apart = float(abs(nep - (npp - rh)).max())
-    if not apart <= ROUNDING:
-        raise DataError(
-            f"{name}: NEP differs from NPP - Rh by up to {apart:g} g C m-2 yr-1; expected at most {ROUNDING}: run the "
-            "notebook that made NEP again"
-        )
-    differing = {
-        "NEP is not where NPP and Rh are": int((nep.notnull() != (npp.notnull() & rh.notnull())).sum()),
-        "Rh is where Rs is not": int((rh.notnull() & rs.isnull()).sum()),
-    }
-    for problem, cells in differing.items():
-        if cells:
-            raise DataError(f"{name}: {problem} in {cells} cells: the maps are of different runs; make them anew")
-    off = {}
-    for flux, field in maps.items():
-        found, flat = budget(field, cell_area), mean_map(field)
-        summed = float((flat * cell_area).to_numpy()[flat.notnull().to_numpy()].sum()) / 1e6
-        off[flux] = abs(found["mean_gC_m2_yr"] * found["valid_area_Mkm2"] - summed)
-        if not off[flux] <= TOTAL_ROUNDING:
-            raise DataError(
-                f"{name}: the mean of {flux} times its area differs from the sum over its cells by {off[flux]:g} Tg C "
-                f"yr-1, of {summed:g}: the areas of the cells do not fit the map"
-            )
-    rest = ("NEP is what is left of NPP", "NEP - (NPP - Rh), greatest", apart, 0.0, ROUNDING)
-    total = ("a total is mean times area", "their difference, greatest", max(off.values()), 0.0, TOTAL_ROUNDING)
-    return [Law(*rest, _FLUX, 0.0, "area", _OURS), Law(*total, "Tg C yr-1", np.nan, "", _OURS)]
-
-
 def closure_table(
     estimates: Mapping[str, Maps],
     cube: xr.Dataset,
@@ -94,7 +59,7 @@ def closure_table(
 ) -> pd.DataFrame:
     """Return the laws of a carbon balance for each of some estimates.
 
-    An estimate has a name and its maps; one that breaks :func:`laws_by_construction` raises a DataError. The cube has
+    An estimate has a name and its maps; one whose maps contradict each other raises a DataError. The cube has
     ``cell_area`` [km2], ``in_region``, ``land_cover`` (IGBP) and ``soc`` [kg C m-2] on the same grid. ``gpp_total`` is
     a published GPP of the whole region [Tg C yr-1], which no part of it can exceed. The towers are a table of
     :func:`helpers.balance.towers.tower_table` by the name of the estimate. The inventories of the soil are of the
@@ -105,8 +70,8 @@ def closure_table(
     """
     rows = []
     for name, maps in estimates.items():
-        sound = laws_by_construction(name, maps, cube["cell_area"])
         flat = {flux: mean_map(field) for flux, field in maps.items()}
+        sound = _by_construction(name, maps, flat, cube)
         laws = _of_maps(flat, cube, inventories)
         if gpp_total is not None:
             laws = [*_of_gpp(flat["npp"], cube, gpp_total), *laws]
@@ -116,6 +81,19 @@ def closure_table(
     table = pd.DataFrame(rows)
     broken = (table["value"] < table["low"]) | (table["value"] > table["high"])
     return table.assign(holds=np.select([table["value"].isna(), broken], ["not known", "no"], "yes"))
+
+
+def _by_construction(name: str, maps: Maps, flat: Maps, cube: xr.Dataset) -> list[Law]:
+    """Return the laws that an estimate keeps by the way it is made, or raise DataError where it breaks one."""
+    checks = [*identities.of_maps(maps, cube["in_region"], name)]
+    checks.append(identities.sums_of_cells(flat, cube["cell_area"], name))
+    if problem := identities.broken(checks):
+        raise DataError(problem)
+    largest = "the largest deviation"
+    return [
+        Law(check.law, largest, check.deviation, 0.0, check.tolerance, check.unit, 0.0, "area", _OURS)
+        for check in checks
+    ]
 
 
 def asked(laws: pd.DataFrame) -> pd.DataFrame:

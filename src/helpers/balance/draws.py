@@ -115,7 +115,7 @@ class Chain:
 
     npp: Flux  #: The forest of ln NPP.
     rs: Flux  #: The forest of ln Rs.
-    paper: tuple[Grown, Grown]  #: The paper's forests, of NPP and of ln Rs.
+    paper: tuple[Grown, ...]  #: The paper's forests, of NPP and of ln Rs; none, and no scenario has them.
     pairs: pd.DataFrame  #: Sites with ``rs`` and ``rh``, their ``site`` and place.
     cells: pd.DataFrame  #: Rows of :func:`helpers.balance.cells.budget_cells`.
     block_km: float  #: Edge of the blocks of sites, and of those of the map.
@@ -264,11 +264,12 @@ def draw_budgets(
     with ThreadPoolExecutor(threads) as pool:  # trees that grow, and cells that are predicted, let other threads work
         grown = list(pool.map(lambda task: _refit(chain, zones, *task[1:], seed), refits))
     sums = {(name, draw): one for (name, _, draw), one in zip(refits, grown, strict=True)}
+    known = {name: one for name, one in SCENARIOS.items() if chain.paper or not one.paper_forests}
     rows = []
     for name, varied, draw in tasks:
         fluxes = sums.get((name, draw), base)
         drawn = _drawn(chain, zones, after, varied, draw, seed)
-        for scenario, assumption in SCENARIOS.items():
+        for scenario, assumption in known.items():
             if name in (ESTIMATE, ALL) or scenario == "main":
                 parts = _balance(fluxes, zones, drawn, assumption)
                 said = {"varied": name, "draw": draw, "scenario": scenario}

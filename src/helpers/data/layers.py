@@ -62,7 +62,7 @@ def _own(name: str, layer: Layer, grid: xr.Dataset) -> xr.DataArray:
         raise DataError(f"{what}: its unit is {layer.unit!r}, expected {known.units!r}: convert its values")
     field = _loaded(path, layer, what).rename(what)
     field = field.where(np.isfinite(field))
-    field = resample_nearest(field, grid) if field.rio.crs == "EPSG:4326" else _reprojected(field, grid)
+    field = resample_nearest(field, grid) if field.rio.crs == "EPSG:4326" else _reprojected(field, grid, what)
     if field.isnull().all():
         raise DataError(f"{what}: no value on the target grid; does it cover the region?")
     if layer.kind == "classes" and (field.notnull() & (field % 1 != 0)).any():
@@ -132,11 +132,15 @@ def _plain(field: xr.DataArray, what: str) -> xr.DataArray:
     return field
 
 
-def _reprojected(field: xr.DataArray, grid: xr.Dataset) -> xr.DataArray:
+def _reprojected(field: xr.DataArray, grid: xr.Dataset, what: str) -> xr.DataArray:
     """Return a map of another CRS on the grid, by the nearest cell."""
     axes = {"latitude": grid["latitude"], "longitude": grid["longitude"]}
     template = xr.DataArray(np.zeros((axes["latitude"].size, axes["longitude"].size)), axes, tuple(axes))
     template = template.rename(latitude="y", longitude="x").rio.write_crs("EPSG:4326")
     moved = field.rename(latitude="y", longitude="x").rio.write_nodata(np.nan)
-    moved = moved.rio.reproject_match(template, resampling=Resampling.nearest)
+    try:
+        moved = moved.rio.reproject_match(template, resampling=Resampling.nearest)
+    except Exception as error:  # of GDAL, which has no base with others
+        said = f"{what}: cannot be brought from its coordinate system to EPSG:4326 ({error}); do it in a GIS"
+        raise DataError(said) from None
     return moved.rename(y="latitude", x="longitude").assign_coords(axes)

@@ -85,7 +85,9 @@ def yearly_budget(series: pd.DataFrame) -> style.BookFigure:
             f"{words.number(slope)} ± {words.number(half)} a decade"
         )
     rows[-1].xaxis.get_major_locator().set_params(integer=True)
-    rows[-1].set_xlabel("year")
+    rows[-1].set_xlabel(
+        "year", loc="left" if style.on_phone() else "center"
+    )  # there the legend stands below the middle
     first, last = int(series["year"].min()), int(series["year"].max())
     alt = (
         f"The region's totals of each year from {first} to {last}, with their least-squares trends and its band: "

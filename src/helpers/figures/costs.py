@@ -162,12 +162,13 @@ def waits(table: pd.DataFrame) -> BookFigure:
     """
     require_columns(table, ["row", "label", "wall_seconds", "ratio"], "waits")
     labels, rows = list(table["label"].cat.categories), list(dict.fromkeys(table["row"]))
-    figure = blank(0.8 + len(rows) * (0.15 + 0.2 * len(labels)), 6.5)
-    axes = figure.add_subplot(xlabel="minutes; x: by the first", xscale="log")
-    height = 0.8 / len(labels)
+    figure = blank(0.8 + len(rows) * (0.15 + 0.2 * len(labels) + 0.25 * on_phone()))
+    axes = figure.add_subplot(xlabel="minutes; x: by the first")
+    breadth = 0.5 if on_phone() else 0.8
+    height = breadth / len(labels)
     for place, label in enumerate(labels):
         own = table[table["label"] == label]
-        where = [rows.index(row) - 0.4 + (place + 0.5) * height for row in own["row"]]
+        where = [rows.index(row) + (place + 0.5) * height - breadth / 2 for row in own["row"]]
         colour = QUIET if place == 0 else OURS if place == len(labels) - 1 else SECOND
         drawn = axes.barh(where, own["wall_seconds"] / 60, 0.9 * height, color=colour, label=label)
         ratios = [f"{ratio:.2f} x" if place and np.isfinite(ratio) else "" for ratio in own["ratio"]]

@@ -1,13 +1,20 @@
-// What a reader does in the explorer. TOLD comes from explorer.py: the grid, the panels with their layers, the packed values.
+// What a reader does in the explorer. TOLD comes from explorer.py: the grid, the panels with their layers, the packed values,
+// the packed library, Bokeh. FIGURES gives it the figures.
 (async () => {
   "use strict";
+  const unpacked = (letters) => {
+    const bytes = Uint8Array.from(atob(letters), (letter) => letter.charCodeAt(0));
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip")));
+  };
+  const library = document.createElement("script");
+  library.textContent = await unpacked(TOLD.library).text();
+  document.head.append(library);
   Bokeh.require("core/logging").logger.set_level("warn"); // set_log_level() would itself log
   const NONE = -32768;
   const at = (id) => document.getElementById(`explorer${id}`);
   at("").hidden = false;
-  const bytes = Uint8Array.from(atob(TOLD.data), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  const packed = new DataView(await new Response(stream).arrayBuffer());
+  FIGURES();
+  const packed = new DataView(await unpacked(TOLD.data).arrayBuffer());
   const value = (layer, index) => {
     const number = packed.getInt16(2 * (layer.begin + index), true);
     return number === NONE ? NaN : number * layer.unit;
@@ -33,7 +40,7 @@
   const values = ([row, column]) =>
     panels.map((panel) => [panel.shown.short, told(panel, value(panel.shown, row * columns + column))]);
 
-  // -- the figures: Bokeh has them when its scripts, which follow this one, have run -------------------------
+  // -- the figures: Bokeh has them some moments after it was given them --------------------------------------
   const wait = (ready) =>
     new Promise((done) => {
       const look = () => (ready() ? done(ready()) : setTimeout(look, 10));

@@ -1,7 +1,8 @@
 """The explorer: linked maps of a run in one piece of HTML, drawn by Bokeh, that asks nothing of any other file or host.
 
 What the reader does there is in ``explorer.js``: a cell under the pointer or the keyboard, its values, its years. The
-values travel as 16-bit integers in one gzipped block; without scripts a picture of the maps stands in their place.
+values travel as 16-bit integers in one gzipped block, Bokeh in another; without scripts a picture of the maps stands in
+their place.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ def explorer(
     with whole.models.freeze():  # else Bokeh looks through all of them again with each
         for plot in figures.values():
             whole.add_root(plot)
-    script, places = components(figures)
+    script, places = components(figures, wrap_script=False)
     told = {
         **{"rows": first.sizes["latitude"], "columns": first.sizes["longitude"]},
         **{"north": float(first.latitude[0]), "west": float(first.longitude[0]), "step": list(shared.step)},
@@ -112,6 +113,7 @@ def explorer(
         "block": block,
         "classes": list(APPLICABILITY),
         "data": base64.b64encode(packed).decode(),
+        "library": _library(),
     }
     return _page(panels, places, script, told, _picture(panels, stamp))
 
@@ -259,11 +261,17 @@ def _still(panels: Sequence[Panel], stamp: str) -> style.BookFigure:
     return drawn
 
 
+def _library() -> str:
+    """Return Bokeh's script, gzipped, in letters: a third of its bytes."""
+    script = Path(bokeh.__file__).parent / "server/static/js/bokeh.min.js"
+    return base64.b64encode(gzip.compress(script.read_bytes(), 9, mtime=0)).decode()
+
+
 def _page(
     panels: Sequence[Panel], places: Mapping[str, str], script: str, told: Mapping[str, Any], picture: bytes
 ) -> str:
     """Return the HTML: style, the picture, the cursor with its values, the maps, the scripts."""
-    here, library = Path(__file__).with_suffix(""), Path(bokeh.__file__).parent / "server/static/js/bokeh.min.js"
+    here = Path(__file__).with_suffix("")
     shown = "".join(_place(i, panel, places[f"map-{i}"]) for i, panel in enumerate(panels))
     named = html.escape("; ".join(f"{panel.title} {panel.words}".strip() for panel in panels), quote=True)
     below, enter = "<p>This run has no single years: its maps are means over many.</p>", ""
@@ -279,7 +287,6 @@ def _page(
         "MAPS": shown,
         "YEARS": below,
         "ENTER": enter,
-        "LIBRARY": library.read_text(encoding="utf-8"),
         "TOLD": data,
         "CODE": here.with_suffix(".js").read_text(encoding="utf-8"),
         "FIGURES": script,

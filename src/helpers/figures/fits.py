@@ -303,8 +303,8 @@ def _scores_table(axes: Axes, rows: Mapping[str, Mapping[str, float]], units: st
     """Write the scores of each set as a table."""
     axes.set_axis_off()
     columns = {"n": "n", "R²": "r2_correlation", "slope": "slope", "RMSE": "rmse"}
-    forms = {"n": "d", "R²": ".2f", "slope": ".2f", "RMSE": ".3g"}
-    cells = [[format(row[key], forms[head]) for head, key in columns.items()] for row in rows.values()]
+    forms = {"n": "d", "R²": ".2f", "slope": ".2f", "RMSE": "#.3g"}
+    cells = [[format(row[key], forms[head]).rstrip(".") for head, key in columns.items()] for row in rows.values()]
     low = 0.0 if style.on_phone() else 0.2
     place = {"bbox": (0.3, low + 0.05, 0.7, 0.35), "edges": "horizontal"}
     table = axes.table(cells, rowLabels=list(rows), colLabels=list(columns), **place)

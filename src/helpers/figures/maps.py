@@ -138,7 +138,7 @@ def error_against_truth(
     given = {"estimate": estimate, "truth": truth, "land cover": land_cover}
     maps, marked = _cut(given, boundary, outside)
     cover = maps.pop("land cover")
-    below = 2.9
+    below = 2.9 if style.on_phone() else 3.3
     above = _stack_height(boundary, 2)
     figure = style.blank(above + (2 * below if style.on_phone() else below))
     upper, lower = figure.subfigures(2, 1, height_ratios=[above, figure.get_figheight() - above])
@@ -266,7 +266,8 @@ def _error_by_class(axes: Axes, error: xr.DataArray, land_cover: xr.DataArray) -
     look = {"boxprops": {"facecolor": "#9fc5e8", "linewidth": 0.7}, "medianprops": {"color": "black"}}
     breadth = 0.3 if style.on_phone() else 0.6
     axes.boxplot([groups[number] for number in kept], widths=breadth, patch_artist=True, **boxes, **look)
-    style.name_rows(axes, [class_name(number).replace(" forest", "\nforest") for number in kept])
+    names = [class_name(number) for number in kept]
+    style.name_rows(axes, [name.replace(" forest", "\nforest") if len(name) > 15 else name for name in names])
     axes.set_xlabel(with_units("estimate − truth", FLUX_UNITS))
     style.panel_letter(axes, "e", "error by land cover")
 

@@ -163,19 +163,19 @@ def draw_cells(axes: Axes, box: Box, field: xr.DataArray, scale: Scale) -> None:
 def outline(axes: Axes, box: Box, boundary: BaseGeometry, width: float = 0.9, colour: str = INK) -> None:
     """Draw the region's outline in a box's projection."""
     look = {"facecolor": "none", "edgecolor": colour, "linewidth": width, "zorder": 4}
-    _lay(axes, PathPatch(_outline(boundary, box), **look))
+    pixels = axes.bbox.width / axes.get_figure().dpi * 96
+    finest = float(f"{(box[2] - box[0]) / pixels / 5:.1g}")  # a fifth of a pixel, or what is near it
+    _lay(axes, PathPatch(_outline(boundary, box, finest), **look))
 
 
 def hatch(axes: Axes, cells: xr.DataArray, boundary: BaseGeometry) -> None:
     """Hatch the cells of a map of :func:`within` that are True: where the field may not be used."""
-    rows, columns = np.nonzero(cells.values == 1)
-    if not rows.size:
+    marked = cells.values == 1
+    if not marked.any():
         return
-    east, north = _edges(cells.longitude.values), _edges(cells.latitude.values)
-    boxes = shapely.box(east[columns], north[rows], east[columns + 1], north[rows + 1])
-    area = shapely.segmentize(shapely.coverage_union_all(boxes), 2.0)
+    edges = (tuple(_edges(cells[side].values)) for side in ("longitude", "latitude"))
     look = {"facecolor": "none", "edgecolor": INK, "linewidth": 0, "alpha": 0.55, "zorder": 3.4}
-    _lay(axes, PathPatch(_path(_projected(area, boundary.bounds)), hatch=_HATCH, **look))
+    _lay(axes, PathPatch(_area(marked.tobytes(), *edges, boundary.bounds), hatch=_HATCH, **look))
 
 
 def stipple(axes: Axes, cells: xr.DataArray, boundary: BaseGeometry) -> None:
@@ -320,15 +320,25 @@ def _lay(axes: Axes, artist: Artist) -> None:
 
 
 def _projected(area: BaseGeometry, box: Box) -> BaseGeometry:
-    """Return an area in a box's projection, thinned to what a figure of this size can show."""
+    """Return an area in a box's projection."""
     projection = equal_area(box)
-    return shapely.transform(area.simplify(0.01), lambda lonlat: np.column_stack(projection(*lonlat.T)))
+    return shapely.transform(area, lambda lonlat: np.column_stack(projection(*lonlat.T)))
+
+
+@functools.lru_cache(maxsize=8)
+def _outline(boundary: BaseGeometry, box: Box, finest: float) -> Path:
+    """Return the outline in a box's projection, without what is finer than these degrees; once for all panels."""
+    return _path(_projected(boundary.simplify(finest), box))
 
 
 @functools.lru_cache(maxsize=4)
-def _outline(boundary: BaseGeometry, box: Box) -> Path:
-    """Return the outline in a box's projection; once for all panels."""
-    return _path(_projected(boundary, box))
+def _area(marked: bytes, east: tuple[float, ...], north: tuple[float, ...], box: Box) -> Path:
+    """Return the area of marked cells between edges in degrees, in a box's projection; once for all panels."""
+    rows, columns = np.nonzero(np.frombuffer(marked, bool).reshape(len(north) - 1, len(east) - 1))
+    x, y = np.array(east), np.array(north)
+    boxes = shapely.box(x[columns], y[rows], x[columns + 1], y[rows + 1])
+    area = shapely.coverage_union_all(boxes).simplify(0)
+    return _path(_projected(shapely.segmentize(area, 2.0), box))
 
 
 def _path(area: BaseGeometry) -> Path:

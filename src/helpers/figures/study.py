@@ -121,7 +121,7 @@ def fig1_study_area(
             panels.dots(axes, table, boundary, **marker)
     length = panels.scale_bar(axes)
     if style.on_phone():
-        figure.legend(handles=handles, loc="outside lower center", handlelength=1.3, ncols=2)
+        figure.legend(handles=handles, loc="outside lower center", handlelength=1.3)
     else:
         side = figure.add_subplot(beside[0])
         side.set_axis_off()
@@ -154,7 +154,8 @@ def covariates(cube: xr.Dataset, boundary: BaseGeometry, names: Sequence[str]) -
     entries = _class_entries(shown["land_cover"]) if "land_cover" in shown else []
     entries += panels.no_data_entry(list(shown.values()))
     height = panels.map_height(boundary, 1.18 * across)
-    figure = style.blank(height * rows + 0.3 + 0.19 * -(-len(entries) // (2 * across)))
+    beside = style.columns(3)  # of more a legend is wider than the maps
+    figure = style.blank(height * rows + 0.3 + 0.19 * -(-len(entries) // beside))
     places = zip(GridSpec(rows, across, figure), style.letters(len(names)), shown.items(), strict=False)
     for place, letter, (name, field) in places:
         colours = _PREDICTOR_MAPS.get(name, "cmc.batlow_r")
@@ -164,7 +165,7 @@ def covariates(cube: xr.Dataset, boundary: BaseGeometry, names: Sequence[str]) -
             bar = axes.inset_axes([1.025, 0.04, 0.03, 0.92])
             panels.colour_bar(axes, scale, panels.unit_label(units[name]), cax=bar)
     if entries:
-        figure.legend(handles=entries, loc="outside lower center", ncols=2 * across)
+        figure.legend(handles=entries, loc="outside lower center", ncols=beside, handlelength=1.3, columnspacing=1.3)
     told = {name: f"{words.spread(shown[name], units[name])}; {words.where(shown[name])}" for name in names}
     if "land_cover" in told:
         told["land_cover"] = f"the largest classes are {_largest_classes(shown['land_cover'])}"
@@ -180,7 +181,7 @@ def _study_places(
     """Return the empty figure 1, the places of maps a and b, and those beside, or on a phone below them."""
     if style.on_phone():
         heights = [panels.map_height(boundary), panels.map_height(boundary), 2.0]
-        figure = style.blank(sum(heights) + 0.19 * -(-n_entries // 2) + 0.5)
+        figure = style.blank(sum(heights) + 0.19 * n_entries + 0.5)
         first, second, below = GridSpec(3, 1, figure, height_ratios=heights)
         return figure, first, second, [below]
     figure = style.blank(2 * panels.map_height(boundary, 10 / 7) + 0.4)

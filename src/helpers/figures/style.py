@@ -228,7 +228,7 @@ def name_rows(axes: Axes, names: Sequence[str], spare: float = 0.0) -> None:
     axes.spines["left"].set_visible(False)
     place = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points", "va": "bottom", "ha": "left"}
     for row, name in enumerate(names):
-        said = textwrap.shorten(name.replace("\n", " "), 52, placeholder="…")
+        said = textwrap.shorten(name.replace("-\n", "-").replace("\n", " "), 52, placeholder="…")
         text = axes.annotate(said, (0, row - 0.28), (0, 0), fontsize=SMALL, zorder=6, **place)
         text.set_bbox({"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 0.4})
 

@@ -11,6 +11,8 @@ from helpers.names import FLUX_UNITS, choice_name, pretty_units, with_units
 
 _NEP = with_units("NEP", FLUX_UNITS)
 _TERMS = 12
+#: Units of the choices that have one.
+_UNITS = {"resolution": "°", "soc_depth": " cm"}
 _DASHED = {"color": style.INK, "linestyle": (0, (4, 3)), "linewidth": 1}
 
 
@@ -83,7 +85,8 @@ def choice_effects(table: pd.DataFrame, base: float) -> style.BookFigure:
             rows.append((f"{choice_name(parameter)}: {len(part)} values", part["nep"]))
         else:
             values = part.groupby("value", sort=False)["nep"]
-            rows += [(f"{choice_name(parameter)}: {choice_name(value)}", nep) for value, nep in values]
+            unit = _UNITS.get(parameter, "")
+            rows += [(f"{choice_name(parameter)}: {choice_name(value)}{unit}", nep) for value, nep in values]
     figure = style.blank(0.9 + style.row_height(0.21) * len(rows))
     axes = figure.add_subplot()
     axes.axvline(base, **_DASHED)

@@ -42,7 +42,7 @@ MADE_UP_BANNER = (
     "paper's products. It tests the way from an archive's files to these pages and says nothing about any place."
 )
 #: Pages with numbers of a run that hold for any region; the others with such numbers tell of the paper's plateau.
-GENERAL_PAGES = frozenset({"methods", "paper_products", "scaling"})
+GENERAL_PAGES = frozenset({"methods", "paper_products", "scaling", "where_to_measure"})
 #: Files of the repository that are parts of a page, and none themselves.
 INCLUDED_FILES = {
     "citation": "CITATION.cff",
@@ -54,6 +54,9 @@ INJECTED = (
     "settings of the run are on the [page of its provenance](../_generated/provenance.md)."
 )
 NAMED_PACKAGES = ("jupyter-book", "numpy", "pandas", "papermill", "scikit-learn", "xarray")
+#: Where buttons can lead, and the address in place of which pages have that of the repository.
+_REPOSITORY = r"https://(github|gitlab)\.com/[\w.-]+/[\w.-]+"
+_ANY_COPY = "https://github.com/OWNER/qtp-carbon-book"
 #: What such a page says in the book of another region.
 _ELSEWHERE = Template(
     "This page is about the paper's plateau, and quotes numbers of its run: read it in the book of the configuration "
@@ -93,7 +96,7 @@ def stage(settings: Settings, folder: Path) -> Path:
     RunError is raised if executed notebooks are missing, or their results do not belong together or were damaged.
     """
     root, run_folder = project_root(), runs_folder() / settings.run
-    names = _notebooks_of(read_yaml(root / "_toc.yml"))
+    config, names = read_yaml(root / "_config.yml"), _notebooks_of(read_yaml(root / "_toc.yml"))
     executed = {name: run_folder / "notebooks" / f"{name}.ipynb" for name in names}
     _refuse_missing(executed, settings)
     provenance = merge_provenance(run_folder, names, settings)
@@ -102,6 +105,7 @@ def stage(settings: Settings, folder: Path) -> Path:
     shutil.copytree(root / "book", source / "book", ignore=shutil.ignore_patterns(".*", "__pycache__"))
     if not settings.region.of_paper:
         tell_of_region(source / "book", settings)
+    tell_address(source / "book", repository_of(config))
     (source / "notebooks").mkdir()
     for path in [*(root / "book" / "_static").glob("*.css"), *(root / "book" / "_static").glob("*.js")]:
         (source / "_static").mkdir(exist_ok=True)
@@ -110,7 +114,6 @@ def stage(settings: Settings, folder: Path) -> Path:
         notebook = folded(shown.stage(read_executed(path), run_folder, source))
         (source / "notebooks" / path.name).write_text(json.dumps(notebook), encoding="utf-8")
     shutil.copy2(root / "_toc.yml", source)
-    config = read_yaml(root / "_config.yml")
     text = yaml.safe_dump(resolved_config(config, provenance), sort_keys=False, allow_unicode=True)
     (source / "_config.yml").write_text(text, encoding="utf-8")
     generated = source / "_generated"
@@ -190,9 +193,7 @@ def merge_provenance(run_folder: Path, names: Sequence[str], settings: Settings)
         "python": last["python"],
         "packages": last["packages"],
         "catalogue": _pinned_files() if settings.world not in WORLDS_WITH_TRUTH else {},
-        "notebooks": {
-            name: {key: value for key, value in record.items() if key != "packages"} for name, record in records.items()
-        },
+        "notebooks": {name: _without_long_parts(record) for name, record in records.items()},
     }
     with written_whole(run_folder / "provenance.json") as partial:
         partial.write_text(json.dumps(merged, indent=1) + "\n", encoding="utf-8")
@@ -203,20 +204,40 @@ def resolved_config(config: Mapping[str, Any], provenance: Mapping[str, Any]) ->
     """Return the content of ``_config.yml`` with the footer of a run, and a banner if its world or input is made up.
 
     Both stand on printed pages, too. The title asks about the region of the run. Without the repository's address there
-    is no button that needs one.
+    is no button that needs one, and none of Colab if it is not on GitHub. ConfigError is raised if the address is not
+    one of a repository on GitHub or GitLab.
     """
     page = dict(config.get("html", {})) | {"extra_footer": footer(provenance)}
     if banner(provenance["settings"]):
         page["announcement"] = banner(provenance["settings"])
-    public = bool(config.get("repository", {}).get("url"))
-    page |= {f"use_{button}_button": public for button in ("repository", "issues", "edit_page")}
-    launch = {} if public else {"launch_buttons": {"thebe": False}}
+    address = repository_of(config)
+    page |= {f"use_{button}_button": bool(address) for button in ("repository", "issues", "edit_page")}
+    services = {"thebe": False} | (config.get("launch_buttons", {}) if address else {})
+    if "//github.com/" not in address:
+        services.pop("colab_url", None)  # the theme warns of it, and a warning stops the build
     region = provenance["settings"]["region"]
     title = {} if region["of_paper"] else {"title": f"Is {region['called']} a carbon sink?"}
     sphinx = dict(config.get("sphinx", {}))
     printed = {"print_above": page.get("announcement", ""), "print_below": footer(provenance), "default_mode": "auto"}
     sphinx["config"] = dict(sphinx.get("config", {})) | {"html_context": printed}
-    return dict(config) | title | launch | {"html": page, "sphinx": sphinx}
+    return dict(config) | title | {"launch_buttons": services, "html": page, "sphinx": sphinx}
+
+
+def repository_of(config: Mapping[str, Any]) -> str:
+    """Return the repository's address in the content of ``_config.yml``; empty where none is set."""
+    address = (config.get("repository") or {}).get("url") or ""
+    if address and (address.endswith(".git") or not re.fullmatch(_REPOSITORY, address)):
+        raise ConfigError(
+            f"_config.yml, repository, url: {address!r} is not an address as https://github.com/OWNER/NAME or "
+            "https://gitlab.com/OWNER/NAME, with nothing after the name"
+        )
+    return address
+
+
+def tell_address(pages: Path, address: str) -> None:
+    """Let the commands of a folder of pages name the repository, if it has an address."""
+    for path in pages.glob("*.md") if address else ():
+        path.write_text(path.read_text(encoding="utf-8").replace(_ANY_COPY, address), encoding="utf-8")
 
 
 def banner(settings: Mapping[str, Any]) -> str:
@@ -268,6 +289,11 @@ def _read_record(run_folder: Path, name: str) -> dict[str, Any]:
     return read_record(path)
 
 
+def _without_long_parts(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a notebook's record without what is alike in all, and long: packages, and modules with their digests."""
+    return {key: value for key, value in record.items() if key not in ("packages", "code")}
+
+
 def _refuse_other_run(name: str, record: Mapping[str, Any], settings: Settings) -> None:
     """Raise if a notebook did not reach its end, or ran with other parameters than the book's."""
     again = f"delete its executed copy and `make run CONFIG={settings.config}` executes it again"
@@ -307,7 +333,7 @@ def _refuse_other_pages(pages: Path, settings: Settings) -> None:
     staged = json.loads((run_folder / "provenance.json").read_text(encoding="utf-8"))
     for name, record in staged["notebooks"].items():
         now = _read_record(run_folder, name)
-        if {key: value for key, value in now.items() if key != "packages"} != record:
+        if _without_long_parts(now) != record:
             raise RunError(
                 f"{name} was executed again while the book of run {settings.run!r} was built: build it again"
             )

@@ -48,17 +48,39 @@ def of_disk(error: OSError, folder: Path) -> str:
 def refuse_no_notebook(path: Path) -> None:
     """Raise a RunError that names the file if it is no notebook, or the beginning of one."""
     try:
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        problem = "" if all(isinstance(cell["source"], (str, list)) for cell in cells) else "its cells have no source"
+        problem = no_notebook(json.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         problem = error.strerror or str(error)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, RecursionError) as error:
         problem = f"{type(error).__name__}: {error}"
     if problem:
         raise RunError(
             f"{path} is not a whole notebook ({problem}): restore it with `git checkout`, or save it again in "
             "JupyterLab"
         )
+
+
+def no_notebook(found: object) -> str:
+    """Return in words why some JSON is not that of a notebook, as far as it is read here; nothing if it is."""
+    cells = found.get("cells") if isinstance(found, dict) else None
+    if not isinstance(cells, list):
+        return "it has no cells"
+    for number, cell in enumerate(cells, 1):
+        if not isinstance(cell, dict) or not isinstance(cell.get("cell_type"), str):
+            return f"cell {number} has no type"
+        source, metadata, outputs = cell.get("source"), cell.get("metadata"), cell.get("outputs", [])
+        if not isinstance(source, str) and not (isinstance(source, list) and _are(str, source)):
+            return f"cell {number} has no source"
+        if not isinstance(metadata, dict) or not _are(str, metadata.get("tags", [])):
+            return f"cell {number} has no metadata, or no tags"
+        if not _are(dict, outputs) or not _are(dict, [output.get("data", {}) for output in outputs]):
+            return f"cell {number} has no outputs"
+    return ""
+
+
+def _are(kind: type, values: object) -> bool:
+    """Tell whether some JSON is a list of one kind."""
+    return isinstance(values, list) and all(isinstance(value, kind) for value in values)
 
 
 def full(folder: Path) -> str:

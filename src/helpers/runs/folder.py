@@ -30,7 +30,7 @@ from helpers.runs import locks
 from helpers.runs.files import digest, remove, runs_folder, shown, size, written_whole, zipped
 from helpers.runs.intact import damage
 from helpers.runs.pictures import drawn, pixels
-from helpers.runs.provenance import begun, now, peak_memory, producer, read_record
+from helpers.runs.provenance import begun, code_digests, now, peak_memory, producer, read_record
 from helpers.runs.shown import label_of, short_csv, shown_figure, shown_table
 from helpers.runs.steps import WORLDS_WITH_TRUTH, deciding_parameters
 
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
     from shapely.geometry.base import BaseGeometry
+
+    from helpers.balance.identities import Check
 
 SIMULATED, MADE_UP = "simulated (virtual plateau)", "made-up input"
 GLUE_PREFIX = "application/papermill.record/"
@@ -121,8 +123,12 @@ class Run:
     def save_table(self, name: str, table: pd.DataFrame) -> None:
         """Save a result as ``tables/<name>.csv``; a named index becomes the first columns.
 
-        Column names carry their units, for example ``rmse_gC_m2_yr``.
+        Column names carry their units, for example ``rmse_gC_m2_yr``. A total in it must be its mean times its area.
         """
+        if any(str(column).endswith("total_TgC_yr") for column in table.columns):
+            from helpers.balance.identities import totals
+
+            self.hold(*totals(name, table))
         with self._saving(f"tables/{name}.csv") as partial:
             _flat(table).to_csv(partial, index=False, encoding="utf-8")
 
@@ -158,7 +164,9 @@ class Run:
         path = self._found(f"{name}.geojson", "save_boundary", name)
         return shapely.from_geojson(path.read_text(encoding="utf-8"))
 
-    def save_figure(self, name: str, figure: Figure, caption: str, of_world: bool = True) -> None:
+    def save_figure(
+        self, name: str, figure: Figure, caption: str, of_world: bool = True, also: Mapping[str, bytes] | None = None
+    ) -> None:
         """Save a figure as ``figures/<name>.png`` and ``.svg``, its data as ``.csv``, and show it with its caption.
 
         Data of more than :data:`MOST_CSV_BYTES` are zipped: a fifth of the bytes, and pandas reads them as they are.
@@ -166,7 +174,8 @@ class Run:
         The caption, plain text, says what to see. The figure brings its alternative text, its data and its variant for
         phones along, see :mod:`helpers.figures.style`. Prose of the book refers to it by the label ``fig-<name>``,
         with hyphens. A figure of a world that is simulated, or of input that is made up, says so: this is the one place
-        that stamps it. One that shows times or memory of a machine is not ``of_world`` and gets no stamp.
+        that stamps it. One that shows times or memory of a machine is not ``of_world`` and gets no stamp. ``also`` are
+        further files that a reader takes away with it, their content by the ending, such as ``gpx``.
         """
         from IPython.display import display
 
@@ -175,18 +184,24 @@ class Run:
                 f"figure {name!r} has no words for readers who cannot see it: draw it by a function of helpers.figures "
                 "that ends with style.described"
             )
-        files, png = self._pictures(name, figure, of_world, "png", "svg")
-        narrow, _ = self._pictures(f"{name}_narrow", figure.narrow(), of_world, "png")
-        sizes = dict(zip(("width", "height"), pixels(png), strict=True))
+        files, pictures = self._pictures(name, figure, of_world, "png", "svg")
+        narrow, _ = self._pictures(f"{name}_narrow", figure.narrow(), of_world, "webp")
+        sizes = dict(zip(("width", "height"), pixels(pictures["png"]), strict=True))
         data = short_csv(_flat(figure.data)).encode("utf-8")
         files["csv"] = f"figures/{name}.csv" + ".zip" * (len(data) > MOST_CSV_BYTES)
         with self._saving(files["csv"]) as partial:
             partial.write_bytes(zipped(f"{name}.csv", data) if files["csv"].endswith(".zip") else data)
+        for ending, content in (also or {}).items():
+            files[ending] = f"figures/{name}.{ending}"
+            with self._saving(files[ending]) as partial:
+                partial.write_bytes(content)
         record = self._record_of("figure", name, caption, files) | {"alt": figure.alt, "narrow": narrow, **sizes}
-        display(shown_figure(record, png))
+        display(shown_figure(record, pictures["png"]))
 
-    def _pictures(self, name: str, figure: Figure, of_world: bool, *formats: str) -> tuple[dict[str, str], bytes]:
-        """Stamp and save a figure; return its files below the run's folder, and its PNG."""
+    def _pictures(
+        self, name: str, figure: Figure, of_world: bool, *formats: str
+    ) -> tuple[dict[str, str], dict[str, bytes]]:
+        """Stamp and save a figure; return its files below the run's folder, and its pictures, by format."""
         stamped = of_world and (self.settings.world in WORLDS_WITH_TRUTH or self.settings.made_up)
         stamp = (MADE_UP if self.settings.made_up else SIMULATED) if stamped else ""
         pictures = drawn(figure, *formats, stamp=stamp)
@@ -194,7 +209,7 @@ class Run:
         for kind, picture in pictures.items():
             with self._saving(files[kind]) as partial:
                 partial.write_bytes(picture)
-        return files, pictures["png"]
+        return files, pictures
 
     def show_table(self, name: str, table: pd.DataFrame, caption: str, shown: pd.DataFrame | None = None) -> None:
         """Save a table as :meth:`save_table` does, and show it with its caption, in words and digits for people.
@@ -214,6 +229,18 @@ class Run:
         """Return what the book must know of a figure or a table."""
         label = label_of(kind, name)
         return {"kind": kind, "label": label, "caption": caption, "notebook": self.notebook, "files": files}
+
+    def hold(self, *checks: Check) -> None:
+        """Keep in the provenance how far this notebook's numbers are from laws that they must keep.
+
+        The checks are those of :mod:`helpers.balance.identities`. RunError is raised if one does not hold.
+        """
+        from helpers.balance.identities import broken, on_record
+
+        self._record["laws"] += on_record(checks)
+        if problem := broken(checks):
+            self._write_provenance()
+            raise RunError(problem)
 
     # -- numbers in the prose, truth, the end ------------------------------------------------------
 
@@ -269,8 +296,8 @@ class Run:
         return self.load_dataset("truth") if self.settings.world in WORLDS_WITH_TRUTH else None
 
     def finish(self) -> None:
-        """Close the notebook's provenance: end, duration, peak memory. A notebook's last cell calls it."""
-        self._record["finished"] = now()
+        """Close the notebook's provenance: end, time, peak memory, numbers, code. A notebook's last cell calls it."""
+        self._record |= {"finished": now(), "numbers": self._glued, "code": code_digests()}
         self._write_provenance(lasting=True)
         for path in self._unfinished:  # what they could be made again from, up to here
             remove(path)

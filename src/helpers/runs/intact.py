@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.errors import RunError
+from helpers.runs.failures import no_notebook
 from helpers.runs.files import digest, shown, size
 from helpers.runs.provenance import read_record
 
@@ -76,10 +77,10 @@ def read_executed(path: Path) -> dict[str, Any]:
     """Return the JSON of an executed notebook; RunError is raised, and names the file, if it is not a whole one."""
     try:
         notebook = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         problem = f"cannot be read ({error})"
     else:
-        if isinstance(notebook, dict) and isinstance(notebook.get("cells"), list):
+        if not (why := no_notebook(notebook)):
             return notebook
-        problem = "is not a notebook: it has no cells"
+        problem = f"is not a notebook: {why}"
     raise RunError(f"{shown(path)} {problem}: remove it and run notebooks/{path.name} again")

@@ -1,4 +1,4 @@
-"""What a run's provenance holds: inputs with digests, versions, commit, time and memory."""
+"""What a run's provenance holds: inputs with digests, code, versions, commit, numbers, laws, time and memory."""
 
 import importlib.metadata
 import json
@@ -12,7 +12,7 @@ from typing import Any
 
 from helpers.config import Settings, project_root
 from helpers.errors import RunError
-from helpers.runs.files import digest, shown
+from helpers.runs.files import SOURCES, digest, shown
 
 #: What each notebook's record holds, among others.
 _KEYS = frozenset({"settings", "finished", "inputs", "outputs"})
@@ -37,13 +37,30 @@ def read_record(path: Path) -> dict[str, Any]:
         record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RunError(f"{shown(path)} is missing: run notebooks/{path.stem}.ipynb again") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         problem = f"cannot be read ({error})"
     else:
-        if isinstance(record, dict) and record.keys() >= _KEYS:
+        if isinstance(record, dict) and record.keys() >= _KEYS and _has_entries(record):
             return record
         problem = f"is not a notebook's record, which has {', '.join(sorted(_KEYS))}"
     raise RunError(f"{shown(path)} {problem}: remove it and run notebooks/{path.stem}.ipynb again")
+
+
+def _has_entries(record: dict[str, Any]) -> bool:
+    """Tell whether what should be entries by name are such, each input has its sum, and each output its bytes, too."""
+    named = [record["settings"], *(record.get(key, {}) for key in ("inputs", "outputs", "numbers", "packages", "code"))]
+    if not all(isinstance(entries, dict) for entries in named):
+        return False
+    made, laws = record["outputs"].values(), record.get("laws", [])
+    return (
+        all(isinstance(digest, str) for digest in record["inputs"].values())
+        and all(isinstance(output, dict) and isinstance(output.get("sha256"), str) for output in made)
+        and all(isinstance(output.get("bytes"), int) for output in made)
+        and all(isinstance(number, (str, int, float)) for number in record.get("numbers", {}).values())
+        and isinstance(laws, list)
+        and all(isinstance(law, dict) for law in laws)
+        and isinstance(record["finished"], (str, type(None)))
+    )
 
 
 def begun(notebook: str, settings: Settings) -> dict[str, Any]:
@@ -56,6 +73,7 @@ def begun(notebook: str, settings: Settings) -> dict[str, Any]:
         "finished": None,
         "inputs": _file_digests(notebook, settings),
         "outputs": {},
+        "laws": [],
         "git": _git_state(),
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -83,6 +101,14 @@ def _file_digests(notebook: str, settings: Settings) -> dict[str, str]:
     root = project_root()
     files = [root / "notebooks" / f"{notebook}.ipynb", root / "config" / f"{settings.config}.yml"]
     return {path.relative_to(root).as_posix(): digest(path) for path in files if path.is_file()}
+
+
+def code_digests() -> dict[str, str]:
+    """Return the SHA-256 of each module of our packages that this process has imported, its first 16 digits."""
+    names = [name for name in sorted(sys.modules) if name.split(".")[0] in ("helpers", "mapforest")]
+    origins = [getattr(sys.modules[name].__spec__, "origin", None) for name in names]
+    files = [Path(origin) for origin in origins if origin]
+    return {path.relative_to(SOURCES.parent).as_posix(): digest(path)[:16] for path in files if path.is_file()}
 
 
 def _git_state() -> dict[str, Any]:

@@ -7,6 +7,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from helpers.names import pretty_units
+from helpers.tables import number
+
 
 def provenance_page(provenance: Mapping[str, Any]) -> str:
     """Return the merged record of a run, from :func:`helpers.runs.book.merge_provenance`, as a page in Markdown."""
@@ -32,6 +35,9 @@ def provenance_page(provenance: Mapping[str, Any]) -> str:
         markdown_table(("", ""), _coded(facts.items())),
         "## Files from outside",
         pinned,
+        "## Numbers that hold",
+        "Laws that the numbers of each run must keep. A run that is further off than the table allows stops.",
+        _laws(provenance["notebooks"]),
         "## Notebooks",
         "What each notebook read, and what it saved in the folder of the run. A folder has the SHA-256 of its files.",
         *(_notebook(name, record) for name, record in provenance["notebooks"].items()),
@@ -41,6 +47,29 @@ def provenance_page(provenance: Mapping[str, Any]) -> str:
         versions or "None is on record.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _laws(notebooks: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return what the notebooks checked as a table; a law of many tables of a notebook is one row, with the worst."""
+    rows = {}
+    for name, record in notebooks.items():
+        for check in record.get("laws", []):
+            key = (check["law"], name[:2], check["unit"])
+            rows.setdefault(key, []).append(check)
+    if not rows:
+        return "None is on record."
+    head = ("law", "notebook", "of", "largest deviation", "at most", "unit", "holds")
+    return markdown_table(head, [_law(*key, checks) for key, checks in rows.items()])
+
+
+def _law(law: str, notebook: str, unit: str, checks: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return the row of a law in a notebook."""
+    off = [check["deviation"] for check in checks]
+    largest = "not known" if None in off else number(max(off))
+    words = ", ".join(dict.fromkeys(check["of"] for check in checks))
+    limit = number(min(check["tolerance"] for check in checks))
+    holds = "yes" if all(check["holds"] for check in checks) else "no"
+    return law, notebook, words, largest, limit, pretty_units(unit), holds
 
 
 def _notebook(name: str, record: Mapping[str, Any]) -> str:

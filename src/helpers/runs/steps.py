@@ -69,6 +69,7 @@ STEPS: dict[str, Step] = {
         parameters=("validation_trees", "n_folds", "draw_count", "draw_trees", "block_km", "interval_level"),
     ),
     "09_evidence": Step(needs=("04_rh_and_nep", "06_uncertainty"), parameters=()),
+    "10_where_to_measure_next": Step(needs=("06_uncertainty",), parameters=("plots",)),
     "07_sensitivity": Step(needs=(), parameters=("sweep", "world")),
     "08_scaling": Step(needs=(), parameters=()),
 }

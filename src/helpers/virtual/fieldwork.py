@@ -67,18 +67,56 @@ def field_work(
     rng = generator(seed, f"records of {variable}", int(in_region))
     visits = _visits(n_records, years.size, rng)
     longitude, latitude = _choose_places(visits.size, in_region, design, rng)
+    table = _recorded(variable, longitude, latitude, visits, years, seed, rng)
+    rh, where = table.pop("rh"), "P" if in_region else "C"
+    own = _own_values(variable, longitude, latitude, where, seed)
+    place = np.repeat(np.arange(visits.size), visits)
+    table = table.assign(
+        site=[f"V{variable[0].upper()}{where}{number + 1:04d}" for number in place],
+        reference=[f"virtual study {where}{number // 5 + 1}" for number in place],
+        in_region=in_region,
+        **{name: values[place] for name, values in own.items()},
+    )
+    return table.assign(rh=rh) if variable == "rs" else table
+
+
+def plots_at(
+    variable: Literal["npp", "rs"], longitude: ArrayLike, latitude: ArrayLike, years: ArrayLike, seed: int
+) -> pd.DataFrame:
+    """Return the records of one flux at new plots in given places of the plateau, measured as by :func:`field_work`.
+
+    Longitude and latitude [degrees] have shape (n,). A plot has one or more years, and the deviation and the error of
+    any other. Plot i has the site ``new i``; the other columns are those of the schema of :mod:`helpers.sites.schema`.
+    """
+    years, longitude, latitude = np.atleast_1d(years), np.asarray(longitude, float), np.asarray(latitude, float)
+    rng = generator(seed, f"new plots of {variable}")
+    visits = np.minimum(1 + rng.poisson(_EXTRA_YEARS, longitude.size), years.size)
+    table = _recorded(variable, longitude, latitude, visits, years, seed, rng)
+    sites = [f"new {number}" for number in np.repeat(np.arange(longitude.size), visits)]
+    return table.assign(site=sites, reference="new plots", in_region=True).drop(columns="rh")
+
+
+def _recorded(
+    variable: str,
+    longitude: NDArray[np.float64],
+    latitude: NDArray[np.float64],
+    visits: NDArray[np.int64],
+    years: NDArray[np.int64],
+    seed: int,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """Return what plots record in as many years as they are visited, by plot: the value of the flux, and Rh."""
     truth = fluxes(longitude, latitude, years, seed)
     place = np.repeat(np.arange(visits.size), visits)
     step = np.concatenate([np.sort(rng.choice(years.size, n, replace=False)) for n in visits])
     plot = _lognormal(_PLOT_SD, visits.size, rng)[place]
     true = {name: getattr(truth, name)[step, place] * plot for name in (variable, "rh")}
-    seen = {name: values * _lognormal(_MEASUREMENT_SD[name], n_records, rng) for name, values in true.items()}
+    seen = {name: values * _lognormal(_MEASUREMENT_SD[name], len(place), rng) for name, values in true.items()}
     names = np.array(["", *IGBP_CLASSES.values()])
-    where = "P" if in_region else "C"
-    table = pd.DataFrame(
+    return pd.DataFrame(
         {
             "variable": variable,
-            "site": [f"V{variable[0].upper()}{where}{number + 1:04d}" for number in place],
+            "site": "",
             "longitude": longitude[place],
             "latitude": latitude[place],
             "year": years[step].astype(float),
@@ -88,14 +126,13 @@ def field_work(
             "quality": "",
             "vegetation": names[geography().land_cover_at(longitude, latitude)][place],
             "source": "virtual",
-            "reference": [f"virtual study {where}{number // 5 + 1}" for number in place],
+            "reference": "",
             "in_surroundings": True,
-            "in_region": in_region,
+            "in_region": True,
             "possible_duplicate": False,
-            **{name: values[place] for name, values in _own_values(variable, longitude, latitude, where, seed).items()},
+            "rh": seen["rh"].round(2),
         }
     )
-    return table.assign(rh=seen["rh"].round(2)) if variable == "rs" else table
 
 
 def rs_rh_pairs(records: pd.DataFrame, seed: int) -> pd.DataFrame:
