@@ -78,7 +78,7 @@ class Trials:
                 one.kill()
             except psutil.NoSuchProcess:
                 continue
-        self.said = process.communicate(timeout=120)[1]
+        self.said = process.communicate(timeout=1200)[1]
         self.code = process.returncode
         if isinstance(victim, str) and not soon(lambda: not living(before), 10):
             self.alive += [f"{one.pid} {_command(one)[:80]}" for one in living(before)]

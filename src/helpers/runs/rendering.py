@@ -24,8 +24,10 @@ from helpers.runs.files import child_environment, digest
 from helpers.runs.locks import alone
 
 #: Jupyter Book's command has no option for pages that are read and written side by side, nor for pages that were read
-#: before and are written again. Its builder has both.
+#: before and are written again. Its builder has both. It ends with the process that began it, and so do its copies.
 _CALL = (
+    "import os; from helpers.runs.parent import end_with_parent; end_with_parent(); "
+    "hasattr(os, 'register_at_fork') and os.register_at_fork(after_in_child=end_with_parent); "
     "import functools, jupyter_book.sphinx as builder; from jupyter_book.cli.main import main; "
     "builder.build_sphinx = functools.partial(builder.build_sphinx, jobs={jobs}, force_all=True); main()"
 )
