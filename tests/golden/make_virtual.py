@@ -28,7 +28,7 @@ TABLES = (
     *("budgets", "budget_by_land_cover", "yearly_budgets", "trends", "rs_rh_fit", "table1_npp_products"),
     *("budget_uncertainty", "variance_sources", "truth_recovered", "estimates", "validation"),
 )
-_KEPT = ("notebook", "run", "settings", "started", "finished", "git", "python", "platform", "numbers", "code")
+_KEPT = ("notebook", "run", "settings", "started", "finished", "inputs", "git", "python", "platform", "numbers", "code")
 
 
 def kept(record: dict[str, Any]) -> dict[str, Any]:
@@ -39,8 +39,7 @@ def kept(record: dict[str, Any]) -> dict[str, Any]:
     files = {f"tables/{name}.csv" for name in TABLES}
     outputs = {name: made for name, made in record["outputs"].items() if name in files}
     slim = {name: {key: made[key] for key in ("sha256", "bytes")} for name, made in outputs.items()}
-    short = {name: digest for name, digest in record["inputs"].items() if "/" in name}
-    return {key: record[key] for key in _KEPT} | {"packages": versions, "inputs": short, "outputs": slim}
+    return {key: record[key] for key in _KEPT} | {"packages": versions, "outputs": slim}
 
 
 def main(run: Path) -> None:
