@@ -259,6 +259,7 @@ def fuzz_one(name: str, seconds: int) -> None:
 
         for seed in door.seeds:  # what is made once, as the digests of our code, is no slowness of a reader
             feed(seed)
+        watch.begun = time.monotonic()
         limits = [f"-max_total_time={seconds}", f"-timeout={SLOWEST}", f"-rss_limit_mb={MOST_MB}"]
         limits += [f"-max_len={_LONGEST}", f"-dict={dictionary}", f"-artifact_prefix={FOLDER / 'finds' / name}-"]
         atheris.Setup([sys.argv[0], str(corpus), *limits], feed)

@@ -147,6 +147,12 @@ def test_more_plots_than_there_is_room_for_are_refused_with_the_constraints():
         plan.ordered(chosen, "variance", grounds(cells, chosen), allowed)
 
 
+def test_a_region_without_room_for_the_usual_number_has_fewer_plots():
+    cells, chosen = cells_of(), settings(apart_km=400.0)
+    found = plan.ordered(chosen, "variance", grounds(cells, chosen), np.ones(len(cells), bool))
+    assert all(len(plots) < 20 for plots in found.values())
+
+
 def test_rs_counts_by_the_share_of_it_that_is_rh():
     cells, tables = cells_of(), {"npp": training(), "rs": training(20)}
     one, half = (plan.grounds(settings(), tables, cells, share) for share in (1.0, 0.5))

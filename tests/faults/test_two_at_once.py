@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -14,34 +12,22 @@ from pathlib import Path
 
 import psutil
 import pytest
-from processes import gone, soon
+from processes import soon
+from trials import BUILD, settings_of
 
 from helpers.runs.files import child_environment
+from mapforest.locks import Lock
 
 pytestmark = pytest.mark.faults
 
 ROOT = Path(__file__).resolve().parents[2]
-BUILD = """
-import sys
-from pathlib import Path
-from helpers.config import Settings
-from helpers.runs import book
-import json
-print(book.build(Settings(**json.loads(sys.argv[1])), Path(sys.argv[2])))
-"""
-
-
-def settings_of(run: Path) -> dict[str, object]:
-    """Return the settings of a run from what its notebooks have on record, each of which knows its own."""
-    records = [json.loads(path.read_text())["settings"] for path in sorted((run / "provenance").glob("*.json"))]
-    default = records[0]
-    return {key: next((r[key] for r in records if r[key] != default[key]), default[key]) for key in default}
 
 
 @pytest.mark.parametrize("late", [1, 4])
-def test_two_books_at_once_are_built_one_after_the_other(virtual_run, tmp_path, late):
+def test_two_books_at_once_are_built_one_after_the_other(virtual_run, virtual_book, tmp_path, late):
     """The first is whole when its process says so; the second says for whom it waits, and is there in the end."""
     runs = tmp_path / "runs"
+    shutil.copytree(virtual_book.parent / "read", tmp_path / "_build" / "read")  # the code reference, half of the work
     for name in ("one", "two"):
         shutil.copytree(virtual_run, runs / name)
     processes = []
@@ -84,36 +70,39 @@ def prepared(tmp_path_factory) -> Path:
     return runs
 
 
-@pytest.mark.parametrize("late", [0, 1.5, 4])
-def test_of_two_executions_with_other_parameters_one_is_refused(prepared, late):
+def held_still(process: subprocess.Popen, lock: Lock) -> list[psutil.Process]:
+    """Stop a process with its children once it holds a lock, and while it is not asking who else is at work."""
+    assert soon(lambda: bool(lock.holder()), 60)
+    door, first = Lock(lock.path.with_name("door.lock")), psutil.Process(process.pid)
+    while True:
+        still = [first, *first.children(recursive=True)]
+        for one in still:
+            one.suspend()
+        if door.is_free():
+            return still
+        for one in still:
+            one.resume()
+
+
+@pytest.mark.parametrize("begun", ["", "executing", "session"])
+def test_of_two_executions_with_other_parameters_one_is_refused(prepared, begun):
+    """The second begins beside the first; or when papermill, or the kernel, of the first holds its lock, and the first
+    stands still until the second has ended.
+    """
     name = "02_npp_random_forest"
-    processes = []
-    for n_trees in (40, 900):
+    processes, still = [], []
+    for n_trees in (600, 900):
         processes.append(execution(name, prepared, "-p", "n_trees", n_trees, "-p", "validation_trees", 20))
-        time.sleep(late)
-    told = [process.communicate()[1] for process in processes]
-    done = [n_trees for n_trees, process in zip((40, 900), processes, strict=True) if process.returncode == 0]
-    assert len(done) == 1, told
+        if begun and not still:
+            still = held_still(processes[0], Lock(prepared / ".locks" / "virtual" / f"{name}.{begun}.lock"))
+    told = [processes[1].communicate()[1]]
+    for process in still:
+        process.resume()
+    told.append(processes[0].communicate()[1])
+    done = [n_trees for n_trees, process in zip((600, 900), processes, strict=True) if process.returncode == 0]
+    assert len(done) == 1 and (done == [600] or not begun), told
     assert re.search(rf"{name} of run 'virtual' is at work already, in process \d+ on", "".join(told))
     record = json.loads((prepared / "virtual" / "provenance" / f"{name}.json").read_text())
     assert record["finished"] and [record["settings"]["n_trees"]] == done
     assert {output["parameters"]["n_trees"] for output in record["outputs"].values()} == set(done)
     assert f"n_trees: {done[0]}\n" in (prepared / "virtual" / "config.yml").read_text()
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a process looks for its parent, see test_parent")
-@pytest.mark.parametrize("after", [0.5, 2.0, 4.0, 6.0, 8.0])
-@pytest.mark.parametrize("victim", ["papermill", "kernel"])
-def test_a_killed_execution_leaves_nobody_and_is_gone_on_with(prepared, tmp_path, victim, after):
-    runs = Path(shutil.copytree(prepared, tmp_path / "runs"))
-    process = execution("03_rs_random_forest", runs, "-p", "validation_trees", 20)
-    papermill = psutil.Process(process.pid)
-    assert soon(papermill.children, 60)
-    time.sleep(after)
-    children = papermill.children(recursive=True)
-    os.kill((children[0].pid if children else process.pid) if victim == "kernel" else process.pid, signal.SIGKILL)
-    process.communicate()
-    assert soon(lambda: all(gone(child.pid) for child in children), 3)
-    again = execution("03_rs_random_forest", runs, "-p", "validation_trees", 20)
-    assert again.wait() == 0, again.stderr.read()
-    assert not [path for path in (runs / "virtual").rglob(".*") if ".partial." in path.name or ".old." in path.name]

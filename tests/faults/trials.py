@@ -13,11 +13,12 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import xarray as xr
-import yaml
 from processes import gone, soon
 
 from helpers.config import load_config
 from helpers.runs.files import digest
+from helpers.runs.provenance import read_record
+from helpers.runs.steps import deciding_parameters
 
 Begin = Callable[[], subprocess.Popen]
 Victim = str | Callable[[], list[psutil.Process]]
@@ -125,16 +126,16 @@ print(book.build(Settings(**json.loads(sys.argv[1])), Path(sys.argv[2])))
 
 
 def settings_of(run: Path) -> dict[str, object]:
-    """Return the settings of a run from what its notebooks have on record, each of which knows its own."""
-    records = [json.loads(path.read_text())["settings"] for path in sorted((run / "provenance").glob("*.json"))]
-    default = records[0]
-    return {key: next((r[key] for r in records if r[key] != default[key]), default[key]) for key in default}
+    """Return the settings of a run from what its notebooks have on record, each of which knows those that decide it."""
+    records = {path.stem: read_record(path)["settings"] for path in sorted((run / "provenance").glob("*.json"))}
+    known = {key: settings[key] for name, settings in records.items() for key in deciding_parameters(name)}
+    return next(iter(records.values())) | known
 
 
 def options_of(run: Path) -> list[str]:
     """Return the parameters of a run that its configuration does not have, each as ``key=value``."""
-    used = yaml.safe_load((run / "config.yml").read_text(encoding="utf-8"))
-    usual = load_config(used["config"]).model_dump()
+    used = settings_of(run)
+    usual = load_config(used["config"]).model_dump(mode="json")
     return [f"{key}={value}" for key, value in used.items() if value != usual[key]]
 
 

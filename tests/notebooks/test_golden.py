@@ -38,6 +38,8 @@ def test_the_virtual_run_gives_its_golden_tables_and_numbers(virtual_run):
 def test_the_golden_tables_are_small_and_say_what_made_them():
     records = [json.loads(path.read_text(encoding="utf-8")) for path in (GOLDEN / "provenance").glob("*.json")]
     assert len(records) == 7 and sum(len(record["numbers"]) for record in records) > 100
+    code = {(module, digest) for record in records for module, digest in record["code"].items()}
+    assert len({module for module, _ in code}) == len(code) > 50  # all notebooks ran with one state of each module
     assert all(record["git"]["commit"] and record["settings"]["seed"] and record["packages"] for record in records)
     assert sum(path.stat().st_size for path in GOLDEN.rglob("*") if path.is_file()) < 300_000
 

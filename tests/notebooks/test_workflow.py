@@ -153,7 +153,7 @@ def test_a_notebook_whose_results_are_lost_is_executed_again_and_the_reason_said
     copies[2].write_bytes(b"")
     done = snakemake(checkout, "--dry-run", "--quiet", "host", "reason")
     said = done.stdout + done.stderr
-    assert [name for name in NAMES if f"rule notebook_{name}:" in said] == hurt
+    assert [name for name in NAMES if f"rule notebook_{name}:" in said] == hurt, said
     why = ["is missing", "has 4 bytes, and 5 were saved", "cannot be read"]
     for name, words in zip(hurt, why, strict=True):
         assert re.search(rf"{name} is executed again: .*{words}", done.stderr)

@@ -76,6 +76,7 @@ def test_a_table_of_one_run_only_is_told_of(made):
         ({"inputs": {"npp.zarr": "0" * 64}}, "it differs in inputs: npp.zarr none and 000000000000"),
         ({"inputs": {f"notebooks/{NAME}.ipynb": "0" * 64}}, f"it differs in notebook: notebooks/{NAME}.ipynb"),
         ({"packages": {"numpy": "1.0"}}, "it differs in versions: numpy "),
+        ({"packages": {"a-new-one": "1.0"}}, "it differs in versions: packages only in B: 1"),
         ({"python": "2.7"}, "it differs in versions: Python "),
         ({"platform": "a loom"}, "it differs in machine: it "),
         ({"code": {"src/helpers/balance/carbon.py": "0"}}, "it differs in code: src/helpers/balance/carbon.py"),
@@ -89,6 +90,24 @@ def test_what_differs_in_what_made_a_table_is_told(made, changes, told):
     lines = [line.strip() for line in compare.explanation(one, two).splitlines()]
     assert [line for line in lines if line.startswith(told)] and lines[0] == NAME
     assert len([line for line in lines if line.startswith(("it differs", "nothing on"))]) == 1
+
+
+def test_of_a_run_that_has_neither_numbers_nor_code_on_record_nothing_is_made_up(made):
+    one, two = made("one"), made("two", TABLE.assign(mean_gC_m2_yr=0.0), nep=5.0)
+    path = two / "provenance" / f"{NAME}.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({key: value for key, value in record.items() if key not in ("numbers", "code")}))
+    told = compare.explanation(one, two)
+    assert "number nep_mean" not in told and "it differs in code: not on record of B" in told
+
+
+def test_what_only_one_run_has_stands_in_one_line(made):
+    one, two = made("one"), made("two")
+    book_run = start(NAME, {"config": "virtual", "run": "two"})
+    for name in ("more", "most"):
+        book_run.save_table(name, TABLE)
+    book_run.finish()
+    assert "only in B: more, most" in compare.explanation(one, two)
 
 
 def test_modules_that_the_notebook_does_not_use_are_named_only_where_no_other_differs(made):

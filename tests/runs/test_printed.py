@@ -14,7 +14,8 @@ BROWSER = """#!/bin/sh
 for option in "$@"; do
   case "$option" in
     --screenshot=*) echo "picture of $*" > "${option#--screenshot=}";;
-    --print-to-pdf=*) echo "pages of $*" > "${option#--print-to-pdf=}";;
+    --print-to-pdf=*) target="${option#--print-to-pdf=}";;
+    file://*) test -z "$target" || cat "${option#file://}" > "$target";;
   esac
 done
 """
@@ -35,6 +36,29 @@ def test_a_picture_is_taken_of_a_window_of_this_size(browser, tmp_path):
     target = printed.take_picture(tmp_path / "a.html", tmp_path / "a.png", 900, 700)
     said = target.read_text()
     assert "--window-size=900,700" in said and f"file://{tmp_path}/a.html" in said and "--headless" in said
+
+
+PAGE = """<div id="jb-print-docs-body"><h1>{0}</h1><div id="jb-print-toc"><div><h2> Contents </h2></div>
+<nav aria-label="Page"><ul><li>own part</li></ul></nav></div></div>
+<article class="bd-article">
+<section class="tex2jax_ignore" id="about-{0}">
+<span id="other"></span><h1>{0}<a class="headerlink" href="#about-{0}">#</a></h1><p>text of {0}</p>
+</section></article>"""
+
+
+def test_the_printed_book_has_all_pages_in_order_and_their_titles_as_contents(browser, tmp_path, monkeypatch):
+    monkeypatch.setenv("QTP_BOOK_ROOT", str(tmp_path))
+    chapters = "".join(f"      - file: {name}\n" for name in ("notebooks/rain", "book/snow"))
+    (tmp_path / "_toc.yml").write_text(f"root: book/intro\nparts:\n  - chapters:\n{chapters}")
+    for name in ("index", "book/intro", "notebooks/rain", "book/snow"):
+        (tmp_path / "html" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "html" / f"{name}.html").write_text(PAGE.format(name.rpartition("/")[2]))
+    text = printed.print_book(tmp_path / "html", tmp_path / "book.pdf").read_text()
+    places = [text.index(f"text of {name}") for name in ("intro", "rain", "snow")]
+    assert places == sorted(places) and text.count("<article") == 3
+    contents = text[: text.index("<article")]
+    assert '<a href="#about-rain">rain</a></li><li class="toc-entry"><a href="#about-snow">snow</a>' in contents
+    assert "own part" not in contents and "article ~ article h1:first-of-type { display: block !important }" in text
 
 
 def test_without_a_browser_the_package_is_named(tmp_path, monkeypatch):

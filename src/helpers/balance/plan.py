@@ -36,6 +36,8 @@ MOST_PLOTS = 50
 STEPS = (0, 10, 20, 50)
 #: Trees of a forest that says how alike two places are; and cells that a plan is chosen from, at most.
 TREES, MOST_CELLS = 300, 2000
+#: Numbers that a region is tried with where there is no room for the usual one: its book is built all the same.
+_FEWER = (10, 5, 1)
 _PLACE = ["latitude", "longitude"]
 _OWN = {*_PLACE, "cover", "area", "filled_area", "predicted_area", "block", "inside"}
 
@@ -111,12 +113,13 @@ def ordered(
 ) -> dict[str, list[int]]:
     """Return for each of :data:`PLANS` the positions of its plots among the cells, in the order of building them.
 
-    They are :data:`MOST_PLOTS`, or ``plots.number`` where the constraints leave no room for so many. A DataError says
-    how many there is room for where that is too many, too.
+    They are :data:`MOST_PLOTS`, or ``plots.number`` where the constraints leave no room for so many, and where nobody
+    asked for a number, fewer still. A DataError says how many there is room for where that is too many, too.
     """
     asked, found = settings.plots.number, {}
+    tried = (MOST_PLOTS, asked) if "number" in settings.plots.model_fields_set else (MOST_PLOTS, asked, *_FEWER)
     for name, fluxes in FLUXES.items():
-        for n in (MOST_PLOTS, asked):
+        for n in tried:
             try:
                 plan = designs.propose(
                     design,
@@ -127,9 +130,9 @@ def ordered(
                     min_distance_km=settings.plots.apart_km,
                 )
             except ForestError as problem:
-                if n == asked:
+                if n == tried[-1]:
                     limits = ", ".join(f"{key} {value!r}" for key, value in settings.plots if key != "number" and value)
-                    raise DataError(f"plots.number is {asked}, and with {limits or 'no limit'}: {problem}") from None
+                    raise DataError(f"plots.number is {n}, and with {limits or 'no limit'}: {problem}") from None
             else:
                 found[name] = plan["cell"].tolist()
                 break

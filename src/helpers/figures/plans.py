@@ -21,7 +21,7 @@ from helpers.names import TOTAL_UNITS, pretty_units, source_to_sink, with_units
 NUMBERED = 10
 _GROUND = ListedColormap(mpl.colormaps["Greys"](np.linspace(0.04, 0.5, 64)))
 _SITES = ({"marker": "o", "s": 11, "color": style.SECOND}, {"marker": "^", "s": 20, "color": style.BAD})
-_FIRST = {"marker": "o", "s": 130, "color": style.OURS, "edgecolor": "white", "linewidth": 0.8}
+_FIRST = {"marker": "o", "s": 150, "color": style.OURS, "edgecolor": "white", "linewidth": 0.8}
 _LINES = ("-", "--", ":")
 _LATER = {"marker": "D", "s": 26, "color": style.OURS, "edgecolor": "white", "linewidth": 0.6}
 

@@ -66,9 +66,10 @@ def differences(first: Path, second: Path, tolerance: float = RELATIVE) -> list[
     given = records_of(first), records_of(second)
     found = []
     for notebook in dict.fromkeys([*given[0], *given[1]]):
-        records = [each.get(notebook, {"outputs": {}}) for each in given]
+        records = [each.get(notebook, {"outputs": {}, "numbers": {}}) for each in given]
         found += _of_tables(notebook, records, (first, second), tolerance)
-        found += _of_numbers(notebook, [record.get("numbers", {}) for record in records], tolerance)
+        if all("numbers" in record for record in records):  # older runs have none on record
+            found += _of_numbers(notebook, [record["numbers"] for record in records], tolerance)
     return found
 
 
@@ -177,14 +178,15 @@ def what_made_it(notebook: str, first: Mapping[str, Any], second: Mapping[str, A
     inputs = [{name: digest[:12] for name, digest in record["inputs"].items()} for record in (first, second)]
     texts = [each.pop(own, "") for each in inputs]
     versions = [record.get("packages", {}) | {"Python": record.get("python")} for record in (first, second)]
-    code = _differing(*(record.get("code", {}) for record in (first, second)))
+    lacking = [name for name, record in zip(_PAIR, (first, second), strict=True) if "code" not in record]
+    code = {} if lacking else _differing(first["code"], second["code"])
     found = {
         "seed": _named(_differing(*({"seed": each.get("seed")} for each in settings))),
         "parameters": _named(_differing(*({key: each.get(key) for key in deciding} for each in settings))),
         "inputs": _named(_differing(*inputs)),
         "notebook": own if texts[0] != texts[1] else "",
-        "code": ", ".join(_reached(notebook, list(code))),
-        "versions": _named(_differing(*versions)),
+        "code": f"not on record of {' and '.join(lacking)}" if lacking else ", ".join(_reached(notebook, list(code))),
+        "versions": _of_versions(*versions),
         "machine": _named(_differing(*({"it": record.get("platform")} for record in (first, second)))),
     }
     return {kind: words for kind, words in found.items() if words}
@@ -194,6 +196,15 @@ def _differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str,
     """Return the pairs of values that differ, by key."""
     keys = dict.fromkeys([*first, *second])
     return {key: (first.get(key, "none"), second.get(key, "none")) for key in keys if first.get(key) != second.get(key)}
+
+
+def _of_versions(first: Mapping[str, str], second: Mapping[str, str]) -> str:
+    """Return which packages have other versions, and how many only one of two runs has."""
+    both = first.keys() & second.keys()
+    differing = _named({name: pair for name, pair in _differing(first, second).items() if name in both})
+    alone = [(name, len(one.keys() - both)) for name, one in zip(_PAIR, (first, second), strict=True)]
+    words = [differing, *(f"packages only in {name}: {n}" for name, n in alone if n)]
+    return "; ".join(word for word in words if word)
 
 
 def _named(pairs: Mapping[str, tuple[Any, Any]]) -> str:
@@ -219,7 +230,11 @@ def explanation(first: Path, second: Path, tolerance: float = RELATIVE) -> str:
     parts = []
     for notebook in dict.fromkeys(difference.notebook for difference in found):
         lines = [notebook]
-        for one in (difference for difference in found if difference.notebook == notebook):
+        own = [difference for difference in found if difference.notebook == notebook]
+        for name in _PAIR:
+            alone = [difference.name for difference in own if difference.only_in == name]
+            lines += [f"  only in {name}: {', '.join(alone)}"] * bool(alone)
+        for one in (difference for difference in own if not difference.only_in):
             share = "" if np.isnan(one.relative) else f" ({one.relative:.2g} of the larger)"
             lines.append(f"  {one.name}: {one.words}{share}")
         if all(notebook in records for records in given):

@@ -28,8 +28,8 @@ def write_plan(settings: Settings, number: int | None = None) -> dict[str, list[
     """
     run = Run("plan", settings)
     ordered = run.load_table("plots")
-    number = settings.plots.number if number is None else number
-    most = int(ordered["plot"].max())
+    most = int(ordered.groupby("plan")["plot"].max().min())
+    number = min(settings.plots.number, most) if number is None else number
     if not 1 <= number <= most:
         raise RunError(
             f"N is {number}, and the plan of {settings.run!r} has {most} plots in their order: expected 1 to {most}"

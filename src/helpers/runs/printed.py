@@ -19,6 +19,16 @@ from helpers.runs.files import written_whole
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _ARTICLE = re.compile(r'<article class="bd-article"[^>]*>.*?</article>', re.S)
+#: What the theme prints above an article, the contents of its page, and how an article begins.
+_CONTENTS = re.compile(r'(?<=<div id="jb-print-toc">).*?<nav[^>]*>(.*?)</nav>', re.S)
+_TITLE = re.compile(
+    r'<section[^>]* id="([^"]+)">\s*(?:<span[^>]*></span>\s*)*<h1>(.*?)(?:<a class="headerlink"|</h1>)', re.S
+)
+#: Each article begins on a sheet of its own. The theme hides the title of a page, which it prints above the first one.
+_STYLE = (
+    "<style>@media print { article ~ article { break-before: page } "
+    "article ~ article h1:first-of-type { display: block !important } }</style>"
+)
 
 
 def print_book(book: Path, target: Path) -> Path:
@@ -50,13 +60,16 @@ def take_picture(page: Path, target: Path, width: int, height: int) -> Path:
 
 
 def _one_page(book: Path) -> str:
-    """Return the pages of the contents as one: the first with the articles of all in place of its own."""
+    """Return the pages of the contents as one: the first with the articles of all, and their titles as its contents."""
     toc = read_yaml(project_root() / "_toc.yml")
     names = [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
     texts = {name: (book / f"{name}.html").read_text(encoding="utf-8") for name in names}
     articles = [found[0] for found in (_ARTICLE.search(text) for text in texts.values()) if found]
-    break_before = "<style>@media print { article ~ article { break-before: page } }</style>"
-    return _ARTICLE.sub(lambda _: break_before + "\n".join(articles), texts[names[0]], count=1)
+    titles = [found.groups() for found in map(_TITLE.search, articles) if found]
+    listed = "".join(f'<li class="toc-entry"><a href="#{place}">{title}</a></li>' for place, title in titles[1:])
+    contents = f'<h2>Contents</h2><nav><ul class="section-nav">{listed}</ul></nav>'
+    first = _CONTENTS.sub(lambda _: contents, texts[names[0]], count=1)
+    return _ARTICLE.sub(lambda _: _STYLE + "\n".join(articles), first, count=1)
 
 
 def _browser() -> str:
