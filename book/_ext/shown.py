@@ -25,7 +25,7 @@ SORTABLE_ROWS = 16
 MANY_COLUMNS = 9
 #: The width of the window, in pixels, up to which a page shows the narrow variant of a figure.
 PHONE = 600
-_PICTURES = {"svg": "SVG", "png": "PNG"}
+_PICTURES = {"svg": "SVG", "png": "PNG", "webp": "WebP"}
 _FILES = {**_PICTURES, "csv": "data (CSV)", "geojson": "GeoJSON", "gpx": "GPX"}
 _ZIPPED = "data (CSV, zipped)"
 

@@ -59,7 +59,7 @@ def run_of(folder: Path, *cells: shown.Shown) -> Path:
 def pages(tmp_path_factory) -> dict[str, BeautifulSoup]:
     """Build pages of two notebooks and one of prose, read by two processes."""
     folder = tmp_path_factory.mktemp("book")
-    narrow = {"narrow": {"png": "figures/nep_narrow.png", "svg": "figures/nep_narrow.svg"}}
+    narrow = {"narrow": {"webp": "figures/nep_narrow.webp"}}
     more = {**narrow, "files": record("figure", "nep", "", ["png", "svg"])["files"] | {"csv": "figures/nep.csv.zip"}}
     two = [
         a_figure("npp_map", "02_npp", "geojson", "gpx"),
@@ -129,7 +129,7 @@ def test_zipped_data_are_called_so(pages):
 
 def test_a_phone_is_given_the_narrow_picture(pages):
     source = pages["notebooks/06_sure"].select_one("#fig-nep picture source")
-    assert source["srcset"] == "../_static/figures/nep_narrow.svg" and "max-width" in source["media"]
+    assert source["srcset"] == "../_static/figures/nep_narrow.webp" and "max-width" in source["media"]
 
 
 def test_a_page_of_prose_shows_a_figure_in_words_of_its_own_and_names_the_notebook(pages):
