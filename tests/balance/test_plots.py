@@ -134,6 +134,18 @@ def test_habits_other_numbers_and_other_fluxes_do_not_decide():
     assert plots.proposed_design(found)[0] == "strata"
 
 
+def test_a_design_is_told_from_plots_at_random_only_where_the_worlds_tell():
+    def told(worlds: pd.DataFrame) -> str:
+        return plots.beside_random(plots.compared(worlds, plots.RANDOM), "variance")
+
+    better, worse = (told(made(variance=add, at_random=-1.0)) for add in (-2.0, 0.0))
+    assert "whose error was 4.0?" in better and "\N{MINUS SIGN}1.0 (\N{MINUS SIGN}1.0 to" in better
+    assert better.endswith("variance of the mean is surely better.") and worse.endswith("is surely worse.")
+    uneven = made(variance=-1.0, at_random=-1.0)
+    uneven.loc[uneven["design"] == "variance", "nep_error_gC_m2_yr"] += np.tile([3.0, -3.0], 12)
+    assert told(uneven).endswith("that is open.")
+
+
 def test_without_a_rival_nothing_is_said():
     with pytest.raises(DataError, match="no design but strata has 20 plots"):
         plots.proposed_design(plots.compared(made(near_sites=-1.0)))

@@ -32,6 +32,8 @@ from mapforest.designs import DESIGNS
 SHRINKING: Final = ("sites", "smearing")
 #: What a design is measured by: this one, with this number of plots.
 BASELINE, JUDGED_PLOTS = "strata", 20
+#: The simplest that one can do: plots drawn at random by area, whatever is measured there already.
+RANDOM: Final = "at_random"
 #: Level of the intervals over worlds, and resamples of the worlds.
 LEVEL, RESAMPLES = 0.9, 5000
 
@@ -44,8 +46,8 @@ def worlds() -> pd.DataFrame:
     return pd.read_csv(project_root() / "data" / "virtual" / "designs.csv", comment="#")
 
 
-def compared(found: pd.DataFrame) -> pd.DataFrame:
-    """Compare the designs over the worlds of :func:`worlds`, each with random strata in the same world.
+def compared(found: pd.DataFrame, against: str = BASELINE) -> pd.DataFrame:
+    """Compare the designs over the worlds of :func:`worlds`, each with one of them, ``against``, in the same world.
 
     A world that lacks a design that another has, or has it twice, raises DataError.
 
@@ -54,9 +56,9 @@ def compared(found: pd.DataFrame) -> pd.DataFrame:
     pandas.DataFrame
         A row per ``design`` (``none`` without plots), ``plots`` and ``quantity`` (NPP, Rs, NEP): ``n_worlds``;
         ``mae_gC_m2_yr`` and ``rmse_gC_m2_yr``, the mean absolute and the root mean square error of the region's mean;
-        ``difference_gC_m2_yr``, its mean absolute error less that of strata with as many plots, and the ends of its
-        90 % interval over worlds drawn with replacement (``difference_low_gC_m2_yr``, ``difference_high_gC_m2_yr``):
-        below zero is better than strata; ``width_ratio``, the mean width of the interval as a share of that without new
+        ``difference_gC_m2_yr``, its mean absolute error less that of ``against`` with as many plots, and the ends of
+        its 90 % interval over worlds drawn with replacement (``difference_low_gC_m2_yr``,
+        ``difference_high_gC_m2_yr``): below zero is better than that; ``width_ratio``, the mean width of the interval as a share of that without new
         plots, and ``foretold_ratio``, what was to be expected of it, see the module's text.
     """
     keys = ["design", "plots"]
@@ -73,7 +75,7 @@ def compared(found: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for design, plots in table[keys].drop_duplicates().itertuples(index=False):
         own = _row(table, design, plots)
-        base = before if design == "none" else _row(table, BASELINE, plots)
+        base = before if design == "none" else _row(table, against, plots)
         for quantity in _TERMS:
             name = quantity.lower()
             error, width, first = (
@@ -145,17 +147,38 @@ def proposed_design(table: pd.DataFrame) -> tuple[str, str]:
     without, strata = (
         rows["mae_gC_m2_yr"].iloc[0] for rows in (nep[nep["plots"] == 0], judged[judged["design"] == BASELINE])
     )
-    numbers = [first[f"difference{end}_gC_m2_yr"] for end in ("", "_low", "_high")]
-    mean, low, high = (f"{number:+.1f}".replace("-", "\N{MINUS SIGN}") for number in numbers)
     errors = (
         f"the mean absolute error of NEP was {first['mae_gC_m2_yr']:.1f} by {design_name(first['design'])}, "
         f"{strata:.1f} by random strata and {without:.1f} without new plots; the first differs from the second by "
-        f"{mean} ({low} to {high}) {pretty_units(FLUX_UNITS)}"
+        f"{_difference(first)}"
     )
     said = f"In {first['n_worlds']} virtual worlds with {JUDGED_PLOTS} new plots, {errors}."
     if better.empty:
         return BASELINE, f"{said} No design is surely better than random strata, so these, the simplest, are proposed."
     return str(first["design"]), f"{said} So {design_name(first['design'])} is proposed."
+
+
+def beside_random(table: pd.DataFrame, design: str) -> str:
+    """Return in a sentence whether the virtual worlds tell a design from plots drawn at random by area.
+
+    The table is that of :func:`compared` against :data:`RANDOM`. The rule of :func:`proposed_design` does not ask this:
+    where sites lie close together, random strata fill few strata, and can be worse than no strata at all.
+    """
+    own = table[(table["quantity"] == "NEP") & (table["plots"] == JUDGED_PLOTS)].set_index("design")
+    row, called = own.loc[design], design_name(design)
+    low, high = row["difference_low_gC_m2_yr"], row["difference_high_gC_m2_yr"]
+    answer = f"{called} is surely better" if high < 0 else f"{called} is surely worse" if low > 0 else "that is open"
+    return (
+        f"Is it better than plots drawn at random by area, whose error was {own.loc[RANDOM, 'mae_gC_m2_yr']:.1f}? "
+        f"The difference is {_difference(row)}: {answer}."
+    )
+
+
+def _difference(row: pd.Series) -> str:
+    """Return the difference of a row of :func:`compared`, with its interval."""
+    numbers = [row[f"difference{end}_gC_m2_yr"] for end in ("", "_low", "_high")]
+    mean, low, high = (f"{number:+.1f}".replace("-", "\N{MINUS SIGN}") for number in numbers)
+    return f"{mean} ({low} to {high}) {pretty_units(FLUX_UNITS)}"
 
 
 def expected_interval(budget: pd.DataFrame, sources: pd.DataFrame, left: Mapping[str, ArrayLike]) -> pd.DataFrame:
