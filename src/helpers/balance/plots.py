@@ -58,8 +58,9 @@ def compared(found: pd.DataFrame, against: str = BASELINE) -> pd.DataFrame:
         ``mae_gC_m2_yr`` and ``rmse_gC_m2_yr``, the mean absolute and the root mean square error of the region's mean;
         ``difference_gC_m2_yr``, its mean absolute error less that of ``against`` with as many plots, and the ends of
         its 90 % interval over worlds drawn with replacement (``difference_low_gC_m2_yr``,
-        ``difference_high_gC_m2_yr``): below zero is better than that; ``width_ratio``, the mean width of the interval as a share of that without new
-        plots, and ``foretold_ratio``, what was to be expected of it, see the module's text.
+        ``difference_high_gC_m2_yr``): below zero is better than that; ``width_ratio``, the mean width of the interval
+        as a share of that without new plots, and ``foretold_ratio``, what was to be expected of it, see the module's
+        text.
     """
     keys = ["design", "plots"]
     table = found.sort_values("seed", kind="stable")
