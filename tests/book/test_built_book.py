@@ -103,7 +103,7 @@ def test_equations_carry_the_numbers_of_the_paper(virtual_book):
 
 def test_the_explorer_is_one_page_of_less_than_4_mb(virtual_book):
     page = virtual_book / "book" / "explorer.html"
-    assert 1e6 < page.stat().st_size < 4e6 and "explorer.html" in (virtual_book / "book" / "intro.html").read_text()
+    assert 5e5 < page.stat().st_size < 4e6 and "explorer.html" in (virtual_book / "book" / "intro.html").read_text()
 
 
 def test_the_first_page_leads_to_the_introduction(virtual_book):
