@@ -6,9 +6,11 @@ which sites are there, and no other. With the variance V of all draws, the part 
 :data:`SHRINKING` for each flux, and the share :math:`\lambda_k` of the mean's variance that k plots leave
 (:func:`mapforest.designs.variance_left`), the spread of NEP shrinks by
 
-.. math:: \rho_k = \sqrt{1 - c\, \frac{V_{s,\mathrm{NPP}} (1 - \lambda_{k,\mathrm{NPP}})
-    + V_{s,R_h} (1 - \lambda_{k,R_s})}{V}},\qquad
-    c = \min\left(1, \frac{V}{V_{s,\mathrm{NPP}} + V_{s,R_h}}\right)
+.. math:: \rho_k = \sqrt{1 - c\, g_k / V}
+
+.. math:: g_k = V_{s,\mathrm{NPP}} (1 - \lambda_{k,\mathrm{NPP}}) + V_{s,R_h} (1 - \lambda_{k,R_s})
+
+.. math:: c = \min\left(1, \frac{V}{V_{s,\mathrm{NPP}} + V_{s,R_h}}\right)
 
 where c keeps variances of few draws, which are rough, from adding up to more than all. NPP and Rh alone have one of the
 two terms.
