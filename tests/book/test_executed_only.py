@@ -79,5 +79,6 @@ def test_the_usual_command_in_a_fresh_checkout_ends_with_that_message_and_no_pag
         [sys.executable, "-c", call, "build", "."], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert done.stderr.rstrip().splitlines()[-1].startswith("10 of 10 notebooks were not executed (01_data_preparation, ")
+    last = done.stderr.rstrip().splitlines()[-1]
+    assert last.startswith("10 of 10 notebooks were not executed (01_data_preparation, ")
     assert not list(tmp_path.rglob("*.html"))
