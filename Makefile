@@ -99,7 +99,7 @@ bench-quick: $(STAMP) ## try those of the maps in 3 minutes; the tables go to _b
 test: lint ## check style, then run the tests
 	@$(absolute); $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
-test-faults: $(STAMP) ## kill processes, take their files away and let two at one thing; some minutes
+test-faults: $(STAMP) ## kill processes, take their files away and let two at one thing; a quarter of an hour or more
 	@$(absolute); $(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m faults
 
 test-cluster: $(STAMP) ## run a sweep and notebook 02 on a SLURM that is started here; root on Debian or Ubuntu
