@@ -33,6 +33,11 @@ _MEASURE = """() => ({
     files: [...figure.querySelectorAll("a[href]")].map(a => a.href).filter(a => /\\.(svg|png|csv|csv\\.zip)$/.test(a)),
   })),
 })"""
+#: Equations that scroll, and that the keyboard cannot reach.
+_OUT_OF_REACH = """() => [...document.querySelectorAll(":is(span, div).math")].filter(equation =>
+  equation.scrollWidth > equation.clientWidth && /auto|scroll/.test(getComputedStyle(equation).overflowX)
+  && getComputedStyle(equation).display !== "inline" && equation.tabIndex < 0
+).map(equation => equation.textContent.slice(0, 80))"""
 
 
 @dataclass
@@ -44,6 +49,7 @@ class Visit:
     messages: list[str] = field(default_factory=list)
     held: dict[str, Any] = field(default_factory=dict)
     too_wide: list[int] = field(default_factory=list)
+    out_of_reach: list[str] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
 
     def bytes_loaded(self) -> int:
@@ -79,6 +85,7 @@ def _visit(context: Any, axe_script: str, book: Path, name: str) -> Visit:
         page.set_viewport_size({"width": width, "height": 900})
         if page.evaluate("() => document.documentElement.scrollWidth > window.innerWidth"):
             visit.too_wide.append(width)
+        visit.out_of_reach += [f"{width}: {equation}" for equation in page.evaluate(_OUT_OF_REACH)]
     listens.clear()
     page.evaluate(axe_script)
     visit.violations += _violations(page, "light")

@@ -104,6 +104,10 @@ def test_no_page_is_wider_than_a_phone_a_tablet_or_a_desk(visits):
     assert not {name: visit.too_wide for name, visit in visits.items() if visit.too_wide}, WIDTHS
 
 
+def test_an_equation_that_scrolls_is_reached_by_the_keyboard(visits):
+    assert not {name: visit.out_of_reach for name, visit in visits.items() if visit.out_of_reach}
+
+
 def test_axe_finds_nothing_serious_on_any_page(visits):
     assert not {name: visit.violations for name, visit in visits.items() if visit.violations}
 
