@@ -19,7 +19,8 @@ from helpers.names import TOTAL_UNITS, pretty_units, source_to_sink, with_units
 
 #: Plots whose number stands on the map: the first to build.
 NUMBERED = 10
-_GROUND = ListedColormap(mpl.colormaps["Greys"](np.linspace(0.04, 0.5, 64)))
+#: The ground in steps: behind the plots its forms matter, and a picture of few greys takes half of the bytes.
+_GROUND = ListedColormap(mpl.colormaps["Greys"](np.linspace(0.04, 0.5, 12)))
 _SITES = ({"marker": "o", "s": 11, "color": style.SECOND}, {"marker": "^", "s": 20, "color": style.BAD})
 _FIRST = {"marker": "o", "s": 150, "color": style.OURS, "edgecolor": "white", "linewidth": 0.8}
 _LINES = ("-", "--", ":")

@@ -264,7 +264,7 @@ def _indexed(codes: NDArray[np.uint8], colours: NDArray[np.uint8]) -> bytes:
     picture.putpalette(colours[:, :3].tobytes())
     stream = BytesIO()
     opacity = {} if (colours[:, 3] == 255).all() else {"transparency": colours[:, 3].tobytes()}
-    picture.save(stream, format="png", **opacity)
+    picture.save(stream, format="png", compress_level=9, **opacity)
     return stream.getvalue()
 
 
