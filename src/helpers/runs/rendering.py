@@ -123,11 +123,11 @@ def _jupyter_book(source: Path, folder: Path, processes: int, *options: str) -> 
     for other in folder.glob("read/*"):
         if other != read:
             shutil.rmtree(other)
-    call = _CALL.format(jobs=processes)
+    call, pages = _CALL.format(jobs=processes), str(source.resolve())
     # From the checkout: the settings name a file for the search that Sphinx looks for where it was begun.
     with log.open("w", encoding="utf-8") as stream:
         done = subprocess.run(
-            [sys.executable, "-c", call, "build", str(source.resolve()), "--path-output", str(read.resolve()), *options],
+            [sys.executable, "-c", call, "build", pages, "--path-output", str(read.resolve()), *options],
             cwd=project_root(),
             stdout=stream,
             stderr=subprocess.STDOUT,
