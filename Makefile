@@ -63,7 +63,7 @@ book: $(STAMP) ## run what is stale of CONFIG, then build the book
 
 run: $(STAMP) ## run what is stale of the notebooks of CONFIG
 	@$(absolute); $(SNAKEMAKE) -- run
-	@echo "The notebooks of '$(CONFIG)' are up to date: runs/$(CONFIG)/notebooks"
+	@echo "The notebooks of '$(CONFIG)' are up to date: $${QTP_RUNS_DIR:-runs}/$(basename $(notdir $(CONFIG)))/notebooks"
 
 plan: $(STAMP) ## list where to measure next, in N plots, as CSV, GeoJSON and GPX; N=20 by the configuration
 	@$(absolute); $(SNAKEMAKE) -- plan
