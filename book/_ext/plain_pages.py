@@ -10,6 +10,8 @@ from typing import Any
 from docutils import nodes
 
 _LONGEST_DESCRIPTION = 300
+#: The theme's buttons for the file that a page was written in.
+_OF_A_FILE = ("source-edit-button", "download-source-button")
 #: The picture of a figure, as the directive ``{shown}`` writes it.
 _FIGURE = re.compile(r' src="(?:\.\./)*_static/(figures/[^"]+)\.\w+"')
 
@@ -22,11 +24,11 @@ def simplify(app: Any, page: str, template: str, context: dict[str, Any], doctre
 
 
 def keep_true_buttons(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """Leave out the button that edits a page where the repository holds no file of it."""
+    """Leave out the buttons that edit a page, and that download it, where the repository holds no file of it."""
     if page.startswith("_generated/"):
         for group in context.get("header_buttons", []):
             if "buttons" in group:
-                group["buttons"] = [one for one in group["buttons"] if one.get("label") != "source-edit-button"]
+                group["buttons"] = [one for one in group["buttons"] if one.get("label") not in _OF_A_FILE]
 
 
 def describe(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:

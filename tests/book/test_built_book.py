@@ -135,6 +135,17 @@ def test_each_figure_and_table_of_a_notebook_has_number_caption_and_files_that_a
     assert counted > 60
 
 
+def test_each_page_offers_the_file_that_it_was_written_in_if_the_repository_has_one(virtual_book):
+    offering = 0
+    for path in [*virtual_book.glob("book/*.html"), *virtual_book.rglob("_generated/**/*.html")]:
+        soup = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        links = [link["href"] for link in soup.select('a[href*="_sources/"]')]
+        assert all((path.parent / link).is_file() for link in links), path
+        assert bool(links) is (path.parent.name == "book"), path
+        offering += bool(links)
+    assert offering > 10 and not (virtual_book / "_sources" / "_generated").exists()
+
+
 def test_a_simulated_world_is_compared_with_its_truth_and_not_with_published_numbers(virtual_book):
     for name in ("05_comparison", "06_uncertainty", "09_evidence"):
         page = (virtual_book / "notebooks" / f"{name}.html").read_text(encoding="utf-8")

@@ -47,10 +47,10 @@ def points(svg: bytes) -> list[tuple[float, float]]:
     return [point for path in re.findall(r'<path(?! id="D)[^>]*? d="([^"]*)"', svg.decode()) for point in of_path(path)]
 
 
-def letters(svg: bytes) -> dict[str, np.ndarray]:
+def letters(svg: bytes) -> list[np.ndarray]:
     """Return the points of the outline of each letter of an SVG, in units of which a letter is 100 high."""
-    found = re.findall(r'<path id="D(?:ejaVuSans)?([^"]*)" d="([^"]*)" transform="scale\(([^)]*)\)"/>', svg.decode())
-    return {name: float(scale) * np.array(of_path(path)) for name, path, scale in found}
+    found = re.findall(r'<path id="D[^"]*" d="([^"]*)" transform="scale\(([^)]*)\)"/>', svg.decode())
+    return [float(scale) * np.array(of_path(path)) for path, scale in found]
 
 
 def of_path(path: str) -> list[tuple[float, float]]:
@@ -110,10 +110,30 @@ def test_an_svg_is_little_more_than_half_of_what_matplotlib_writes():
 
 def test_letters_keep_their_outline_to_a_hundredth_of_a_point():
     whole, light = (letters(svg) for svg in (written(with_marks()), light_svg(written(with_marks()))))
-    assert whole.keys() == light.keys() and len(light) > 15
-    for name, outline in whole.items():
-        assert outline.shape == light[name].shape
-        assert np.abs(outline - light[name]).max() <= 0.0625 + 1e-9  # of 100: at 10 points, 0.006
+    assert len(light) > 15
+    for before, after in zip(whole, light, strict=True):
+        assert before.shape == after.shape
+        assert np.abs(before - after).max() <= 0.0625 + 1e-9  # of 100: at 10 points, 0.006
+
+
+def test_each_mark_and_letter_shows_what_it_showed_in_the_style_it_had():
+    """Names are short and styles told once; what a use refers to, and the style in force there, is the same."""
+    whole, light = (
+        written(with_marks(color="#d55e00", alpha=0.5)),
+        light_svg(written(with_marks(color="#d55e00", alpha=0.5))),
+    )
+
+    def shown(svg: bytes) -> list[tuple[int, str]]:
+        names = [name.decode() for name in re.findall(rb'\bid="([^"]+)"', re.sub(rb"<g id=[^>]*>", b"", svg))]
+        own = dict(re.findall(r'<path id="([^"]*)" d="[^"]*" style="([^"]*)"', svg.decode()))
+        found, text = [], svg.decode()
+        text = re.sub(r'<g (style="[^"]*")>((?:<use [^>]*>)+)</g>', lambda g: g[2].replace("/>", f" {g[1]}/>"), text)
+        for name, style in re.findall(r'<use xlink:href="#([^"]*)"[^>]*?(?: style="([^"]*)")?/>', text):
+            found.append((names.index(name), style or own.get(name, "")))
+        return found
+
+    assert shown(whole) == shown(light) and len(light) < len(whole)
+    assert {len(name) for name in re.findall(rb'\bid="([^"]+)"', light)} <= {2, 3}
 
 
 def test_scales_and_turns_are_not_rounded():

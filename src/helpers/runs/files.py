@@ -213,5 +213,5 @@ def zipped(name: str, content: bytes) -> bytes:
     stream = BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         # Its entry has a date of its own, not that of now.
-        archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+        archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED, compresslevel=9)
     return stream.getvalue()

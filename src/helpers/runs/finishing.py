@@ -54,7 +54,7 @@ def finish(pages: Path, source: Path) -> None:
     """Finish a folder of HTML in place: pages, static files, and the texts that the search shows excerpts of.
 
     ``source`` is the repository. Its notebooks, which a reader can run, replace the executed ones among the files that
-    pages offer for download: their outputs are on the pages.
+    pages offer for download: their outputs are on the pages. Pages that are generated offer none.
     """
     texts = {}
     for path in sorted(pages.rglob("*.html")):
@@ -72,6 +72,7 @@ def finish(pages: Path, source: Path) -> None:
     _drop_unused(pages)
     for executed in (pages / "_sources" / "notebooks").glob("*.ipynb"):
         shutil.copyfile(source / "notebooks" / executed.name, executed)
+    shutil.rmtree(pages / "_sources" / "_generated", ignore_errors=True)  # of these pages the repository has no file
 
 
 def _finished(page: str) -> str:
