@@ -135,6 +135,12 @@ def test_each_figure_and_table_of_a_notebook_has_number_caption_and_files_that_a
     assert counted > 60
 
 
+def test_no_row_of_a_table_stands_outside_of_it(virtual_book):
+    for path in virtual_book.glob("book/*.html"):
+        soup = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        assert not [words.text[:80] for words in soup.select("article p") if words.text.lstrip().startswith("|")], path
+
+
 def test_each_page_offers_the_file_that_it_was_written_in_if_the_repository_has_one(virtual_book):
     offering = 0
     for path in [*virtual_book.glob("book/*.html"), *virtual_book.rglob("_generated/**/*.html")]:
