@@ -155,6 +155,7 @@ def test_waits_have_the_same_names_with_and_without_measurements():
     full, empty = (costs.of_waits(costs.compared(table)) for table in (runs(), runs().iloc[:0]))
     assert full.keys() == empty.keys() and set(empty.values()) == {costs.NOT_MEASURED}
     assert (full["test_first"], full["test_last"], full["test_ratio"]) == ("20", "40", "1.00")
+    assert full["test_processors"] == "30"
     assert full["environment_first"] == costs.NOT_MEASURED and full["environment_last"] == "7"
 
 

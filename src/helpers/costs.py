@@ -236,17 +236,22 @@ def compared(runs: pd.DataFrame, against: str | None = None) -> pd.DataFrame:
 
 
 def of_waits(table: pd.DataFrame) -> dict[str, str]:
-    """Return, as text by glued name, what the first and the last label of :func:`compared` took, and their ratio."""
+    """Return, as text by glued name, what the first and the last label of :func:`compared` took, and their ratio.
+
+    ``_first`` and ``_last`` are seconds on the clock, ``_processors`` those of all processors of the last label.
+    """
     labels = list(table["label"].cat.categories)
     named = {}
     for row in WAITS:
         own = table[table["row"] == row].set_index("label")
         first, last = (own["wall_seconds"].get(labels[place]) if labels else None for place in (0, -1))
         ratio = own["ratio"].get(labels[-1]) if len(labels) > 1 else None
+        processors = own["cpu_seconds"].get(labels[-1]) if labels else None
         name = row.replace("-", "_")
         named |= {
             f"{name}_first": _text(first, ",.0f"),
             f"{name}_last": _text(last, ",.0f"),
+            f"{name}_processors": _text(processors, ",.0f"),
             f"{name}_ratio": _text(ratio, ".2f"),
         }
     return named
