@@ -160,12 +160,12 @@ def test_waits_have_the_same_names_with_and_without_measurements():
 
 
 def test_ten_times_the_cells_are_told_with_their_memory():
-    row = {"plateau_cells": 28e6, "years": 2, "trees": 100, "wall_seconds": 120.0, "peak_mb": 3072.0}
-    job = pd.DataFrame({"peak_mb": [1024.0, 512.0]})
+    row = {"cells": 42 * 2**20, "plateau_cells": 28e6, "years": 2, "trees": 100} | {"wall_seconds": 120.0, "peak_mb": 3072.0}
+    job = pd.DataFrame({"cells": 2 * [2 * 2**20], "peak_mb": [1024.0, 512.0]})
     told = costs.of_ten_times(pd.DataFrame([row, row | {"peak_mb": 1024.0}]), job)
     assert told["ten_times"].endswith(
         "once, with 2 years and 100 trees: 28.0 million cells took 4.0 minutes and at most 3.0 GB, "
-        "3.0 times the memory of the whole calculation at 1 km."
+        "3.0 times the memory of the whole calculation at 1 km, or 51 bytes for each further cell of the grid."
     )
     alone = costs.of_ten_times(pd.DataFrame([row]), job.iloc[:0])
     assert alone["ten_times"].endswith("took 2.0 minutes and at most 3.0 GB.")

@@ -290,8 +290,12 @@ def of_ten_times(tried: pd.DataFrame, job: pd.DataFrame) -> dict[str, str]:
         return {"ten_times": "Ten times the cells of the plateau were not tried on this machine."}
     beside = ""
     if len(job):
-        times = tried["peak_mb"].max() / job["peak_mb"].max()
-        beside = f", {times:.1f} times the memory of the whole calculation at 1 km"
+        here, there = tried["peak_mb"].max(), job["peak_mb"].max()
+        per_cell = (here - there) * 2**20 / (tried["cells"].max() - job["cells"].max())
+        beside = (
+            f", {here / there:.1f} times the memory of the whole calculation at 1 km, or {per_cell:.0f} bytes for each "
+            "further cell of the grid"
+        )
     sentence = (
         f"Ten times the cells of the plateau were tried once, with {tried['years'].max():.0f} years and "
         f"{tried['trees'].max():.0f} trees: {tried['plateau_cells'].max() / 1e6:.1f} million cells took "
