@@ -160,7 +160,8 @@ def test_waits_have_the_same_names_with_and_without_measurements():
 
 
 def test_ten_times_the_cells_are_told_with_their_memory():
-    row = {"cells": 42 * 2**20, "plateau_cells": 28e6, "years": 2, "trees": 100} | {"wall_seconds": 120.0, "peak_mb": 3072.0}
+    row = {"cells": 42 * 2**20, "plateau_cells": 28e6, "years": 2, "trees": 100}
+    row |= {"wall_seconds": 120.0, "peak_mb": 3072.0}
     job = pd.DataFrame({"cells": 2 * [2 * 2**20], "peak_mb": [1024.0, 512.0]})
     told = costs.of_ten_times(pd.DataFrame([row, row | {"peak_mb": 1024.0}]), job)
     assert told["ten_times"].endswith(
