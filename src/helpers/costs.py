@@ -290,11 +290,11 @@ def of_ten_times(tried: pd.DataFrame, job: pd.DataFrame) -> dict[str, str]:
         return {"ten_times": "Ten times the cells of the plateau were not tried on this machine."}
     beside = ""
     if len(job):
-        here, there = tried["peak_mb"].max(), job["peak_mb"].max()
-        per_cell = (here - there) * 2**20 / (tried["cells"].max() - job["cells"].max())
+        largest, usual = tried["peak_mb"].max(), job["peak_mb"].max()
+        per_cell = (largest - usual) * 2**20 / (tried["cells"].max() - job["cells"].max())
         beside = (
-            f", {here / there:.1f} times the memory of the whole calculation at 1 km, or {per_cell:.0f} bytes for each "
-            "further cell of the grid"
+            f", {largest / usual:.1f} times the memory of the whole calculation at 1 km, or {per_cell:.0f} bytes for "
+            "each further cell of the grid"
         )
     sentence = (
         f"Ten times the cells of the plateau were tried once, with {tried['years'].max():.0f} years and "

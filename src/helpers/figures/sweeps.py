@@ -246,9 +246,8 @@ def _choice_rows(axes: Axes, place: pd.Series, nep: pd.Series, chosen: pd.DataFr
     half = 0.2 if style.on_phone() else 0.36
     parameters = list(dict.fromkeys(parameter for parameter, _ in chosen.columns))
     for row, (parameter, value) in enumerate(chosen.columns):
-        having = chosen.index[chosen[parameter, value]]
         # One colour after the other: in an SVG, marks of one look that follow each other are one path.
-        having = nep[having].gt(0).sort_values(kind="stable").index
+        having = nep[chosen.index[chosen[parameter, value]]].gt(0).sort_values(kind="stable").index
         if parameters.index(parameter) % 2:
             axes.axhspan(row - 0.5, row + 0.5, color="#f1f1f1", linewidth=0, zorder=0)
         axes.vlines(place[having], row - half, row + half, colors=style.sign_colours(nep[having]), linewidth=width)

@@ -49,7 +49,7 @@ _LINES = re.compile(
 _MARKS = re.compile(r'<use [^>]* (style="(?![^"]*(?<!-)opacity)[^"]*")/>(?:<use [^>]* \1/>)+')
 _OWN_STYLE = re.compile(r'<path id="([^"]*)" d="[^"]*" style="([^"]*)"/>')
 _USED_STYLE = re.compile(r'(<use xlink:href="#([^"]*)"[^>]*) style="([^"]*)"/>')
-_NAME = re.compile(r'(?<=\bid=")[^"]+|(?<=#)[^")]+(?=[")])')
+_NAME = re.compile(r'(?<=\bid=")[^"]+|(?<=#)[\w.-]+(?=[")])')
 _PICTURE = re.compile(r"(?<=data:image/png;base64,)[^\"]*")
 
 
@@ -174,9 +174,8 @@ def light_svg(svg: bytes) -> bytes:
     own = dict(_OWN_STYLE.findall(text))
     text = _USED_STYLE.sub(lambda mark: f"{mark[1]}/>" if own.get(mark[2]) == mark[3] else mark[0], text)
     text = _MARKS.sub(lambda run: f"<g {run[1]}>{run[0].replace(f' {run[1]}', '')}</g>", text)
-    names = {
-        name: f"{name[0]}{number}" for number, name in enumerate(dict.fromkeys(re.findall(r'\bid="([^"]+)"', text)))
-    }
+    names = dict.fromkeys(re.findall(r'\bid="([^"]+)"', text))
+    names = {name: f"{name[0]}{number}" for number, name in enumerate(names)}
     text = _NAME.sub(lambda name: names.get(name[0], name[0]), text)
     return _PICTURE.sub(_with_own_palette, text).encode("utf-8")
 
