@@ -13,21 +13,24 @@ from helpers.runs.steps import deciding_parameters
 
 #: Bytes of a kernel with all that the notebooks import and draw, on a grid of some thousand cells.
 KERNEL_BYTES = 700 * 10**6
-#: Bytes up to which memory grows with the grid: what is larger is worked on in tiles. Notebooks at 1 km came to 1.3 GB.
-MOST_OF_GRID = 600 * 10**6
+#: Bytes up to which memory grows with cells and years: what is larger is worked on in tiles.
+MOST_OF_STACKS = 600 * 10**6
 _LAYERS = 10  # of a yearly cube and what is made of it
+#: Bytes for each cell of single layers that are held whole, such as the maps that notebook 05 compares.
+BYTES_PER_CELL = 125
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
 def needed(settings: Settings) -> int:
-    """Return about how many bytes of memory a notebook on the grid of a run needs.
+    """Return about how many bytes of memory the notebook that needs most takes on the grid of a run.
 
-    It was measured from 36,000 to 4,480,000 cells. Python and its libraries take most of it; it grows with cells and
-    years up to the size from which a cube is worked on tile by tile.
+    It was measured from 36,000 to 45,900,000 cells (``data/benchmarks``). Python and its libraries take most of it on
+    small grids. It grows with cells and years up to the size from which a cube is worked on tile by tile, and with the
+    cells of single layers beyond.
     """
     cells = (settings.east - settings.west) * (settings.north - settings.south) / settings.resolution**2
     years = settings.last_year - settings.first_year + 1
-    return KERNEL_BYTES + min(int(4 * _LAYERS * cells * years), MOST_OF_GRID)
+    return KERNEL_BYTES + min(int(4 * _LAYERS * cells * years), MOST_OF_STACKS) + int(BYTES_PER_CELL * cells)
 
 
 def limit() -> tuple[int, str]:
@@ -46,13 +49,13 @@ def limit() -> tuple[int, str]:
 
 
 def refuse_too_little(notebook: str, settings: Settings) -> None:
-    """Raise a RunError with the numbers if this process may not use what a notebook of a run needs."""
+    """Raise a RunError with the numbers if this process may not use what the grid of a run needs."""
     if "resolution" not in deciding_parameters(notebook):
         return
     need, (most, who) = needed(settings), limit()
     if most < need:
         raise RunError(
-            f"{notebook} on the grid of run {settings.run!r} needs about {need / 1e9:.1f} GB of memory, and {who} "
+            f"{notebook}: the grid of run {settings.run!r} needs about {need / 1e9:.1f} GB of memory, and {who} "
             f"{most / 1e9:.1f} GB: ask for more, or give a larger resolution or a smaller box"
         )
 
