@@ -7,7 +7,9 @@ cell adds, and ``take`` counts it as built. Here the cells are in order of latit
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final, Protocol
 
 import numpy as np
@@ -44,6 +46,24 @@ class Ground:
     disagreement: NDArray[np.float64] | None = None  #: shape (m,): Standard deviation between kinds of models.
     #: What this flux counts where several are planned together: the variance that a kernel variance of 1 stands for.
     weight: float = 1.0
+
+    @cached_property
+    def in_order(self) -> tuple[NDArray[np.int64], Ground]:
+        """The order of the cells by latitude and longitude, and the ground with its cells in it and each site once."""
+        order = np.lexsort(radians(self.cells).T[::-1])
+        return order, replace(
+            self,
+            # A place that was measured in several years is one site.
+            sites=self.sites.drop_duplicates(["longitude", "latitude"]),
+            cells=self.cells.iloc[order],
+            area=np.asarray(self.area, float)[order],
+            disagreement=None if self.disagreement is None else np.asarray(self.disagreement, float)[order],
+        )
+
+    @cached_property
+    def by_area(self) -> MeanVariance:
+        """The variance of the mean of the cells by area, given the sites: a copy of it takes measurements."""
+        return mean_variance(self, self.area)
 
 
 class Criterion(Protocol):
@@ -131,11 +151,11 @@ class Variance:
     """The cell that takes most from the variance of the mean, summed over the fluxes by their weights."""
 
     def __init__(self, grounds: Sequence[Ground], seed: int) -> None:
-        self.parts = [(ground.weight, mean_variance(ground, self._counts(ground))) for ground in grounds]
+        self.parts = [(ground.weight, self._of_mean(ground)) for ground in grounds]
         self.first = sum(weight * part.variance for weight, part in self.parts)
 
-    def _counts(self, ground: Ground) -> NDArray[np.float64]:
-        return ground.area
+    def _of_mean(self, ground: Ground) -> MeanVariance:
+        return copy(ground.by_area)
 
     def _gains(self) -> NDArray[np.float64]:
         return sum(weight * part.falls() for weight, part in self.parts) / self.first
@@ -154,10 +174,10 @@ class Variance:
 class Disagreement(Variance):
     """The same, each cell counting by the disagreement of models too."""
 
-    def _counts(self, ground: Ground) -> NDArray[np.float64]:
+    def _of_mean(self, ground: Ground) -> MeanVariance:
         if ground.disagreement is None:
             raise ForestError("the design disagreement needs the disagreement of each ground: a number per cell")
-        return ground.area * ground.disagreement
+        return mean_variance(ground, ground.area * ground.disagreement)
 
 
 class AtRandom:

@@ -26,7 +26,7 @@ Distances between predictors are those of :mod:`mapforest.applicability`: standa
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from copy import copy
 from types import MappingProxyType
 from typing import Final
 
@@ -38,7 +38,7 @@ from shapely.geometry.base import BaseGeometry
 from sklearn.metrics.pairwise import haversine_distances
 
 from mapforest import criteria
-from mapforest.criteria import Criterion, Ground, column, from_sites, mean_variance, radians
+from mapforest.criteria import Criterion, Ground, column, from_sites, radians
 from mapforest.errors import ForestError
 from mapforest.folds import EARTH_RADIUS_KM
 
@@ -168,7 +168,7 @@ def variance_left(ground: Ground, chosen: Sequence[int]) -> NDArray[np.float64]:
     """
     order, (ground,) = _in_order([ground])
     place = np.argsort(order)
-    left = mean_variance(ground, ground.area)
+    left = copy(ground.by_area)
     variance = [left.variance]
     for cell in _positions(chosen, len(order), "chosen"):
         left.measure(place[cell])
@@ -200,18 +200,7 @@ def _in_order(grounds: Sequence[Ground]) -> tuple[NDArray[np.int64], list[Ground
                 raise ForestError(f"{name} of ground {number} is {getattr(ground, name)}: expected a number above zero")
     if len(np.unique(places[0], axis=0)) < m:
         raise ForestError("two cells lie at one place: expected one row for each cell")
-    order = np.lexsort(places[0].T[::-1])
-    return order, [
-        replace(
-            ground,
-            # A place that was measured in several years is one site.
-            sites=ground.sites.drop_duplicates(["longitude", "latitude"]),
-            cells=ground.cells.iloc[order],
-            area=np.asarray(ground.area, float)[order],
-            disagreement=None if ground.disagreement is None else np.asarray(ground.disagreement, float)[order],
-        )
-        for ground in grounds
-    ]
+    return grounds[0].in_order[0], [ground.in_order[1] for ground in grounds]
 
 
 def _check_numbers(values: NDArray[np.float64], m: int, what: str, above_zero: bool = True) -> None:

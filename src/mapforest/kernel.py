@@ -12,8 +12,11 @@ too, and so is their product. A place has the variance 1.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pandas as pd
+from joblib import cpu_count
 from numba import njit
 from numpy.typing import NDArray
 from scipy.linalg import cholesky, solve_triangular
@@ -63,7 +66,8 @@ class MeanVariance:
         self._v = [solve_triangular(cholesky(among, lower=True), across, lower=True)]
         self._of_cell = 1.0 - (self._v[0] ** 2).sum(axis=0)
         parts = range(0, len(cells), _ROWS)
-        prior = [self._to_cells(slice(start, start + _ROWS)) @ self._weights for start in parts]
+        with ThreadPoolExecutor(cpu_count()) as pool:  # what takes the time holds no lock
+            prior = list(pool.map(lambda start: self._to_cells(slice(start, start + _ROWS)) @ self._weights, parts))
         self._with_mean = np.concatenate(prior) - self._v[0].T @ (self._v[0] @ self._weights)
 
     @property
@@ -81,7 +85,7 @@ class MeanVariance:
         row = (self._to_cells(slice(cell, cell + 1))[0] - known) / np.sqrt(self._of_cell[cell] + self._nugget)
         self._with_mean = self._with_mean - row * (row @ self._weights)
         self._of_cell = self._of_cell - row**2
-        self._v.append(row[np.newaxis])
+        self._v = [*self._v, row[np.newaxis]]  # another list: a copy of this object keeps its own
 
     def _to_cells(self, some: slice) -> NDArray[np.float64]:
         """Return the covariance of some cells with all, before anything is measured."""

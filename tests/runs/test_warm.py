@@ -26,6 +26,9 @@ def main(arguments):
     word = arguments[0]
     if word == "die":
         os.kill(os.getpid(), signal.SIGKILL)
+    if word == "leave":
+        print("not so", file=sys.stderr)
+        raise SystemExit(2)
     if word == "raise":
         raise ValueError("a fault of the call")
     print(word, os.environ.get("OF_THE_CALL"), "OF_THE_SERVER" in os.environ, "papermill" in sys.modules, read)
@@ -47,7 +50,8 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[subprocess.C
         "def ended(*words):\n"
         f"    return subprocess.run([*{CALL}, *words], capture_output=True, text=True, "
         "env={**os.environ, 'OF_THE_CALL': words[-1]})\n"
-        "done = [ended('own_module', *words.split()) for words in ('said 0', 'said 3', 'die 0', 'raise 0', 'said 0')]\n"
+        "calls = 'said 0', 'said 3', 'die 0', 'raise 0', 'said 0', 'leave 0'\n"
+        "done = [ended('own_module', *words.split()) for words in calls]\n"
         f"pickle.dump(done, open({str(folder / 'done')!r}, 'wb'))\n"
         "sys.exit(7)\n"
     )
@@ -83,7 +87,7 @@ def test_what_notebooks_import_warns_of_nothing(command):
 
 
 def test_exit_codes_are_those_of_the_call(calls):
-    assert [call.returncode for call in calls] == [0, 3, 1, 1, 0]
+    assert [call.returncode for call in calls] == [0, 3, 1, 1, 0, 2]
     assert calls[1].stdout == "said 3 False True prepared\n"
 
 
@@ -97,6 +101,34 @@ def test_without_its_server_a_call_is_a_process_of_its_own(tmp_path):
     environment = child_environment(PYTHONPATH=_path(tmp_path), QTP_WARM=str(tmp_path / "gone"), OF_THE_CALL="4")
     done = subprocess.run([*CALL, "own_module", "said", "4"], env=environment, capture_output=True, text=True)
     assert (done.stdout, done.returncode) == ("said 4 False False nothing\n", 4)
+
+
+SERVED = """
+import os, subprocess, sys
+import psutil
+from helpers.runs import warm
+with warm.server() as named:
+    [server] = psutil.Process().children()
+    for _ in range(2):
+        call = [*{call}, "helpers.runs.book", "--config", "no_such"]
+        done = subprocess.run(call, env=os.environ | named, stderr=subprocess.PIPE, text=True)
+        copies = [copy.pid for copy in server.children()]
+        print(done.returncode, "no_such" in done.stderr, "Traceback" in done.stderr, *copies)
+"""
+
+
+def test_calls_for_pages_are_answered_by_one_copy_that_ends_with_the_server():
+    line = [sys.executable, "-c", SERVED.format(call=CALL)]
+    done = subprocess.run(line, env=child_environment(), stdout=subprocess.PIPE, text=True, check=True)
+    first, second = done.stdout.splitlines()
+    *ended, copy = first.split()
+    assert ended == ["1", "True", "False"], done.stdout
+    assert second == first
+    assert soon(lambda: gone(int(copy)))
+
+
+def test_a_call_that_is_given_what_it_does_not_take_ends_as_its_module_does(calls):
+    assert calls[5].returncode == 2 and calls[5].stderr == "not so\n"
 
 
 def test_help_says_what_it_is_for():

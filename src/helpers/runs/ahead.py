@@ -11,12 +11,6 @@ import importlib
 import sys
 from concurrent.futures import ProcessPoolExecutor
 
-#: What builds the pages and orders the notebooks.
-TOOLS = (
-    *("jupyter_book.cli.main", "jupyter_book.sphinx", "myst_nb.sphinx_ext", "sphinx.builders.html"),
-    *("sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinxcontrib.bibtex", "sphinx_book_theme", "snakemake.cli"),
-)
-
 
 def compile_forests() -> None:
     """Grow two forests of a few rows and ask them for predictions and quantiles: that compiles all that maps need."""
@@ -35,17 +29,19 @@ def compile_forests() -> None:
 def import_notebooks() -> None:
     """Import what the server of warm processes imports."""
     _keep_bytecode()
-    from helpers.runs.warm import _import_all
+    from helpers.runs.warm import import_for_notebooks
 
-    _import_all()
+    import_for_notebooks()
 
 
 def import_tools() -> None:
-    """Compile the forests, then import :data:`TOOLS`."""
+    """Compile the forests, then import what orders the notebooks and what makes pages."""
     _keep_bytecode()
     compile_forests()
-    for name in TOOLS:
-        importlib.import_module(name)
+    from helpers.runs.warm import import_for_pages
+
+    importlib.import_module("snakemake.cli")
+    import_for_pages()
 
 
 def _keep_bytecode() -> None:

@@ -6,12 +6,12 @@ book takes it from there as long as no source, setting or extension of the pages
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import multiprocessing
 import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,15 +22,9 @@ from helpers.errors import RunError
 from helpers.runs.failures import full
 from helpers.runs.files import child_environment, digest
 from helpers.runs.locks import alone
+from helpers.runs.parent import end_with_parent
+from helpers.runs.warm import is_copy
 
-#: Jupyter Book's command has no option for pages that are read and written side by side, nor for pages that were read
-#: before and are written again. Its builder has both. It ends with the process that began it, and so do its copies.
-_CALL = (
-    "import os; from helpers.runs.parent import end_with_parent; end_with_parent(); "
-    "hasattr(os, 'register_at_fork') and os.register_at_fork(after_in_child=end_with_parent); "
-    "import functools, jupyter_book.sphinx as builder; from jupyter_book.cli.main import main; "
-    "builder.build_sphinx = functools.partial(builder.build_sphinx, jobs={jobs}, force_all=True); main()"
-)
 LOCK = ".lock"  #: In a folder of pages: who reads or builds there does it alone.
 INCLUDED = ("catalogue", "paper_products", "symbols")  #: Generated pages that others include.
 #: What pages of the reference are older than: a page that was not read before is read, others are as they were.
@@ -123,26 +117,40 @@ def _jupyter_book(source: Path, folder: Path, processes: int, *options: str) -> 
     for other in folder.glob("read/*"):
         if other != read:
             shutil.rmtree(other)
-    call, pages = _CALL.format(jobs=processes), str(source.resolve())
-    # From the checkout: the settings name a file for the search that Sphinx looks for where it was begun.
-    with log.open("w", encoding="utf-8") as stream:
-        done = subprocess.run(
-            [sys.executable, "-c", call, "build", pages, "--path-output", str(read.resolve()), *options],
-            cwd=project_root(),
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            env=child_environment(),
-            check=False,
-        )
-    if not done.returncode:
+    arguments = ["build", str(source.resolve()), "--path-output", str(read.resolve()), *options]
+    # A copy of this process, if it is one already, begins with everything imported.
+    making = multiprocessing.get_context("fork" if is_copy() else "spawn").Process
+    process = making(target=_be_jupyter_book, args=(arguments, processes, log.resolve()))
+    process.start()
+    process.join()
+    if not process.exitcode:
         return ""
     report = log.read_text(encoding="utf-8", errors="replace").splitlines()
     report = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in report]
     telling = [line for line in report if "WARNING" in line or "ERROR" in line] or report[-15:]
-    how = f"was ended by signal {-done.returncode}" if done.returncode < 0 else "did not build the book"
+    how = f"was ended by signal {-process.exitcode}" if process.exitcode < 0 else "did not build the book"
     if lack := full(folder):  # the report itself may be cut off, and empty
         how += f", {lack}"
     return "\n".join([f"Jupyter Book {how}:", *telling, f"full report: {log}"])
+
+
+def _be_jupyter_book(arguments: list[str], processes: int, log: Path) -> None:
+    """Run Jupyter Book's command in this process, all words going to a file; it ends with the one that began it."""
+    end_with_parent()
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=end_with_parent)  # so do its copies
+    os.environ.update(child_environment())
+    os.chdir(project_root())  # the settings name a file for the search that Sphinx looks for where it was begun
+    with log.open("wb") as stream:
+        for number in (1, 2):
+            os.dup2(stream.fileno(), number)
+    import jupyter_book.sphinx as builder
+    from jupyter_book.cli.main import main as jupyter_book
+
+    # The command has no option for pages that are read and written side by side, nor for pages that were read before
+    # and are written again. Its builder has both.
+    builder.build_sphinx = functools.partial(builder.build_sphinx, jobs=processes, force_all=True)
+    jupyter_book(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

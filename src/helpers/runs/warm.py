@@ -2,9 +2,10 @@
 
 ``python -m helpers.runs.warm COMMAND ...`` runs a command beside a server, which imports what the notebooks import. For
 each ``python -m helpers.runs.warm call MODULE ...`` of the command a copy of the server calls ``main`` of the module;
-for :data:`KERNEL_FOR` another one waits to be a notebook's kernel. The results are those of ``python -m MODULE ...``,
-which is what happens on systems other than Linux, and when the server is gone. A copy ends with its server and with
-its call, a call with the process that made it, and the command with this one.
+for :data:`KERNEL_FOR` another one waits to be a notebook's kernel. Calls of :data:`OF_PAGES` are those of a second
+server, a copy that the first of them lets import what makes the pages of a book. The results are those of
+``python -m MODULE ...``, which is what happens on systems other than Linux, and when the server is gone. A copy ends
+with its server and with its call, a call with the process that made it, and the command with this one.
 """
 
 import contextlib
@@ -27,10 +28,16 @@ if sys.platform == "linux":
 else:  # where there is none, no server is started either
     from multiprocessing import Process as ForkProcess
 
-ADDRESS = "QTP_WARM"  #: The variable that names the server's socket.
+ADDRESS, ADDRESS_OF_PAGES = "QTP_WARM", "QTP_WARM_PAGES"  #: The variables that name the servers' sockets.
 _BEGUN = b"+"
 KERNEL_FOR = "helpers.runs.execute"  #: The module whose calls need a kernel.
 COMMANDS = (KERNEL_FOR, "helpers.sweeps.stages")  #: Modules that are called.
+OF_PAGES = ("helpers.runs.rendering", "helpers.runs.book")  #: Modules that are called to make a book's pages.
+#: What these import beside, themselves or within Jupyter Book.
+TOOLS_OF_PAGES = (
+    *("helpers.runs.explorer", "jupyter_book.cli.main", "jupyter_book.sphinx", "myst_nb.sphinx_ext"),
+    *("sphinx.builders.html", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinxcontrib.bibtex", "sphinx_book_theme"),
+)
 
 
 class SpareKernel(ForkProcess):
@@ -68,6 +75,7 @@ class SpareKernel(ForkProcess):
 
 
 _spare: list[SpareKernel] = []  # of this process, at most one
+_copied = False  # whether this process is a server's copy
 
 
 def spare_kernel() -> SpareKernel | None:
@@ -75,8 +83,15 @@ def spare_kernel() -> SpareKernel | None:
     return _spare.pop() if _spare else None
 
 
+def is_copy() -> bool:
+    """Return whether this process is a server's copy: it has imported all, and can be copied again."""
+    return _copied
+
+
 def _become_kernel(here: Connection, other_end: Connection, caller: int) -> None:
     """Wait for the call that makes this process a kernel, then be one; end if the caller ends."""
+    global _copied
+    _copied = True
     end_with_parent(caller)
     other_end.close()
     try:
@@ -93,7 +108,7 @@ def _become_kernel(here: Connection, other_end: Connection, caller: int) -> None
     kernelapp.launch_new_instance()
 
 
-def _import_all() -> None:
+def import_for_notebooks() -> None:
     """Import what papermill, its kernels and the notebooks import."""
     import ast
     import importlib
@@ -113,28 +128,52 @@ def _import_all() -> None:
         exec(compile(code, name, "exec"), {})
 
 
-def serve(number: str, *modules: str) -> int:
+def import_for_pages() -> None:
+    """Import what makes the pages of a book."""
+    import importlib
+
+    for module in (*OF_PAGES, *TOOLS_OF_PAGES):
+        importlib.import_module(module)
+
+
+def serve(number: str, number_of_pages: str, *modules: str) -> int:
     """Answer calls until the process that started this one ends; each module is prepared before.
 
-    The number is that of an open file: a socket that listens.
+    The numbers are those of open files: sockets that listen, for notebooks and for pages.
     """
-    import gc
     import importlib
-    import select
 
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the calls hear it; the server ends with its caller
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system buries the copies
-    with socket.socket(fileno=int(number)) as listener:
-        _import_all()  # calls that come meanwhile wait
+    with socket.socket(fileno=int(number)) as listener, socket.socket(fileno=int(number_of_pages)) as for_pages:
+        import_for_notebooks()  # calls that come meanwhile wait
         for module in modules:
             importlib.import_module(module).prepare()
-        gc.freeze()  # a copy's collector would touch, and so copy, every page
-        own = os.getpid()
-        while True:
-            ready, _, _ = select.select([listener, 0], [], [])
-            if 0 in ready:
-                return 0
+        return _answer_calls(listener, for_pages)
+
+
+def _answer_calls(listener: socket.socket, for_pages: socket.socket | None = None) -> int:
+    """Answer calls in copies until the standard input ends, those for pages in copies of a copy that serves them."""
+    import gc
+    import select
+
+    gc.freeze()  # a copy's collector would touch, and so copy, every page
+    own, heard = os.getpid(), [listener, 0, *([for_pages] if for_pages else [])]
+    while True:
+        ready, _, _ = select.select(heard, [], [])
+        if 0 in ready:
+            return 0
+        if for_pages in ready:  # it answers this call, and those that come
+            if os.fork() == 0:
+                with _last_words():
+                    end_with_parent(own)
+                    listener.close()
+                    import_for_pages()
+                    _answer_calls(for_pages)
+            heard.remove(for_pages)
+            for_pages.close()
+        elif listener in ready:
             connection, _ = listener.accept()
             if os.fork() == 0:
                 end_with_parent(own)
@@ -143,11 +182,27 @@ def serve(number: str, *modules: str) -> int:
             connection.close()
 
 
+@contextlib.contextmanager
+def _last_words() -> Iterator[None]:
+    """End this process after the block, whatever happens in it; an error is shown before."""
+    import traceback
+
+    try:
+        yield
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(1)
+
+
 def _answer(connection: socket.socket) -> int:
     """Execute a call in this copy of the server, its words going to the caller's terminal, and tell how it ended."""
     import importlib
     import traceback
 
+    global _copied
+    _copied = True
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     message, streams, _, _ = socket.recv_fds(connection, 2**20, 2)
@@ -164,6 +219,8 @@ def _answer(connection: socket.socket) -> int:
         os.environ.clear()
         os.environ.update(call["environment"])
         code = importlib.import_module(call["module"]).main(call["arguments"])
+    except SystemExit as end:  # as argparse ends for words that it does not know
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:
         traceback.print_exc()
     sys.stdout.flush()
@@ -180,7 +237,7 @@ def call(module: str, arguments: list[str]) -> int:
     if sys.platform == "linux":
         end_with_parent()
     message = json.dumps({"module": module, "arguments": arguments, "environment": dict(os.environ)}).encode()
-    if address := os.environ.get(ADDRESS):
+    if address := os.environ.get(ADDRESS_OF_PAGES if module in OF_PAGES else ADDRESS):
         with socket.socket(socket.AF_UNIX) as connection, contextlib.suppress(OSError):
             connection.connect(address)
             socket.send_fds(connection, [message], [1, 2])
@@ -193,7 +250,7 @@ def call(module: str, arguments: list[str]) -> int:
 
 @contextlib.contextmanager
 def server(environment: Mapping[str, str] = os.environ, prepare: str = "") -> Iterator[dict[str, str]]:
-    """Run a server for as long as the block, or this process, lasts; yield the variable that names it, by its name.
+    """Run a server for as long as the block, or this process, lasts; yield the variables that name its sockets.
 
     The server calls ``prepare()`` of the module of that name, so that calls begin with what it has read.
     """
@@ -202,16 +259,19 @@ def server(environment: Mapping[str, str] = os.environ, prepare: str = "") -> It
     if sys.platform != "linux":  # libraries do not bear a copy of their process
         yield {}
         return
-    with socket_folder("warm-", "socket") as folder:
-        named = {ADDRESS: os.path.join(folder, "socket")}
-        # It listens here already, so that a call that is faster than the server's start waits for it.
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(named[ADDRESS])
+    with socket_folder("warm-", "notebooks") as folder, contextlib.ExitStack() as listening:
+        named = {ADDRESS: os.path.join(folder, "notebooks"), ADDRESS_OF_PAGES: os.path.join(folder, "pages")}
+        numbers = []
+        for address in named.values():
+            # It listens here already, so that a call that is faster than the server's start waits for it.
+            listener = listening.enter_context(socket.socket(socket.AF_UNIX))
+            listener.bind(address)
             listener.listen(64)
-            number = listener.fileno()
-            command = [sys.executable, "-m", "helpers.runs.warm", "serve", str(number), *filter(None, [prepare])]
-            surroundings = {**environment, **named}
-            begun = subprocess.Popen(command, stdin=subprocess.PIPE, env=surroundings, pass_fds=[number])
+            numbers.append(listener.fileno())
+        command = [sys.executable, "-m", "helpers.runs.warm", "serve", *map(str, numbers), *filter(None, [prepare])]
+        surroundings = {**environment, **named}
+        begun = subprocess.Popen(command, stdin=subprocess.PIPE, env=surroundings, pass_fds=numbers)
+        listening.close()  # only the server is to hear
         with begun as serving:
             try:
                 yield named
