@@ -156,6 +156,8 @@ def _be_jupyter_book(arguments: list[str], processes: int, log: Path) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``python -m helpers.runs.rendering``; return the exit code."""
     folder = project_root() / "_build"
+    if hasattr(os, "nice"):  # many wait for the notebooks beside it, and nobody for this
+        os.nice(10)
     with alone(folder / LOCK, "reads the code reference"):
         read_ahead(folder)
     return 0
