@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 from joblib import cpu_count
+from threadpoolctl import threadpool_limits
 
 from helpers.config import Settings, from_notebook, project_root
 from helpers.errors import RunError
@@ -56,9 +57,13 @@ def start(notebook: str, names: Mapping[str, Any]) -> Run:
     """Open the run of a notebook: validate its parameters and write the run's ``config.yml``.
 
     ``notebook`` is its name without folder and ``.ipynb``. ``names`` are its ``globals()``, which hold its parameters;
-    a module is not one. ConfigError is raised if a parameter is unknown, of the wrong type or out of its range,
-    RunError if another process is at work on the notebook, or on the run with other parameters.
+    a module is not one. From here on linear algebra uses one thread. ConfigError is raised if a parameter is unknown,
+    of the wrong type or out of its range, RunError if another process is at work on the notebook, or on the run with
+    other parameters.
     """
+    # Its matrices are small. Beside another notebook its threads wait for each other by turning in circles: four times
+    # the time for the same numbers.
+    threadpool_limits(1, user_api="blas")
     plain = {key: value for key, value in names.items() if not isinstance(value, ModuleType)}
     book_run = Run(notebook, from_notebook(plain))
     locks.begin_session(notebook, book_run.settings)
