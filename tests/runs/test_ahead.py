@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.runs.ahead import TOOLS, compile_forests
-from mapforest import intervals, leaf_weights, traversal
+from helpers.runs.ahead import compile_forests
+from helpers.runs.warm import OF_PAGES, TOOLS_OF_PAGES
+from mapforest import intervals, kernel, leaf_weights, traversal
 from mapforest.forest import RandomForest
 
 
-@pytest.mark.parametrize("module", TOOLS)
+@pytest.mark.parametrize("module", (*OF_PAGES, *TOOLS_OF_PAGES, "snakemake.cli"))
 def test_the_tools_are_there(module):
     assert find_spec(module)
 
@@ -26,5 +27,7 @@ def test_a_map_needs_nothing_that_was_not_compiled_ahead():
     )
     forest.compiled.predict(forest.encode(table), threads=2)
     intervals.quantiles(intervals.grow(forest), table, [0.05, 0.5, 0.95])
-    called = [traversal._rank, traversal._traverse, leaf_weights._traverse]
-    assert [len(kernel.signatures) for kernel in called] == [1] * len(called)
+    places = table[:300].assign(longitude=rng.uniform(80, 100, 300), latitude=rng.uniform(30, 38, 300))
+    kernel.MeanVariance(forest, places[:50], places[50:], np.ones(250), 150.0, 0.5).measure(7)
+    called = [traversal._rank, traversal._traverse, leaf_weights._traverse, kernel._covariance]
+    assert [len(function.signatures) for function in called] == [1] * len(called)

@@ -13,17 +13,18 @@ from concurrent.futures import ProcessPoolExecutor
 
 
 def compile_forests() -> None:
-    """Grow two forests of a few rows and ask them for predictions and quantiles: that compiles all that maps need."""
+    """Grow two forests of a few rows; ask for predictions, quantiles and likeness: that compiles all that maps need."""
     import numpy as np
     import pandas as pd
 
-    from mapforest import intervals
+    from mapforest import intervals, kernel
     from mapforest.forest import RandomForest
 
-    table = pd.DataFrame({"x": np.linspace(0.0, 1.0, 20)})
+    table = pd.DataFrame(dict.fromkeys(("x", "longitude", "latitude"), np.linspace(0.0, 1.0, 20)))
     forest = RandomForest(["x"], n_trees=3).fit(table, table["x"])
     forest.predict(table)
     intervals.quantiles(intervals.grow(forest), table, [0.1, 0.9])
+    kernel.MeanVariance(forest, table, table, np.ones(20), 1.0, 1.0)
 
 
 def import_notebooks() -> None:
