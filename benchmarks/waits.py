@@ -5,9 +5,9 @@ measured from nothing but that environment: runs, pages, compiled code and cache
 Processor time and peak memory are those of all processes of the row. A fixed loop of Python, NumPy and Numba, run on
 every core before and after each row, says how fast the machine is at that time: ratios are corrected by it.
 
-The sweep is ``full_open_sample.yml``, 24 cells of ``full-open``. Its seconds are multiplied by what all stages would
-take, divided by what these took; a stage takes the mean of its notebook. Rows that need the files of the open
-configuration need ``QTP_DATA_MIRROR``, since no download is to be measured.
+The sweep is ``full_open_sample.yml``, 24 of the 565 cells that ``full-open`` had at first. Its seconds are multiplied
+by what all stages would take, divided by what these took; a stage takes the mean of its notebook. Rows that need the
+files of the open configuration need ``QTP_DATA_MIRROR``, since no download is to be measured.
 
 ``make bench`` calls it (an hour and a half on 2 cores that do nothing else), or ``python benchmarks/waits.py --rows
 test --repeat 1``. ``--commit`` measures an older state of the book by the same rules. The measured rows replace those
@@ -18,6 +18,7 @@ label before it.
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
 import os
 import shutil
@@ -38,6 +39,7 @@ from helpers import costs
 from helpers.config import project_root
 
 SAMPLE = Path(__file__).with_name("full_open_sample.yml")
+SAMPLE_AT_FIRST = Path(__file__).with_name("full_open_sample_e023e60.yml")  # in words that some settings had before
 #: What is called in the clone, by row.
 COMMANDS = {
     "environment": ("make", "environment"),
@@ -48,19 +50,8 @@ COMMANDS = {
     "test": ("make", "test"),
 }
 OF_FILES = ("book-open", "sweep-full-open")  # rows that read the files of the open configuration
-#: Seconds of all stages of the sweep by those of the sample's: the clone's own code plans both.
-SCALE = """
-import json, sys
-from pathlib import Path
-from helpers.sweeps.plan import plan, read_sweep, sweep_folder
-sample, whole = (plan(read_sweep(name)) for name in sys.argv[1:])
-spent = {}
-for path in sweep_folder(sample.sweep.name).glob("stages/*/*/status.json"):
-    spent.setdefault(path.parts[-3], []).append(json.loads(path.read_text())["wall_seconds"])
-assert {name: len(own) for name, own in spent.items()} == sample.counts(), "stages of the sample are missing"
-means = {name: sum(own) / len(own) for name, own in spent.items()}
-print(sum(means[name] * n for name, n in whole.counts().items()) / sum(map(sum, spent.values())))
-"""
+#: Stages of the 565 cells, by notebook.
+STAGES = {"01_data_preparation": 9, "02_npp_random_forest": 103, "03_rs_random_forest": 129, "04_rh_and_nep": 565}
 
 
 # -- the machine -----------------------------------------------------------------------------------
@@ -128,14 +119,15 @@ class Clone:
         self._clear(environment_too=row == "environment")
         if row == "sweep-full-open":
             (self.folder / "_build").mkdir(exist_ok=True)
-            shutil.copy(SAMPLE, self.folder / "_build")
+            today = (self.folder / "src" / "helpers" / "sweeps").is_dir()
+            shutil.copy(SAMPLE if today else SAMPLE_AT_FIRST, self.folder / "_build" / SAMPLE.name)
         spent = self._measured(COMMANDS[row])
         if row == "environment":  # what it compiled ahead of the first run stays
             self._made_ahead = self._untracked()
         if row == "job-1km":  # the memory of its notebooks, without the script that calls them
             spent["peak_mb"] = pd.read_csv(self.folder / "_build/whole_job.csv", comment="#")["peak_mb"].max()
         if row == "sweep-full-open":
-            scale = self._scale()
+            scale = scale_of(self.folder / "runs" / "sweeps" / SAMPLE.stem)
             spent |= {name: scale * spent[name] for name in ("wall_seconds", "cpu_seconds")}
         return {name: round(float(value), 1) for name, value in spent.items()}
 
@@ -152,14 +144,6 @@ class Clone:
             raise RuntimeError(f"{' '.join(command)} failed, see {log}: nothing of it is measured")
         return {"wall_seconds": wall, "cpu_seconds": cpu, "peak_mb": peak}
 
-    def _scale(self) -> float:
-        """Return how many times the seconds of its sample the sweep ``full-open`` takes."""
-        command = [".venv/bin/python", "-c", SCALE, f"_build/{SAMPLE.name}", "full-open"]
-        asked = subprocess.run(
-            command, cwd=self.folder, env=self._environment, check=True, stdout=subprocess.PIPE, text=True
-        )
-        return float(asked.stdout)
-
     def _clear(self, environment_too: bool) -> None:
         """Remove what the rows before have left."""
         kept = [] if environment_too else [".venv", *self._made_ahead]
@@ -173,6 +157,15 @@ class Clone:
 
 def _git(*arguments: str) -> str:
     return subprocess.run(("git", *arguments), check=True, capture_output=True, text=True).stdout.strip()
+
+
+def scale_of(sample: Path) -> float:
+    """Return how many times the seconds of a sample the whole sweep takes, by the stages in the sample's folder."""
+    spent = {name: [] for name in STAGES}
+    for path in sample.glob("stages/*/*/status.json"):
+        spent[path.parts[-3]].append(json.loads(path.read_text(encoding="utf-8"))["wall_seconds"])
+    means = {name: sum(own) / len(own) for name, own in spent.items()}
+    return sum(means[name] * count for name, count in STAGES.items()) / sum(map(sum, spent.values()))
 
 
 # -- rows ------------------------------------------------------------------------------------------

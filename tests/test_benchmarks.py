@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
@@ -267,7 +269,20 @@ def test_a_row_that_is_a_fifth_slower_is_marked():
     assert len(marked) == 1 and "book-open" in marked[0]
 
 
-def test_the_sample_of_the_sweep_is_of_its_cells():
-    sample, whole = plan(read_sweep(waits.SAMPLE)), plan(read_sweep("full-open"))
-    assert {cell.name for cell in sample.cells} <= {cell.name for cell in whole.cells}
-    assert set(sample.stages) <= set(whole.stages) and all(sample.counts().values())
+def test_the_sample_is_the_same_sweep_in_the_words_of_then_and_of_now():
+    now, then = (yaml.safe_load(path.read_text()) for path in (waits.SAMPLE, waits.SAMPLE_AT_FIRST))
+    words = {"plateau_mask": "region_mask", "plateau": "region", "china": "surroundings"}
+    assert now["cells"] == [{words.get(k, k): words.get(v, v) for k, v in cell.items()} for cell in then["cells"]]
+    assert now["base"] == then["base"] | {"site_checks": "as_published"}
+    planned = plan(read_sweep(waits.SAMPLE))
+    assert len(planned.cells) == 24 and planned.counts().keys() == waits.STAGES.keys()
+
+
+def test_the_whole_sweep_takes_its_stages_times_their_means(tmp_path):
+    spent = {"01_data_preparation": (4.0, 6.0), "02_npp_random_forest": (10.0,), "03_rs_random_forest": (8.0,)}
+    for name, seconds in {**spent, "04_rh_and_nep": (1.0, 2.0, 3.0)}.items():
+        for number, own in enumerate(seconds):
+            folder = tmp_path / "stages" / name / str(number)
+            folder.mkdir(parents=True)
+            (folder / "status.json").write_text(json.dumps({"wall_seconds": own}))
+    assert waits.scale_of(tmp_path) == pytest.approx((9 * 5 + 103 * 10 + 129 * 8 + 565 * 2) / 34)
