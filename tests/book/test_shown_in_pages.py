@@ -20,7 +20,7 @@ from sphinx.util.docutils import docutils_namespace, patch_docutils
 from helpers.errors import RunError
 from helpers.figures.style import blank
 from helpers.runs import shown
-from helpers.runs.pictures import drawing, pixels
+from helpers.runs.pictures import drawn, pixels
 from helpers.tables import lettered
 
 EXTENSIONS = Path(__file__).resolve().parents[2] / "book" / "_ext"
@@ -199,10 +199,8 @@ def test_a_map_of_many_cells_is_a_picture_within_its_svg_and_words_stay_lines():
     figure = blank(2.0)
     axes = figure.add_subplot(xlabel="longitude")
     axes.pcolormesh([[float(i * j) for i in range(60)] for j in range(60)])
-    draw = drawing(figure)
-    pictures = {kind: draw(kind) for kind in ("png", "svg")}
+    pictures = drawn(figure, "png", "svg")
     assert pictures["svg"].count(b"<image") == 1 and len(pictures["svg"]) < 100_000
-    again = drawing(figure)
-    assert pictures == {kind: again(kind) for kind in ("svg", "png")}, "the same figure is other bytes the second time"
+    assert pictures == drawn(figure, "png", "svg"), "the same figure is other bytes the second time"
     width, height = pixels(pictures["png"])
     assert 650 < width < 850 and 150 < height < 250

@@ -187,22 +187,6 @@ def test_a_saved_figure_is_shown_with_its_texts_its_data_and_a_variant_for_phone
         assert picture.width * 96 / 160 < 380
 
 
-def test_pictures_that_are_drawn_beside_are_saved_in_turn_and_at_the_end(begin, monkeypatch):
-    monkeypatch.setattr(run_folder, "cpu_count", lambda: 3)
-    monkeypatch.setattr(run_folder, "begin", lambda draw: lambda: draw())
-    book_run = begin(config="virtual")
-    saved, svgs = [], [f"{name}.svg" for name in "abc"]
-    for name in "abc":
-        book_run.save_figure(name, curve(), "A curve.")
-        saved.append(sorted(path.name for path in (book_run.folder / "figures").glob("*.svg")))
-        assert (book_run.folder / "figures" / f"{name}.png").is_file()
-    assert saved == [[], svgs[:1], svgs[:2]], "two may wait beside the one that is begun"
-    book_run.finish()
-    assert sorted(path.name for path in (book_run.folder / "figures").glob("*.svg")) == svgs
-    record = json.loads((book_run.folder / "provenance" / "01_data_preparation.json").read_text())
-    assert {f"figures/{name}{end}" for name in "abc" for end in (".svg", "_narrow.webp")} <= record["outputs"].keys()
-
-
 def test_linear_algebra_uses_one_thread_from_the_start(begin):
     with threadpool_limits(2, user_api="blas"):
         begin()

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from helpers.figures.style import blank
-from helpers.runs.pictures import drawing, in_few_colours, light_svg
+from helpers.runs.pictures import drawn, in_few_colours, light_svg
 
 
 def written(figure: Figure) -> bytes:
@@ -238,7 +238,7 @@ def test_rare_colours_of_a_scale_stay_apart_beside_frequent_edges_of_letters(kin
 
 
 def test_a_phones_picture_is_smaller_than_a_png():
-    wide, narrow = (drawing(with_marks())(kind) for kind in ("png", "webp"))
+    wide, narrow = (drawn(with_marks(), kind)[kind] for kind in ("png", "webp"))
     assert np.array_equal(dots_of(wide), dots_of(narrow))
     assert len(narrow) < 0.95 * len(wide)
 
@@ -250,7 +250,7 @@ def test_an_area_of_many_corners_is_a_picture_in_which_frequent_colours_stay():
     turns = np.linspace(0, 2 * np.pi, 3000)
     axes.pcolormesh(np.arange(4900.0).reshape(70, 70) % 64, cmap="viridis")
     axes.fill(35 + 30 * np.cos(turns), 35 + 30 * np.sin(turns), facecolor="none", edgecolor="#00000080", hatch="///")
-    svg = drawing(figure)("svg")
+    svg = drawn(figure, "svg")["svg"]
     (picture,) = embedded(svg)
     assert picture.mode == "P" and len(svg) < 60_000
     dots = np.asarray(picture.convert("RGBA")).reshape(-1, 4)
@@ -259,8 +259,7 @@ def test_an_area_of_many_corners_is_a_picture_in_which_frequent_colours_stay():
 
 
 def test_all_stays_where_the_layout_put_it_and_legends_are_whole(figure_with_legend: Callable[[], Figure]):
-    draw, draw_again = (drawing(figure_with_legend()) for _ in range(2))
-    first, second = {"png": draw("png"), "svg": draw("svg")}, {"svg": draw_again("svg"), "png": draw_again("png")}
+    first, second = (drawn(figure_with_legend(), "png", "svg") for _ in range(2))
     assert first == second
     box = re.search(rb'viewBox="0 0 ([\d.]+) ([\d.]+)"', first["svg"])
     with Image.open(BytesIO(first["png"])) as picture:

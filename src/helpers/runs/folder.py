@@ -13,7 +13,7 @@ import numbers
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from math import isfinite
@@ -23,16 +23,14 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from joblib import cpu_count
 from threadpoolctl import threadpool_limits
 
 from helpers.config import Settings, from_notebook, project_root
 from helpers.errors import RunError
 from helpers.runs import locks
-from helpers.runs.beside import begin
 from helpers.runs.files import digest, remove, runs_folder, shown, size, written_whole, zipped
 from helpers.runs.intact import damage
-from helpers.runs.pictures import drawing, pixels
+from helpers.runs.pictures import drawn, pixels
 from helpers.runs.provenance import begun, code_digests, now, peak_memory, producer, read_record
 from helpers.runs.shown import label_of, short_csv, shown_figure, shown_table
 from helpers.runs.steps import WORLDS_WITH_TRUTH, deciding_parameters
@@ -89,7 +87,6 @@ class Run:
         self._clock = time.monotonic()
         self._saved_something = False
         self._unfinished: list[Path] = []
-        self._begun: list[tuple[str, Callable[[], bytes]]] = []
         self._glued: dict[str, float | int | str] = {}
         self._record = begun(notebook, settings)
 
@@ -192,43 +189,32 @@ class Run:
                 f"figure {name!r} has no words for readers who cannot see it: draw it by a function of helpers.figures "
                 "that ends with style.described"
             )
-        stamped = of_world and (self.settings.world in WORLDS_WITH_TRUTH or self.settings.made_up)
-        stamp = (MADE_UP if self.settings.made_up else SIMULATED) if stamped else ""
-        files = {kind: f"figures/{name}.{kind}" for kind in ("png", "svg")}
-        narrow = {"webp": f"figures/{name}_narrow.webp"}
-        draw = drawing(figure, stamp)
-        picture = draw("png")
-        self._save_bytes(files["png"], picture)
-        self._save_later(files["svg"], lambda: draw("svg"))
-        self._save_later(narrow["webp"], lambda: drawing(figure.narrow(), stamp)("webp"))
-        sizes = dict(zip(("width", "height"), pixels(picture), strict=True))
+        files, pictures = self._pictures(name, figure, of_world, "png", "svg")
+        narrow, _ = self._pictures(f"{name}_narrow", figure.narrow(), of_world, "webp")
+        sizes = dict(zip(("width", "height"), pixels(pictures["png"]), strict=True))
         data = short_csv(_flat(figure.data)).encode("utf-8")
         files["csv"] = f"figures/{name}.csv" + ".zip" * (len(data) > MOST_CSV_BYTES)
-        self._save_bytes(files["csv"], zipped(f"{name}.csv", data) if files["csv"].endswith(".zip") else data)
+        with self._saving(files["csv"]) as partial:
+            partial.write_bytes(zipped(f"{name}.csv", data) if files["csv"].endswith(".zip") else data)
         for ending, content in (also or {}).items():
             files[ending] = f"figures/{name}.{ending}"
-            self._save_bytes(files[ending], content)
+            with self._saving(files[ending]) as partial:
+                partial.write_bytes(content)
         record = self._record_of("figure", name, caption, files) | {"alt": figure.alt, "narrow": narrow, **sizes}
-        display(shown_figure(record, picture))
+        display(shown_figure(record, pictures["png"]))
 
-    def _save_bytes(self, artefact: str, content: bytes) -> None:
-        """Save the content of a file."""
-        with self._saving(artefact) as partial:
-            partial.write_bytes(content)
-
-    def _save_later(self, artefact: str, draw: Callable[[], bytes]) -> None:
-        """Save a picture: where it is drawn beside this process, when the next ones want its place, or at the end."""
-        self._save_begun(cpu_count() - 1)
-        drawn = begin(draw)
-        self._begun.append((artefact, drawn))
-        if drawn is draw:  # nothing goes on beside
-            self._save_begun(0)
-
-    def _save_begun(self, most: int) -> None:
-        """Save pictures that were begun until so many are left."""
-        while len(self._begun) > most:
-            artefact, drawn = self._begun.pop(0)
-            self._save_bytes(artefact, drawn())
+    def _pictures(
+        self, name: str, figure: Figure, of_world: bool, *formats: str
+    ) -> tuple[dict[str, str], dict[str, bytes]]:
+        """Stamp and save a figure; return its files below the run's folder, and its pictures, by format."""
+        stamped = of_world and (self.settings.world in WORLDS_WITH_TRUTH or self.settings.made_up)
+        stamp = (MADE_UP if self.settings.made_up else SIMULATED) if stamped else ""
+        pictures = drawn(figure, *formats, stamp=stamp)
+        files = {kind: f"figures/{name}.{kind}" for kind in pictures}
+        for kind, picture in pictures.items():
+            with self._saving(files[kind]) as partial:
+                partial.write_bytes(picture)
+        return files, pictures
 
     def show_table(self, name: str, table: pd.DataFrame, caption: str, shown: pd.DataFrame | None = None) -> None:
         """Save a table as :meth:`save_table` does, and show it with its caption, in words and digits for people.
@@ -316,7 +302,6 @@ class Run:
 
     def finish(self) -> None:
         """Close the notebook's provenance: end, time, peak memory, numbers, code. A notebook's last cell calls it."""
-        self._save_begun(0)
         self._record |= {"finished": now(), "numbers": self._glued, "code": code_digests()}
         self._write_provenance(lasting=True)
         for path in self._unfinished:  # what they could be made again from, up to here

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -54,11 +53,9 @@ _NAME = re.compile(r'(?<=\bid=")[^"]+|(?<=#)[\w.-]+(?=[")])')
 _PICTURE = re.compile(r"(?<=data:image/png;base64,)[^\"]*")
 
 
-def drawing(figure: Figure, stamp: str = "") -> Callable[[str], bytes]:
-    """Return a function that draws a figure as ``png``, ``svg`` or ``webp``, with a word below what the figure draws.
-
-    A picture has the same bytes each time, whichever were drawn before it.
-    """
+def drawn(figure: Figure, *formats: str, stamp: str = "") -> dict[str, bytes]:
+    """Return a figure as ``png``, ``svg`` or ``webp``, the same bytes each time, with a word below what it draws."""
+    import matplotlib as mpl
     from matplotlib.collections import Collection
     from matplotlib.patches import PathPatch, Polygon
 
@@ -69,19 +66,16 @@ def drawing(figure: Figure, stamp: str = "") -> Callable[[str], bytes]:
     for area in figure.findobj(lambda artist: isinstance(artist, PathPatch | Polygon)):
         # The area of many cells has their corners.
         area.set_rasterized(len(area.get_path()) > (_MANY_MARKS if area.get_hatch() else _MANY_CORNERS))
-    return partial(_drawn, figure, _ends(figure, stamp))
-
-
-def _drawn(figure: Figure, whole: Bbox, kind: str) -> bytes:
-    """Return a part of a figure as a picture."""
-    import matplotlib as mpl
-
-    if kind != "svg":
-        return in_few_colours(_dots(figure, whole), kind)
-    stream, look = BytesIO(), {"dpi": FIGURE_DPI, "bbox_inches": whole, "facecolor": "white"}
+    whole, pictures = _ends(figure, stamp), {}
     with mpl.rc_context({"svg.hashsalt": "carbon-book"}):
-        figure.savefig(stream, format="svg", metadata=_ANONYMOUS, **look)
-    return light_svg(stream.getvalue())
+        for kind in formats:
+            if kind == "svg":
+                stream, look = BytesIO(), {"dpi": FIGURE_DPI, "bbox_inches": whole, "facecolor": "white"}
+                figure.savefig(stream, format="svg", metadata=_ANONYMOUS, **look)
+                pictures[kind] = light_svg(stream.getvalue())
+            else:
+                pictures[kind] = in_few_colours(_dots(figure, whole), kind)
+    return pictures
 
 
 def _dots(figure: Figure, whole: Bbox) -> NDArray[np.uint8]:

@@ -90,8 +90,6 @@ def is_copy() -> bool:
 
 def _become_kernel(here: Connection, other_end: Connection, caller: int) -> None:
     """Wait for the call that makes this process a kernel, then be one; end if the caller ends."""
-    global _copied
-    _copied = True
     end_with_parent(caller)
     other_end.close()
     try:
