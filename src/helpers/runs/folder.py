@@ -59,8 +59,8 @@ def start(notebook: str, names: Mapping[str, Any]) -> Run:
     of the wrong type or out of its range, RunError if another process is at work on the notebook, or on the run with
     other parameters.
     """
-    # Its matrices are small. Beside another notebook its threads wait for each other by turning in circles: four times
-    # the time for the same numbers.
+    # Its matrices are small. Beside another notebook its threads wait for each other by turning in circles: up to
+    # four times the seconds of processors, for the same numbers.
     threadpool_limits(1, user_api="blas")
     plain = {key: value for key, value in names.items() if not isinstance(value, ModuleType)}
     book_run = Run(notebook, from_notebook(plain))
