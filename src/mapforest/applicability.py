@@ -148,7 +148,7 @@ def usable(space: TrainingSpace, table: pd.DataFrame, threads: int = 1) -> NDArr
 
 
 def applicable_cells(
-    space: TrainingSpace, cube: xr.Dataset, where: xr.DataArray, threads: int = 1, band_rows: int = 100
+    space: TrainingSpace, cube: xr.Dataset, where: xr.DataArray, threads: int = 1, band_rows: int = 200
 ) -> xr.DataArray:
     """Return the cells of a cube where the model may be used: like the training rows, and of a class that they have.
 

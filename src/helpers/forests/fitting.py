@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from helpers.config import Settings
 from helpers.data.cube import sample, thinned
 from helpers.data.land_cover import land_cover_balance
+from helpers.data.scan import scan
 from helpers.names import class_name
 from helpers.sites import training
 from mapforest import applicability, folds, validation
@@ -201,7 +202,9 @@ def influential_records(
 
 def area_share(cells: xr.DataArray, of: xr.DataArray, cell_area: xr.DataArray) -> float:
     """Return the share of the area of the cells ``of``, from 0 to 1, that some of them cover; both are maps of bool."""
-    return float(cell_area.where(cells & of).sum() / cell_area.where(of).sum())
+    sums = scan(lambda area, of, some: np.array([area[some & of].sum(), area[of].sum()]), [cell_area, of, cells])
+    some, every = sum(sums.flat)
+    return float(some / every)
 
 
 def as_flux(settings: Settings, name: str, predicted: xr.DataArray, table: pd.DataFrame) -> xr.DataArray:

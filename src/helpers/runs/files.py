@@ -11,6 +11,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -184,9 +185,10 @@ def digest(path: Path) -> str:
     if path.is_file():
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
-    total = hashlib.sha256()
-    for part in sorted(part for part in path.rglob("*") if part.is_file()):
-        total.update(f"{part.relative_to(path).as_posix()}\0{digest(part)}\n".encode())
+    total, parts = hashlib.sha256(), sorted(part for part in path.rglob("*") if part.is_file())
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # to read and to hash lets other threads work
+        for part, own in zip(parts, pool.map(digest, parts), strict=True):
+            total.update(f"{part.relative_to(path).as_posix()}\0{own}\n".encode())
     return total.hexdigest()
 
 
@@ -213,5 +215,5 @@ def zipped(name: str, content: bytes) -> bytes:
     stream = BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         # Its entry has a date of its own, not that of now.
-        archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED, compresslevel=9)
+        archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
     return stream.getvalue()

@@ -1,12 +1,9 @@
 """A virtual world that is too large for memory: made tile by tile, each tile once."""
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 
 import dask.array
 import xarray as xr
-from threadpoolctl import threadpool_limits
 
 from helpers.data.cube import TILE
 
@@ -44,29 +41,4 @@ def _tile(
     block: xr.Dataset, make: Callable[[xr.Dataset, Sequence[int], int], xr.Dataset], years: Sequence[int], seed: int
 ) -> xr.Dataset:
     """Return one tile."""
-    with _one_thread_for_matrices():
-        return make(block.drop_vars("block"), years, seed).astype("float32")
-
-
-_LOCK = threading.Lock()
-_MAKERS: list[int] = []
-_LIMITS = ExitStack()
-
-
-@contextmanager
-def _one_thread_for_matrices() -> Iterator[None]:
-    """Hold matrix products at one thread while any tile is made."""
-    # Tiles are made side by side already. Threads within their small products only wait for each other: on a busy
-    # machine that takes ten times the processor time. The limit is the whole process's, so the first tile sets it, and
-    # the last one lifts it.
-    with _LOCK:
-        if not _MAKERS:
-            _LIMITS.enter_context(threadpool_limits(1, user_api="blas"))
-        _MAKERS.append(threading.get_ident())
-    try:
-        yield
-    finally:
-        with _LOCK:
-            _MAKERS.remove(threading.get_ident())
-            if not _MAKERS:
-                _LIMITS.close()
+    return make(block.drop_vars("block"), years, seed).astype("float32")
