@@ -221,6 +221,18 @@ def test_large_data_of_a_figure_are_zipped_and_read_back(begin, monkeypatch):
     assert (book_run.folder / file).read_bytes() == first
 
 
+def test_a_figure_of_very_many_cells_is_saved_as_any_other_and_lets_go_of_them(begin, monkeypatch):
+    monkeypatch.setattr("IPython.display.display", lambda _: None)
+    book_run, saved, drawn = begin(config="virtual"), {}, {}
+    for most in (10**9, 0):
+        monkeypatch.setattr(run_folder, "_LARGE_CSV_BYTES", most)
+        drawn[most] = curve()
+        book_run.save_figure("nep_map", drawn[most], "Look west.")
+        saved[most] = {path.name: path.read_bytes() for path in (book_run.folder / "figures").iterdir()}
+    assert len(saved[0]) == 4 and saved[0] == saved[10**9]
+    assert drawn[10**9].axes and not drawn[0].axes
+
+
 def test_a_figure_without_words_for_blind_readers_is_refused(begin):
     with pytest.raises(RunError, match="figure 'nep_map' has no words.*style.described"):
         begin().save_figure("nep_map", blank(2.0), "Look west.")

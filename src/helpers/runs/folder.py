@@ -30,6 +30,7 @@ from helpers.errors import RunError
 from helpers.runs import locks
 from helpers.runs.files import digest, remove, runs_folder, shown, size, written_whole, zipped
 from helpers.runs.intact import damage
+from helpers.runs.memory import give_back
 from helpers.runs.pictures import drawn, pixels
 from helpers.runs.provenance import begun, code_digests, now, peak_memory, producer, read_record
 from helpers.runs.shown import label_of, short_csv, shown_figure, shown_table
@@ -49,6 +50,8 @@ GLUE_PREFIX = "application/papermill.record/"
 IN_MEMORY_BYTES = 256 * 2**20
 #: Bytes of a figure's data beyond which a reader takes them away zipped.
 MOST_CSV_BYTES = 50_000
+#: Bytes of a figure's data that tell of a figure of some hundred thousand cells, which takes hundreds of MB to draw.
+_LARGE_CSV_BYTES = 1_000_000
 
 
 def start(notebook: str, names: Mapping[str, Any]) -> Run:
@@ -107,6 +110,8 @@ class Run:
             dask.config.set(pool=pool),
         ):
             dataset.drop_encoding().to_zarr(partial, mode="w", zarr_format=2, consolidated=True)
+        if dataset.nbytes > IN_MEMORY_BYTES:
+            give_back()
         return _opened(self.folder / f"{name}.zarr")
 
     def load_dataset(self, name: str) -> xr.Dataset:
@@ -175,6 +180,7 @@ class Run:
         """Save a figure as ``figures/<name>.png`` and ``.svg``, its data as ``.csv``, and show it with its caption.
 
         Data of more than :data:`MOST_CSV_BYTES` are zipped: a fifth of the bytes, and pandas reads them as they are.
+        A figure of some hundred thousand cells is empty afterwards: it would hold hundreds of MB.
 
         The caption, plain text, says what to see. The figure brings its alternative text, its data and its variant for
         phones along, see :mod:`helpers.figures.style`. Prose of the book refers to it by the label ``fig-<name>``,
@@ -189,10 +195,16 @@ class Run:
                 f"figure {name!r} has no words for readers who cannot see it: draw it by a function of helpers.figures "
                 "that ends with style.described"
             )
-        files, pictures = self._pictures(name, figure, of_world, "png", "svg")
-        narrow, _ = self._pictures(f"{name}_narrow", figure.narrow(), of_world, "webp")
-        sizes = dict(zip(("width", "height"), pixels(pictures["png"]), strict=True))
         data = short_csv(_flat(figure.data)).encode("utf-8")
+        files, pictures = self._pictures(name, figure, of_world, "png", "svg")
+        large = len(data) > _LARGE_CSV_BYTES
+        if large:  # not to be held beside the one for phones
+            figure.clear()
+            give_back()
+        narrow, _ = self._pictures(f"{name}_narrow", figure.narrow(), of_world, "webp")
+        if large:
+            give_back()
+        sizes = dict(zip(("width", "height"), pixels(pictures["png"]), strict=True))
         files["csv"] = f"figures/{name}.csv" + ".zip" * (len(data) > MOST_CSV_BYTES)
         with self._saving(files["csv"]) as partial:
             partial.write_bytes(zipped(f"{name}.csv", data) if files["csv"].endswith(".zip") else data)

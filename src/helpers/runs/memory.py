@@ -1,7 +1,10 @@
-"""Memory that a notebook may use, and what its grid needs: too little is refused before it begins."""
+"""Memory that a notebook may use, what its grid needs, and what it gives back: too little is refused at its start."""
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import gc
 import re
 from pathlib import Path
 
@@ -58,6 +61,17 @@ def refuse_too_little(notebook: str, settings: Settings) -> None:
             f"{notebook}: the grid of run {settings.run!r} needs about {need / 1e9:.1f} GB of memory, and {who} "
             f"{most / 1e9:.1f} GB: ask for more, or give a larger resolution or a smaller box"
         )
+
+
+def give_back() -> None:
+    """Let go of objects that only refer to each other, and give the memory that is free back to the system.
+
+    The panels of a figure refer to each other, so that 200 MB of a map of 1 km would stay until Python looks for such
+    objects; and what a thread has freed, glibc keeps for it. Another C library decides for itself.
+    """
+    gc.collect()
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _of_cgroups() -> list[int]:
