@@ -19,8 +19,8 @@ from helpers.data.variables import VARIABLES, known_of, units_in_print
 from helpers.errors import DataError
 from mapforest.cells import commonest
 
-#: Cells of a tile of a large cube: two degrees at 0.01 degree. A tile has all years, in memory and on disk. Tiles of one
-#: degree, four times as many, took twice the time to write, and to read what is asked for.
+#: Cells of a tile of a large cube: two degrees at 0.01 degree. A tile has all years, in memory and on disk. Tiles of
+#: one degree are four times as many, and take about twice the time to write and to read (``data/benchmarks``).
 TILE: Final[Mapping[str, int]] = MappingProxyType({"latitude": 200, "longitude": 200})
 _NO_COVARIATES = frozenset({"in_region", "cell_area", "spatial_ref"})
 #: Covariates that no year changes; the others of a climatology have its single step in time.
