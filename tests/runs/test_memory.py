@@ -1,14 +1,17 @@
-"""Too little memory for a grid is refused before a notebook begins, with the numbers."""
+"""Too little memory for a grid is refused before a notebook begins, with the numbers; what is free is given back."""
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
 import pytest
+from matplotlib.figure import Figure
 
 from helpers import costs
 from helpers.config import load_config, project_root
@@ -88,3 +91,19 @@ def test_a_limit_of_the_shell_is_told(tmp_path):
     call = [sys.executable, "-c", code]
     done = subprocess.run(call, cwd=project_root(), env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1 and "needs about 1.9 GB of memory, and `ulimit -v` allows 1.2 GB" in done.stderr
+
+
+def test_objects_that_only_refer_to_each_other_are_let_go_of():
+    def panels() -> weakref.ref:
+        figure = Figure()
+        figure.add_subplot()
+        return weakref.ref(figure)
+
+    gc.disable()
+    try:
+        held = panels()
+        assert held() is not None
+        memory.give_back()
+        assert held() is None
+    finally:
+        gc.enable()

@@ -17,7 +17,7 @@ from helpers.runs.steps import deciding_parameters
 #: Bytes of a kernel with all that the notebooks import and draw, on a grid of some thousand cells.
 KERNEL_BYTES = 700 * 10**6
 #: Bytes up to which memory grows with cells and years: what is larger is worked on in tiles.
-MOST_OF_STACKS = 600 * 10**6
+MOST_OF_STACKS = 400 * 10**6
 _LAYERS = 10  # of a yearly cube and what is made of it
 #: Bytes for each cell of single layers that are held whole, such as the maps that notebook 05 compares.
 BYTES_PER_CELL = 125
