@@ -16,7 +16,8 @@ from helpers.runs.steps import deciding_parameters
 
 #: Bytes of a kernel with all that the notebooks import and draw, on a grid of some thousand cells.
 KERNEL_BYTES = 700 * 10**6
-#: Bytes up to which memory grows with cells and years: what is larger is worked on in tiles.
+#: Bytes up to which memory grows with cells and years, ten layers of ten million values: what is larger is worked on in
+#: tiles.
 MOST_OF_STACKS = 400 * 10**6
 _LAYERS = 10  # of a yearly cube and what is made of it
 #: Bytes for each cell of single layers that are held whole, such as the maps that notebook 05 compares.
