@@ -189,6 +189,7 @@ def test_a_table_with_a_slip_keeps_its_rows_or_is_refused(start, put, cut, tmp_p
         read = tables.read_table(path, HERE).records
     except DataError:
         return
-    lines = [line for line in path.read_text().splitlines() if line.strip(", \t")][1:]  # the head may follow an empty line
+    # The head may follow an empty line.
+    lines = [line for line in path.read_text().splitlines() if line.strip(", \t")][1:]
     assert len(read) == len(lines)
     assert read["source"].isin(["mine"]).sum() >= len(read) - 1
