@@ -88,6 +88,13 @@ def test_every_locked_file_has_a_hash():
     assert not [name for name, versions in locked().items() for _, hashes in versions if not hashes]
 
 
+def test_no_process_makes_parsers_that_nothing_asks_for():
+    """With rfc3987-syntax each import of nbformat makes 35 of them, for a second or more, to check addresses."""
+    asking = "import sys, nbformat, jsonschema; print(*{'lark', 'rfc3987_syntax'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", asking], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
 def test_the_lock_names_no_package_index():
     lines = (ROOT / "requirements.lock").read_text().splitlines()
     assert not [line for line in lines if "://" in line or re.match(r"\s*(-i|--(extra-)?index-url|--find-links)", line)]
