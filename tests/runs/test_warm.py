@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="copies of a pro
 
 CALL = [sys.executable, "-m", "helpers.runs.warm", "call"]
 OWN = """
-import os, signal, sys
+import gc, os, signal, sys
 
 read = "nothing"
 
@@ -32,6 +32,7 @@ def main(arguments):
     if word == "raise":
         raise ValueError("a fault of the call")
     print(word, os.environ.get("OF_THE_CALL"), "OF_THE_SERVER" in os.environ, "papermill" in sys.modules, read)
+    assert gc.isenabled(), "garbage of this call would stay"
     return int(arguments[1])
 
 if __name__ == "__main__":
@@ -150,7 +151,7 @@ with warm.server(prepare="own_module") as named:
 @pytest.mark.faults
 def test_what_a_call_does_ends_with_the_call_and_with_the_command(tmp_path):
     waits = "    if word == 'wait':\n        open(arguments[1], 'w').write(str(os.getpid()))\n        time.sleep(60)\n"
-    own = OWN.replace("import os, signal, sys", "import os, signal, sys, time")
+    own = OWN.replace("import gc, os, signal, sys", "import gc, os, signal, sys, time")
     (tmp_path / "own_module.py").write_text(
         own.replace("    word = arguments[0]\n", f"    word = arguments[0]\n{waits}")
     )

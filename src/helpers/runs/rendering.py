@@ -144,9 +144,13 @@ def _be_jupyter_book(arguments: list[str], processes: int, log: Path) -> None:
     with log.open("wb") as stream:
         for number in (1, 2):
             os.dup2(stream.fileno(), number)
+    import gc
+
     import jupyter_book.sphinx as builder
     from jupyter_book.cli.main import main as jupyter_book
 
+    # Sphinx keeps the pages that it reads: to look for garbage in them again and again takes a sixth of its time.
+    gc.set_threshold(50_000)
     # The command has no option for pages that are read and written side by side, nor for pages that were read before
     # and are written again. Its builder has both.
     builder.build_sphinx = functools.partial(builder.build_sphinx, jobs=processes, force_all=True)
