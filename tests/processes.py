@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 import psutil
+from distributed import LocalCluster
 
 from helpers.runs.files import child_environment
 
@@ -30,6 +31,24 @@ def begun(command: Sequence[str], **variables: str) -> Iterator[subprocess.Popen
     finally:
         process.kill()
         process.communicate()
+
+
+@contextlib.contextmanager
+def dask_cluster(**options: object) -> Iterator[LocalCluster]:
+    """Start a Dask cluster on this machine, to the end of the block.
+
+    Dask gives the thread of its messages ten seconds to begin, and a machine that stands still so long is no wrong
+    result: it is asked twice more.
+    """
+    for trials_left in (2, 1, 0):
+        try:
+            cluster = LocalCluster(**options)
+            break
+        except AssertionError:
+            if not trials_left:
+                raise
+    with cluster:
+        yield cluster
 
 
 def gone(pid: int) -> bool:

@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from distributed import Client, LocalCluster
+from distributed import Client
+from processes import dask_cluster
 
 from mapforest import blocks, predict
 from mapforest.blocks import BlockArrays, BlockStore
@@ -372,7 +373,7 @@ def client(tmp_path_factory):
     options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "local_directory": str(folder)}
     with (
         pytest.MonkeyPatch.context() as patch,
-        LocalCluster(**options) as cluster,
+        dask_cluster(**options) as cluster,
         Client(cluster, timeout=600, set_as_default=False) as connected,
     ):
         patch.setattr(blocks, "CONNECT_SECONDS", 600)
@@ -431,7 +432,7 @@ def test_a_scheduler_that_does_not_answer_is_named(cube, forest, monkeypatch, ad
 def test_a_cluster_without_workers_says_so(cube, forest, monkeypatch):
     monkeypatch.setattr(blocks, "CONNECT_SECONDS", 0.1)
     with (
-        LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as empty,
+        dask_cluster(n_workers=0, processes=False, dashboard_address=":0") as empty,
         Client(empty, set_as_default=False) as connected,
         pytest.raises(BlockError, match=r"has no worker after 0.1 s: start some with `dask worker"),
     ):

@@ -11,6 +11,7 @@ import numpy as np
 import pyproj
 import pytest
 import xarray as xr
+from processes import dask_cluster
 
 from helpers.data.grid import resample_nearest, target_grid
 from helpers.data.products import align
@@ -174,9 +175,8 @@ def test_a_static_product_has_no_time_and_is_opened_without_a_year(tmp_path):
 
 
 def test_the_workers_of_a_cluster_align_the_same(tmp_path, monkeypatch):
-    distributed = pytest.importorskip("distributed")
     monkeypatch.setattr(align, "BLOCK", 32)
-    with distributed.LocalCluster(1, threads_per_worker=2, processes=False, dashboard_address=None) as local:
+    with dask_cluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None) as local:
         monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", local.scheduler_address)
         found = done(Noise(), tmp_path)
         np.testing.assert_array_equal(found[0], exact(GRID, 2001))
