@@ -90,7 +90,7 @@ def test_a_limit_of_the_shell_is_told(tmp_path):
     environment = child_environment(QTP_RUNS_DIR=str(tmp_path), OPENBLAS_NUM_THREADS="1")
     call = [sys.executable, "-c", code]
     done = subprocess.run(call, cwd=project_root(), env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 1 and "needs about 1.7 GB of memory, and `ulimit -v` allows 1.2 GB" in done.stderr
+    assert done.returncode == 1 and "needs about 1.6 GB of memory, and `ulimit -v` allows 1.2 GB" in done.stderr
 
 
 def test_objects_that_only_refer_to_each_other_are_let_go_of():

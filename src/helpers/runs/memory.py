@@ -21,7 +21,7 @@ KERNEL_BYTES = 700 * 10**6
 MOST_OF_STACKS = 400 * 10**6
 _LAYERS = 10  # of a yearly cube and what is made of it
 #: Bytes for each cell of single layers that are held whole, such as the maps that notebook 05 compares.
-BYTES_PER_CELL = 125
+BYTES_PER_CELL = 108
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
