@@ -33,7 +33,7 @@ def test_a_grid_of_1_km_on_a_small_machine_is_refused_with_what_it_needs(tmp_pat
     monkeypatch.setenv("QTP_RUNS_DIR", str(tmp_path))
     machine_of(1.0, monkeypatch)
     notebook = project_root() / "notebooks" / "01_data_preparation.ipynb"
-    with pytest.raises(RunError, match=r"needs about 1\.7 GB of memory, and this machine has 1\.0 GB: ask for"):
+    with pytest.raises(RunError, match=r"needs about 1\.6 GB of memory, and this machine has 1\.0 GB: ask for"):
         execute.execute(notebook, "virtual-1km")
     assert list(tmp_path.iterdir()) == []
 
