@@ -7,6 +7,7 @@ book takes it from there as long as no source, setting or extension of the pages
 from __future__ import annotations
 
 import functools
+import gc
 import hashlib
 import multiprocessing
 import os
@@ -144,12 +145,10 @@ def _be_jupyter_book(arguments: list[str], processes: int, log: Path) -> None:
     with log.open("wb") as stream:
         for number in (1, 2):
             os.dup2(stream.fileno(), number)
-    import gc
-
     import jupyter_book.sphinx as builder
     from jupyter_book.cli.main import main as jupyter_book
 
-    # Sphinx keeps the pages that it reads: to look for garbage in them again and again takes a sixth of its time.
+    # Sphinx keeps the pages that it reads: to look for garbage in them again and again takes a quarter of its time.
     gc.set_threshold(50_000)
     # The command has no option for pages that are read and written side by side, nor for pages that were read before
     # and are written again. Its builder has both.
